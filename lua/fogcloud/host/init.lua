@@ -1,0 +1,52 @@
+-- SPDX-License-Identifier: MIT
+
+--- How to wait.
+--
+-- A host is where the library's waiting happens: a plain script, OpenResty, an event loop. An adapter is one file that
+-- returns a table with these functions; nothing above it knows which host it is.
+--
+--   host.name                 a word for errors and for fogcloud.info()
+--   host.now()                monotonic seconds, as a float
+--   host.wall()               seconds since the epoch, as a float
+--   host.waiter()             a waiter w, for one waiting task at a time:
+--       w:wait(deadline)      true when signalled; false when host.now() reached the deadline (nil: for ever);
+--                             nil, "cancelled" when the waiting task was cancelled
+--       w:signal()            wakes the task that waits, or lets the next wait return at once. Kept, not counted:
+--                             two signals before a wait are one. Callable from any coroutine of the host.
+--   host.spawn(fn, ...)       runs fn(...) in a coroutine of its own, soon; for the library's own work, which
+--                             goes on in blocking calls too
+--   host.spawn_user(fn, ...)  the same for work that calls the user's functions; returns a task (see task.lua) where
+--                             the host can cancel, else a table with wait()
+--   host.sleep(seconds)       lets at least so much time pass for the calling coroutine; true, or nil, "cancelled"
+--   host.pause()              called after each handled message: lets others run if it is their turn
+--   host.attach(pump)         called once, before the first wait: from now on, whenever the engine's descriptor
+--                             is readable, pump:collect() has to be called
+--
+-- All of them are idempotent where that makes sense, and none may raise for a reason of the host's.
+local host = {}
+
+local current
+
+--- The host in force: the one chosen with `host.use`, else OpenResty inside nginx, else plain. Decided once.
+---@return table host
+function host.get()
+  if current == nil then
+    local inside_nginx = rawget(_G, "ngx") ~= nil and rawget(_G, "ngx").semaphore_enabled ~= false
+    current = require(inside_nginx and "fogcloud.host.openresty" or "fogcloud.host.plain")
+  end
+  return current
+end
+
+--- Chooses the host by name, before anything has waited.
+---@param name string  "plain", "openresty", "cqueues", "luv" or "copas"
+---@return table host
+function host.use(name)
+  local chosen = require("fogcloud.host." .. name)
+  if current ~= nil and current ~= chosen then
+    error("fogcloud.use must come before anything else of fogcloud is used", 3)
+  end
+  current = chosen
+  return chosen
+end
+
+return host

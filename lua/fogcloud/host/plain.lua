@@ -1,0 +1,55 @@
+-- SPDX-License-Identifier: MIT
+
+--- The host of plain scripts and of frame loops: a call blocks in the engine outside of tasks and yields inside.
+local core = require "fogcloud.core"
+local Scheduler = require "fogcloud.task"
+
+local plain = { name = "plain", now = core.now, wall = core.wall }
+
+local pump
+
+local function poll(timeout)
+  if pump == nil then
+    pump = require("fogcloud.runtime").pump()
+  end
+  pump.engine:wait(timeout)
+  pump:collect()
+end
+
+local scheduler = Scheduler.new(core.now, poll)
+plain.scheduler = scheduler
+
+function plain.attach(attached) pump = attached end
+
+function plain.waiter() return scheduler:waiter() end
+
+function plain.spawn(fn, ...) return scheduler:spawn(fn, true, false, ...) end
+
+--- Handlers do not keep `run` going: their sessions do.
+function plain.spawn_user(fn, ...) return scheduler:spawn(fn, false, true, ...) end
+
+function plain.spawn_task(fn, ...) return scheduler:spawn(fn, false, false, ...) end
+
+function plain.sleep(seconds) return scheduler:sleep(seconds) end
+
+function plain.pause() return scheduler:pause() end
+
+--- Serves handlers and tasks until no task is left and no session is open.
+function plain.run()
+  if scheduler:current() ~= nil then error("fogcloud.run: call it outside of tasks, once", 3) end
+  while scheduler.users > 0 or (pump ~= nil and pump:busy()) do scheduler:turn(nil, true) end
+end
+
+--- One turn: waits at most `timeout` seconds for something to do, and does it within the budget.
+---@param timeout number
+---@param budget table?  events: messages at most; time: seconds at most
+function plain.step(timeout, budget)
+  local now = core.now()
+  if budget ~= nil then
+    scheduler.budget = { used = 0, events = budget.events, until_ = budget.time and now + budget.time }
+  end
+  scheduler:turn(now + timeout, true)
+  scheduler.budget = nil
+end
+
+return plain

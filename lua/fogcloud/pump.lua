@@ -1,0 +1,89 @@
+-- SPDX-License-Identifier: MIT
+
+--- The only reader of events: hands a reply to the call that waits for it, and everything of a session to that session.
+local errors = require "fogcloud.errors"
+
+local Pump = {}
+Pump.__index = Pump
+Pump.__name = "fogcloud.Pump"
+
+-- libcurl ends a request at the deadline and knows best what happened; we wait this much longer for its word.
+local GRACE = 0.02
+
+function Pump.new(engine, host)
+  return setmetatable({ engine = engine, host = host, waiting = {}, sessions = {}, open = 0 }, Pump)
+end
+
+local function on_reply(self, id, status, headers, body, timings)
+  local call = self.waiting[id]
+  if call == nil then return end
+  call.reply = { status = status, headers = headers, body = body, timings = timings }
+  call.waiter:signal()
+end
+
+local function on_failure(self, id, kind, text, sent, timings)
+  local call = self.waiting[id]
+  if call == nil then return end
+  call.err = errors.new(kind, text, { sent = sent, timings = timings })
+  call.waiter:signal()
+end
+
+--- Takes all events that have come. Calls no user function and does not yield.
+function Pump:collect()
+  local engine, sessions = self.engine, self.sessions
+  local function take(name, id, ...)
+    if name == nil then return false end
+    if name == "reply" then
+      on_reply(self, id, ...)
+    elseif name == "failure" then
+      on_failure(self, id, ...)
+    else
+      local session = sessions[id]
+      if session ~= nil then session:on_event(name, ...) end
+    end
+    return true
+  end
+  while take(engine:next()) do end -- luacheck: ignore 542
+end
+
+--- Makes one of the five requests and waits for its end. Yields in a task, blocks elsewhere.
+---@param name string      the engine's method: token, create_client, grant, revoke, products
+---@param opts table       see src/binding/api.c
+---@param params table     the call's own parameters
+---@param deadline number  on host.now()'s scale
+---@return table? reply    status, headers, body, timings
+---@return fogcloud.Error? err  kinds: network, tls, timeout, protocol, overflow, cancelled; err.sent is false when no
+---                             byte of the request can have reached the server
+function Pump:request(name, opts, params, deadline)
+  local id, why = self.engine[name](self.engine, opts, params)
+  if id == nil then return nil, errors.new("overflow", why, { sent = false }) end
+  local call = { waiter = self.host.waiter() }
+  self.waiting[id] = call
+  local woken = call.waiter:wait(deadline and deadline + GRACE)
+  self.waiting[id] = nil
+  if call.reply ~= nil or call.err ~= nil then return call.reply, call.err end
+  self.engine:cancel(id)
+  if woken == nil then return nil, errors.new("cancelled", "the task was cancelled", { sent = true }) end
+  return nil, errors.new("timeout", "no reply in time", { sent = true })
+end
+
+--- Makes the core's half of a session and routes its events to `session:on_event`.
+function Pump:add_session(session, limits)
+  local handle, why = self.engine:session(limits)
+  if handle == nil then return nil, errors.new("mqtt", why) end
+  self.sessions[handle:id()] = session
+  self.open = self.open + 1
+  return handle, handle:id()
+end
+
+--- Forgets a session that has ended; forgetting twice is harmless.
+function Pump:remove_session(id)
+  if self.sessions[id] == nil then return end
+  self.sessions[id] = nil
+  self.open = self.open - 1
+end
+
+--- True while a session is open: `run` has something to wait for.
+function Pump:busy() return self.open > 0 end
+
+return Pump

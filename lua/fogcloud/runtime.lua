@@ -1,0 +1,24 @@
+-- SPDX-License-Identifier: MIT
+
+--- The one engine, pump and host of this Lua state, made at first use, so that `require` alone starts nothing.
+local core = require "fogcloud.core"
+local hosts = require "fogcloud.host"
+local Pump = require "fogcloud.pump"
+
+local runtime = {}
+
+local pump
+
+function runtime.host() return hosts.get() end
+
+--- The pump; made, with its engine, when it is asked for first. Raises when the engine cannot be made.
+function runtime.pump()
+  if pump == nil then
+    local engine = assert(core.engine())
+    pump = Pump.new(engine, hosts.get())
+    pump.host.attach(pump)
+  end
+  return pump
+end
+
+return runtime

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine:token(opts, params) and its four sisters: Lua arguments to one request. opts says where and how (base_url, token, encoding, ca_file,
+ * ca_pem, proxy, timeout, connect_timeout, max_body, request_id), params has the call's own parameters.
+ * Each returns the request's id, or nil and why it could not be sent.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handles.h"
+
+enum { MAX_FIELDS = 4, MAX_HEADER = 8192 };
+
+static const double DEFAULT_TIMEOUT = 30, DEFAULT_CONNECT_TIMEOUT = 10, MAX_TIMEOUT = 86400;
+static const double DEFAULT_MAX_BODY = 4 * 1024 * 1024;
+
+static size_t read_fields(lua_State *L, const struct fog_endpoint_info *e, struct fog_field *fields) {
+  size_t n = 0;
+  for (; e->fields[n] != NULL; n++) {
+    fields[n].name = e->fields[n];
+    fields[n].value = fog_opt_string(L, 3, e->fields[n], &fields[n].value_len);
+    const char *bad = fields[n].value == NULL ? "is missing" : fog_api_bad_value(fields[n].value, fields[n].value_len);
+    if (bad != NULL) (void)luaL_error(L, "%s: parameter '%s' %s", e->name, fields[n].name, bad);
+  }
+  return n;
+}
+
+struct headers {
+  char authorization[MAX_HEADER], request_id[MAX_HEADER];
+};
+
+/* prefix and value as one header line; raises where the value could break out of it. */
+static void header_line(lua_State *L, char *line, const char *prefix, const char *value, size_t len) {
+  const char *bad = fog_api_bad_value(value, len);
+  if (bad == NULL && len + strlen(prefix) + 1 > MAX_HEADER) bad = "is too long";
+  if (bad != NULL) (void)luaL_error(L, "the value of header %s %s", prefix, bad);
+  (void)snprintf(line, MAX_HEADER, "%s%s", prefix, value);
+}
+
+/* Everything that may raise comes first, while nothing is allocated. */
+static void read_headers(lua_State *L, const struct fog_endpoint_info *e, struct headers *h) {
+  size_t len = 0;
+  const char *token = fog_opt_string(L, 2, "token", &len);
+  h->authorization[0] = h->request_id[0] = '\0';
+  if (e->authorized) {
+    if (token == NULL) (void)luaL_error(L, "%s: option 'token' is missing", e->name);
+    header_line(L, h->authorization, "Authorization: Bearer ", token, len);
+  }
+  const char *id = fog_opt_string(L, 2, "request_id", &len);
+  if (id != NULL) header_line(L, h->request_id, "X-Request-Id: ", id, len);
+}
+
+static void read_options(lua_State *L, const struct fog_endpoint_info *e, struct fog_http_options *o) {
+  *o = (struct fog_http_options){
+    .method = e->method,
+    .ca_file = fog_opt_string(L, 2, "ca_file", NULL),
+    .ca_pem = fog_opt_string(L, 2, "ca_pem", NULL),
+    .proxy = fog_opt_string(L, 2, "proxy", NULL),
+    .timeout_ms = (long)(fog_opt_number(L, 2, "timeout", DEFAULT_TIMEOUT, 0, MAX_TIMEOUT) * 1e3) + 1,
+    .connect_timeout_ms = (long)(fog_opt_number(L, 2, "connect_timeout", DEFAULT_CONNECT_TIMEOUT, 0, MAX_TIMEOUT) * 1e3) + 1,
+    .max_body = (size_t)fog_opt_number(L, 2, "max_body", DEFAULT_MAX_BODY, 0, 1e9),
+    .fresh = !e->repeatable,
+  };
+}
+
+static bool use_json(lua_State *L) {
+  const char *encoding = fog_opt_string(L, 2, "encoding", NULL);
+  if (encoding == NULL || strcmp(encoding, "form") == 0) return false;
+  if (strcmp(encoding, "json") != 0) (void)luaL_error(L, "option 'encoding': 'form' or 'json' expected, got '%s'", encoding);
+  return true;
+}
+
+static int failed(lua_State *L, const char *why) {
+  lua_pushnil(L);
+  lua_pushstring(L, why);
+  return 2;
+}
+
+static int submit(lua_State *L, struct fog_engine *engine, struct fog_http_options *o, const struct headers *h) {
+  uint64_t id = fog_engine_new_id(engine);
+  struct fog_http_request *r = fog_http_request_new(id, o);
+  if (r == NULL) return failed(L, "not enough memory");
+  int rc = 0;
+  if (h->authorization[0] != '\0') rc = fog_http_request_header(r, h->authorization);
+  if (rc == 0 && h->request_id[0] != '\0') rc = fog_http_request_header(r, h->request_id);
+  if (rc == 0) rc = fog_http_submit(fog_engine_http(engine), r);
+  if (rc != 0) {
+    fog_http_request_free(r);
+    return failed(L, rc == FOG_EFULL ? "too many requests are in flight" : "not enough memory");
+  }
+  lua_pushnumber(L, (lua_Number)id);
+  return 1;
+}
+
+static int call(lua_State *L, enum fog_endpoint endpoint) {
+  const struct fog_endpoint_info *e = fog_api_endpoint(endpoint);
+  struct fog_engine *engine = fog_check_engine(L, 1);
+  struct fog_field fields[MAX_FIELDS];
+  struct fog_http_options o;
+  struct headers h;
+  size_t base_len = 0;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  const char *base = fog_opt_string(L, 2, "base_url", &base_len);
+  if (base == NULL) return luaL_error(L, "option 'base_url' is missing");
+  size_t count = read_fields(L, e, fields);
+  bool json = use_json(L);
+  read_headers(L, e, &h);
+  read_options(L, e, &o);
+  o.url = fog_api_url(base, base_len, e->path);
+  if (count > 0) {
+    o.body = json ? fog_api_json(fields, count, &o.body_len) : fog_api_form(fields, count, &o.body_len);
+    o.content_type = json ? "Content-Type: application/json" : "Content-Type: application/x-www-form-urlencoded";
+  }
+  if (o.url == NULL || (count > 0 && o.body == NULL)) {
+    free(o.url);
+    free(o.body);
+    return failed(L, "not enough memory");
+  }
+  return submit(L, engine, &o, &h);
+}
+
+static int l_token(lua_State *L) { return call(L, FOG_TOKEN); }
+static int l_create_client(lua_State *L) { return call(L, FOG_CREATE_CLIENT); }
+static int l_grant(lua_State *L) { return call(L, FOG_GRANT); }
+static int l_revoke(lua_State *L) { return call(L, FOG_REVOKE); }
+static int l_products(lua_State *L) { return call(L, FOG_PRODUCTS); }
+
+const luaL_Reg fog_api_methods[] = {
+  {"token", l_token},   {"create_client", l_create_client}, {"grant", l_grant},
+  {"revoke", l_revoke}, {"products", l_products},           {NULL, NULL},
+};

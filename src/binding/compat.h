@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * All differences between Lua 5.1, LuaJIT, 5.3 and 5.4 that the binding meets.
+ */
+#ifndef FOG_COMPAT_H
+#define FOG_COMPAT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#if LUA_VERSION_NUM < 502
+#define lua_rawlen lua_objlen
+/* Into the table on the top; no upvalues are ever wanted here. */
+static inline void fog_setfuncs(lua_State *L, const luaL_Reg *funcs) {
+  for (; funcs->name != NULL; funcs++) {
+    lua_pushcfunction(L, funcs->func);
+    lua_setfield(L, -2, funcs->name);
+  }
+}
+#else
+static inline void fog_setfuncs(lua_State *L, const luaL_Reg *funcs) { luaL_setfuncs(L, funcs, 0); }
+#endif
+
+#if LUA_VERSION_NUM < 504
+#define lua_newuserdatauv(L, size, values) lua_newuserdata(L, size)
+#endif
+
+#define FOG_EXPORT __attribute__((visibility("default")))
+
+#endif

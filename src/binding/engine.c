@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "handles.h"
+
+struct l_engine {
+  struct fog_engine *engine; /* NULL: closed */
+};
+
+enum { DEFAULT_MAX_REQUESTS = 10000 };
+
+struct fog_engine *fog_check_engine(lua_State *L, int arg) {
+  struct l_engine *box = luaL_checkudata(L, arg, FOG_ENGINE_CLASS);
+  if (box->engine == NULL) (void)luaL_argerror(L, arg, "the engine is closed");
+  if (fog_engine_forked(box->engine))
+    (void)luaL_error(L, "fogcloud was started before this process was forked: create it in the child (in OpenResty: init_worker)");
+  return box->engine;
+}
+
+static int l_new(lua_State *L) {
+  double max = DEFAULT_MAX_REQUESTS;
+  if (!lua_isnoneornil(L, 1)) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    max = fog_opt_number(L, 1, "max_requests", max, 1, 1e6);
+  }
+  struct l_engine *box = lua_newuserdatauv(L, sizeof *box, 0);
+  box->engine = NULL; /* closed until all is well */
+  luaL_getmetatable(L, FOG_ENGINE_CLASS);
+  lua_setmetatable(L, -2);
+  box->engine = fog_engine_new((size_t)max);
+  if (box->engine != NULL) return 1;
+  int err = errno;
+  lua_pushnil(L);
+  lua_pushstring(L, strerror(err));
+  return 2;
+}
+
+static int l_close(lua_State *L) {
+  struct l_engine *box = luaL_checkudata(L, 1, FOG_ENGINE_CLASS);
+  struct fog_engine *engine = box->engine;
+  box->engine = NULL;
+  if (engine != NULL) fog_engine_free(engine);
+  return 0;
+}
+
+static int l_tostring(lua_State *L) {
+  const struct l_engine *box = luaL_checkudata(L, 1, FOG_ENGINE_CLASS);
+  lua_pushfstring(L, FOG_ENGINE_CLASS " (%s)", box->engine == NULL ? "closed" : "open");
+  return 1;
+}
+
+static int l_wait(lua_State *L) {
+  fog_engine_wait(fog_check_engine(L, 1), fog_check_timeout_ms(L, 2));
+  return 0;
+}
+
+static int l_next(lua_State *L) {
+  struct fog_event *ev = fog_engine_next(fog_check_engine(L, 1));
+  return ev == NULL ? 0 : fog_push_event(L, ev);
+}
+
+static int l_fd(lua_State *L) {
+  lua_pushinteger(L, fog_engine_fd(fog_check_engine(L, 1)));
+  return 1;
+}
+
+static int l_background(lua_State *L) {
+  int rc = fog_http_background(fog_engine_http(fog_check_engine(L, 1)));
+  lua_pushboolean(L, rc == 0);
+  return 1;
+}
+
+static int l_cancel(lua_State *L) {
+  fog_http_cancel(fog_engine_http(fog_check_engine(L, 1)), (uint64_t)luaL_checknumber(L, 2));
+  return 0;
+}
+
+int fog_open_engine(lua_State *L) {
+  static const luaL_Reg methods[] = {
+    {"wait", l_wait},     {"next", l_next},     {"fd", l_fd},       {"background", l_background},
+    {"cancel", l_cancel}, {"close", l_close},   {"session", fog_l_session}, {NULL, NULL},
+  };
+  fog_class(L, FOG_ENGINE_CLASS, methods, l_close, l_tostring);
+  luaL_getmetatable(L, FOG_ENGINE_CLASS);
+  lua_getfield(L, -1, "__index");
+  fog_setfuncs(L, fog_api_methods);
+  lua_pop(L, 2);
+  lua_pushcfunction(L, l_new);
+  lua_setfield(L, -2, "engine");
+  return 0;
+}

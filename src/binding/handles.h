@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The userdata classes and how the files of the binding reach the core objects in them.
+ */
+#ifndef FOG_HANDLES_H
+#define FOG_HANDLES_H
+
+#include "../core/engine.h"
+#include "util.h"
+
+#define FOG_ENGINE_CLASS "fogcloud.Engine"
+#define FOG_SESSION_CLASS "fogcloud.CoreSession"
+
+/* Raises when the engine is closed, or was made before this process was forked. */
+struct fog_engine *fog_check_engine(lua_State *L, int arg);
+
+/* engine:session(limits) */
+int fog_l_session(lua_State *L);
+
+/* engine:token(opts, params) and the other four */
+extern const luaL_Reg fog_api_methods[];
+
+/* Pushes ev as Lua values and releases it. The number of values. */
+int fog_push_event(lua_State *L, struct fog_event *ev);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The session userdata: commands to the dispatcher, messages out of the inbox. No judgement: when to connect, to subscribe
+ * again or to give up is lua/fogcloud/session.lua's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "handles.h"
+
+struct l_session {
+  struct fog_session *session; /* NULL: closed */
+  uint32_t id;
+};
+
+static const double MAX_COUNT = 1e9, MAX_BYTES = 1e12;
+static const double DEFAULT_COUNT = 10000, DEFAULT_BYTES = 16 * 1024 * 1024, DEFAULT_WINDOW = 64;
+enum { MAX_WINDOW = 65535, MAX_PAYLOAD = 268435455, MAX_TOPIC = 65535, RETAINED = 4, DUP = 8 };
+
+static struct fog_session *check(lua_State *L) {
+  struct l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
+  if (box->session == NULL) (void)luaL_argerror(L, 1, "the session is closed");
+  return box->session;
+}
+
+static int l_close(lua_State *L) {
+  struct l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
+  struct fog_session *s = box->session;
+  box->session = NULL;
+  if (s == NULL) return 0;
+  fog_dispatcher_close(s);
+  fog_session_unref(s);
+  return 0;
+}
+
+static int l_tostring(lua_State *L) {
+  const struct l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
+  lua_pushfstring(L, FOG_SESSION_CLASS " %d (%s)", (int)box->id, box->session == NULL ? "closed" : "open");
+  return 1;
+}
+
+static const char *reason(int error) {
+  switch (error) {
+    case FOG_EFORKED: return "MQTT was started before this process was forked, and its threads did not survive";
+    case FOG_ENOTHREAD: return "no thread could be started";
+    default: return "not enough memory";
+  }
+}
+
+static int result(lua_State *L, int error) {
+  if (error == FOG_OK) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, reason(error));
+  return 2;
+}
+
+int fog_l_session(lua_State *L) {
+  struct fog_engine *engine = fog_check_engine(L, 1);
+  if (lua_isnoneornil(L, 2)) {
+    lua_settop(L, 1);
+    lua_newtable(L);
+  }
+  luaL_checktype(L, 2, LUA_TTABLE);
+  struct fog_session_limits limits = {
+    .in_count = (size_t)fog_opt_number(L, 2, "in_count", DEFAULT_COUNT, 1, MAX_COUNT),
+    .in_bytes = (size_t)fog_opt_number(L, 2, "in_bytes", DEFAULT_BYTES, 1, MAX_BYTES),
+    .out_count = (size_t)fog_opt_number(L, 2, "out_count", DEFAULT_COUNT, 1, MAX_COUNT),
+    .out_bytes = (size_t)fog_opt_number(L, 2, "out_bytes", DEFAULT_BYTES, 1, MAX_BYTES),
+    .window = (size_t)fog_opt_number(L, 2, "window", DEFAULT_WINDOW, 1, MAX_WINDOW),
+  };
+  int error = FOG_OK;
+  struct l_session *box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = (struct l_session){NULL, 0}; /* closed until all is well */
+  luaL_getmetatable(L, FOG_SESSION_CLASS);
+  lua_setmetatable(L, -2);
+  box->session = fog_engine_session(engine, &limits, &error);
+  if (box->session == NULL) return result(L, error);
+  box->id = box->session->id;
+  return 1;
+}
+
+static void copy_password(lua_State *L, struct fog_link_options *o) {
+  size_t len = 0;
+  const char *password = fog_opt_string(L, 2, "password", &len);
+  if (password == NULL) return;
+  o->password = malloc(len + 1);
+  if (o->password == NULL) return;
+  memcpy(o->password, password, len + 1);
+  o->password_len = len;
+}
+
+static void copy_will(lua_State *L, struct fog_link_options *o) {
+  size_t len = 0;
+  const char *payload = fog_opt_string(L, 2, "will_payload", &len);
+  o->will_topic = fog_opt_copy(L, 2, "will_topic");
+  o->will_payload = malloc(len + 1);
+  if (o->will_payload == NULL) return;
+  if (len > 0) memcpy(o->will_payload, payload, len);
+  o->will_len = len;
+  o->will_qos = (int)fog_opt_number(L, 2, "will_qos", 0, 0, 2);
+  o->will_retained = fog_opt_bool(L, 2, "will_retained", false);
+}
+
+static void copy_texts(lua_State *L, struct fog_link_options *o) {
+  o->uri = fog_opt_copy(L, 2, "uri");
+  o->client_id = fog_opt_copy(L, 2, "client_id");
+  o->username = fog_opt_copy(L, 2, "username");
+  o->ca_file = fog_opt_copy(L, 2, "ca_file");
+  o->ca_path = fog_opt_copy(L, 2, "ca_path");
+  o->cert_file = fog_opt_copy(L, 2, "cert_file");
+  o->key_file = fog_opt_copy(L, 2, "key_file");
+  o->key_password = fog_opt_copy(L, 2, "key_password");
+}
+
+static void copy_numbers(lua_State *L, struct fog_link_options *o) {
+  o->number = (uint64_t)fog_opt_number(L, 2, "link", 0, 0, 9e15);
+  o->tls = fog_opt_bool(L, 2, "tls", true);
+  o->clean = fog_opt_bool(L, 2, "clean", true);
+  o->version = (int)fog_opt_number(L, 2, "version", 4, 4, 5);
+  o->keepalive_s = (int)fog_opt_number(L, 2, "keepalive", 60, 0, 65535);
+  o->connect_timeout_s = (int)fog_opt_number(L, 2, "connect_timeout", 30, 1, 3600);
+  o->session_expiry_s = (uint32_t)fog_opt_number(L, 2, "session_expiry", 0, 0, 4294967295.0);
+  o->receive_maximum = (int)fog_opt_number(L, 2, "receive_maximum", 0, 0, 65535);
+}
+
+static int l_free_options(lua_State *L) {
+  struct fog_link_options **slot = lua_touserdata(L, 1);
+  fog_link_options_free(*slot);
+  *slot = NULL;
+  return 0;
+}
+
+/* Reading options may raise half-way; the userdata then frees what was copied. */
+static struct fog_link_options **options_slot(lua_State *L) {
+  struct fog_link_options **slot = lua_newuserdatauv(L, sizeof *slot, 0);
+  *slot = NULL;
+  if (luaL_newmetatable(L, "fogcloud.LinkOptions") != 0) {
+    lua_pushcfunction(L, l_free_options);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  *slot = calloc(1, sizeof **slot);
+  return slot;
+}
+
+static int l_connect(lua_State *L) {
+  struct fog_session *s = check(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  struct fog_link_options **slot = options_slot(L);
+  if (*slot == NULL) return result(L, FOG_ENOMEMORY);
+  copy_texts(L, *slot);
+  copy_password(L, *slot);
+  copy_numbers(L, *slot);
+  lua_getfield(L, 2, "will_topic");
+  if (!lua_isnil(L, -1)) copy_will(L, *slot);
+  if ((*slot)->uri == NULL || (*slot)->client_id == NULL) return luaL_error(L, "options 'uri' and 'client_id' are required");
+  struct fog_link_options *o = *slot;
+  *slot = NULL;
+  return result(L, fog_dispatcher_connect(s, o));
+}
+
+static const char *check_topic(lua_State *L, int arg) {
+  size_t len;
+  const char *topic = luaL_checklstring(L, arg, &len);
+  luaL_argcheck(L, len > 0 && len <= MAX_TOPIC && strlen(topic) == len, arg, "a topic has 1 to 65535 bytes and no NUL");
+  return topic;
+}
+
+static int l_subscribe(lua_State *L) {
+  struct fog_session *s = check(L);
+  uint64_t token = (uint64_t)luaL_checknumber(L, 2);
+  const char *filter = check_topic(L, 3);
+  lua_Integer qos = luaL_checkinteger(L, 4);
+  luaL_argcheck(L, qos >= 0 && qos <= 2, 4, "QoS is 0, 1 or 2");
+  return result(L, fog_dispatcher_subscribe(s, token, filter, (int)qos));
+}
+
+static int l_unsubscribe(lua_State *L) {
+  struct fog_session *s = check(L);
+  uint64_t token = (uint64_t)luaL_checknumber(L, 2);
+  return result(L, fog_dispatcher_subscribe(s, token, check_topic(L, 3), -1));
+}
+
+/* session:publish(topic, payload, qos, retained, notify) -> number | nil, "full" | nil, "not enough memory" */
+static int l_publish(lua_State *L) {
+  struct fog_session *s = check(L);
+  size_t payload_len;
+  const char *topic = check_topic(L, 2);
+  const char *payload = luaL_checklstring(L, 3, &payload_len);
+  lua_Integer qos = luaL_optinteger(L, 4, 0);
+  luaL_argcheck(L, qos >= 0 && qos <= 2, 4, "QoS is 0, 1 or 2");
+  luaL_argcheck(L, payload_len <= MAX_PAYLOAD, 3, "a payload has at most 268435455 bytes");
+  struct fog_message *m = fog_message_new(topic, strlen(topic), payload, payload_len);
+  if (m == NULL) return result(L, FOG_ENOMEMORY);
+  uint64_t id;
+  m->event.session = s->id;
+  m->qos = (uint8_t)qos;
+  m->retained = lua_toboolean(L, 5) != 0;
+  m->notify = lua_toboolean(L, 6) != 0;
+  if (!fog_outbox_add(&s->outbox, m, &id)) {
+    m->event.release(&m->event);
+    lua_pushnil(L);
+    lua_pushliteral(L, "full");
+    return 2;
+  }
+  if (atomic_load(&s->up)) fog_dispatcher_feed(s);
+  lua_pushnumber(L, (lua_Number)id);
+  return 1;
+}
+
+/* session:receive() -> topic, payload, flags (QoS + 4 retained + 8 duplicate), or nothing. */
+static int l_receive(lua_State *L) {
+  struct fog_message_view m;
+  if (!fog_inbox_next(&check(L)->inbox, &m)) return 0;
+  lua_pushlstring(L, m.topic, m.topic_len);
+  lua_pushlstring(L, m.payload, m.payload_len);
+  lua_pushinteger(L, m.qos + (m.retained ? RETAINED : 0) + (m.dup ? DUP : 0));
+  return 3;
+}
+
+static int l_pending(lua_State *L) {
+  lua_pushboolean(L, fog_inbox_pending(&check(L)->inbox));
+  return 1;
+}
+
+static int l_drained(lua_State *L) {
+  lua_pushboolean(L, fog_outbox_want_drain(&check(L)->outbox));
+  return 1;
+}
+
+static int l_leave(lua_State *L) { return result(L, fog_dispatcher_leave(check(L))); }
+
+static int l_id(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check(L)->id);
+  return 1;
+}
+
+static void set_count(lua_State *L, const char *name, uint64_t n) {
+  lua_pushnumber(L, (lua_Number)n);
+  lua_setfield(L, -2, name);
+}
+
+static int l_stats(lua_State *L) {
+  struct fog_session *s = check(L);
+  struct fog_outbox_stats out;
+  struct fog_inbox_stats in;
+  fog_outbox_stats(&s->outbox, &out);
+  fog_inbox_stats(&s->inbox, &in);
+  lua_createtable(L, 0, 12);
+  set_count(L, "accepted", out.accepted);
+  set_count(L, "acknowledged", out.acknowledged);
+  set_count(L, "failed", out.failed);
+  set_count(L, "dropped", out.dropped);
+  set_count(L, "queued", out.queued);
+  set_count(L, "queued_bytes", out.queued_bytes);
+  set_count(L, "in_flight", out.in_flight);
+  set_count(L, "received", in.received);
+  set_count(L, "received_dropped", in.dropped);
+  set_count(L, "inbox", in.queued);
+  set_count(L, "inbox_bytes", in.queued_bytes);
+  return 1;
+}
+
+int fog_open_mqtt(lua_State *L) {
+  static const luaL_Reg methods[] = {
+    {"connect", l_connect}, {"subscribe", l_subscribe}, {"unsubscribe", l_unsubscribe}, {"publish", l_publish},
+    {"receive", l_receive}, {"pending", l_pending},     {"drained", l_drained},         {"leave", l_leave},
+    {"id", l_id},           {"stats", l_stats},         {"close", l_close},             {NULL, NULL},
+  };
+  fog_class(L, FOG_SESSION_CLASS, methods, l_close, l_tostring);
+  return 0;
+}

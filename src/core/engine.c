@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "process.h"
+
+struct fog_engine {
+  pid_t pid;
+  struct fog_queue *queue;
+  struct fog_http *http;
+  struct fog_event *taken; /* the batch in hand */
+  uint64_t last_id;
+  uint32_t last_session;
+};
+
+struct fog_engine *fog_engine_new(size_t max_requests) {
+  if (fog_process_init() != 0) {
+    errno = ENOTSUP;
+    return NULL;
+  }
+  struct fog_engine *e = calloc(1, sizeof *e);
+  if (e == NULL) return NULL;
+  e->pid = getpid();
+  e->queue = fog_queue_new();
+  if (e->queue != NULL) e->http = fog_http_new(e->queue, max_requests);
+  if (e->http == NULL) {
+    int err = errno;
+    if (e->queue != NULL) fog_queue_unref(e->queue);
+    free(e);
+    errno = err;
+    return NULL;
+  }
+  return e;
+}
+
+bool fog_engine_forked(const struct fog_engine *e) { return fog_process_forked(e->pid); }
+
+void fog_engine_free(struct fog_engine *e) {
+  bool forked = fog_engine_forked(e);
+  fog_http_free(e->http, forked);
+  while (e->taken != NULL) {
+    struct fog_event *ev = e->taken;
+    e->taken = ev->next;
+    ev->release(ev);
+  }
+  if (!forked) {
+    fog_queue_close(e->queue);
+    fog_queue_unref(e->queue);
+  }
+  free(e);
+}
+
+struct fog_event *fog_engine_next(struct fog_engine *e) {
+  if (e->taken == NULL) e->taken = fog_queue_take(e->queue);
+  struct fog_event *ev = e->taken;
+  if (ev != NULL) e->taken = ev->next;
+  return ev;
+}
+
+void fog_engine_wait(struct fog_engine *e, int timeout_ms) {
+  if (e->taken != NULL || fog_queue_pending(e->queue)) timeout_ms = 0;
+  fog_http_wait(e->http, timeout_ms);
+}
+
+int fog_engine_fd(const struct fog_engine *e) { return fog_queue_wake(e->queue)->read_fd; }
+
+void fog_engine_mirror(struct fog_engine *e, int fd) {
+  struct fog_wake *wake = fog_queue_wake(e->queue);
+  if (wake->mirror_fd >= 0) (void)close(wake->mirror_fd);
+  wake->mirror_fd = fd;
+}
+
+struct fog_http *fog_engine_http(struct fog_engine *e) { return e->http; }
+
+uint64_t fog_engine_new_id(struct fog_engine *e) { return ++e->last_id; }
+
+struct fog_session *fog_engine_session(struct fog_engine *e, const struct fog_session_limits *limits, int *error) {
+  struct fog_session *s = fog_session_new(++e->last_session, e->queue, limits);
+  if (s == NULL) {
+    *error = FOG_ENOMEMORY;
+    return NULL;
+  }
+  *error = fog_dispatcher_open(s);
+  if (*error == FOG_OK) return s;
+  fog_session_unref(s);
+  return NULL;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One per Lua state: owns the event queue, the HTTP driver and the the numbers of the sessions of that state.
+ * Lua's thread only; nothing here waits but fog_engine_wait.
+ */
+#ifndef FOG_ENGINE_H
+#define FOG_ENGINE_H
+
+#include "api.h"
+#include "dispatcher.h"
+#include "http.h"
+
+struct fog_engine;
+
+/* NULL: errno says why. */
+struct fog_engine *fog_engine_new(size_t max_requests);
+
+/* Ends the requests in flight without events. Sessions live on until they are closed, before or after: their events then go
+ * nowhere. Returns at once; harmless in a forked child. */
+void fog_engine_free(struct fog_engine *e);
+
+/* True when the engine was made before this process was forked: every other call must then be refused. */
+bool fog_engine_forked(const struct fog_engine *e);
+
+/* The next event, the caller's to release; NULL when there is none now. */
+struct fog_event *fog_engine_next(struct fog_engine *e);
+
+/* Waits until next would give something, or timeout_ms (-1: for ever) has passed; drives HTTP meanwhile in the inline mode. */
+void fog_engine_wait(struct fog_engine *e, int timeout_ms);
+
+/* Readable while events wait. Owned by the engine. */
+int fog_engine_fd(const struct fog_engine *e);
+
+/* From now on a unix-domain socket that a peer accepted gets a byte with each wake-up. Takes fd over. */
+void fog_engine_mirror(struct fog_engine *e, int fd);
+
+struct fog_http *fog_engine_http(struct fog_engine *e);
+
+uint64_t fog_engine_new_id(struct fog_engine *e);
+
+/* A session of this engine, opened at the dispatcher, with one reference for the caller. NULL: *error is FOG_E…. */
+struct fog_session *fog_engine_session(struct fog_engine *e, const struct fog_session_limits *limits, int *error);
+
+#endif

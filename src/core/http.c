@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The owner's thread puts requests and cancellations into an inbox; whoever drives (the owner itself, or the one thread) takes the inbox, moves
+ * the requests into the multi handle, performs, and turns what ended into events. Only the driver touches curl, so
+ * curl needs no lock; the inbox has one. Easy handles are pooled: making one costs more than a request on a kept connection.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "http_request.h"
+#include "process.h"
+
+enum { POOL_SIZE = 64, CANCEL_ROOM = 16, MAX_CONNECTIONS_PER_HOST = 64, MAX_CONNECTIONS = 256 };
+
+struct fog_http {
+  struct fog_queue *events;
+  CURLM *multi;
+  size_t max_requests;
+  atomic_size_t in_flight;          /* submitted and not ended */
+  pthread_mutex_t lock;             /* the inbox: submitted, cancels, stop */
+  struct fog_http_request *submitted, **submitted_tail;
+  uint64_t *cancels;
+  size_t cancel_count, cancel_cap;
+  bool stop;
+  bool threaded;                    /* owner's thread only */
+  pthread_t thread;
+  struct fog_http_request *running; /* the driver only, as the pool */
+  CURL *pool[POOL_SIZE];
+  size_t pooled;
+};
+
+struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests) {
+  struct fog_http *h = calloc(1, sizeof *h);
+  if (h == NULL) return NULL;
+  h->multi = curl_multi_init();
+  if (h->multi == NULL) {
+    free(h);
+    return NULL;
+  }
+  (void)curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_CONNECTIONS_PER_HOST);
+  (void)curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MAX_CONNECTIONS);
+  (void)pthread_mutex_init(&h->lock, NULL);
+  h->events = fog_queue_ref(q);
+  h->max_requests = max_requests;
+  h->submitted_tail = &h->submitted;
+  return h;
+}
+
+int fog_http_submit(struct fog_http *h, struct fog_http_request *r) {
+  if (atomic_load(&h->in_flight) >= h->max_requests) return FOG_EFULL;
+  atomic_fetch_add(&h->in_flight, 1);
+  r->next = NULL;
+  (void)pthread_mutex_lock(&h->lock);
+  *h->submitted_tail = r;
+  h->submitted_tail = &r->next;
+  (void)pthread_mutex_unlock(&h->lock);
+  if (h->threaded) (void)curl_multi_wakeup(h->multi);
+  return 0;
+}
+
+static bool grow_cancels(struct fog_http *h) {
+  if (h->cancel_count < h->cancel_cap) return true;
+  size_t cap = h->cancel_cap + CANCEL_ROOM;
+  uint64_t *grown = realloc(h->cancels, cap * sizeof *grown);
+  if (grown == NULL) return false; /* the request then ends by its own time-out, and nobody waits for its event */
+  h->cancels = grown;
+  h->cancel_cap = cap;
+  return true;
+}
+
+void fog_http_cancel(struct fog_http *h, uint64_t id) {
+  (void)pthread_mutex_lock(&h->lock);
+  if (grow_cancels(h)) h->cancels[h->cancel_count++] = id;
+  (void)pthread_mutex_unlock(&h->lock);
+  if (h->threaded) (void)curl_multi_wakeup(h->multi);
+}
+
+static void link_running(struct fog_http *h, struct fog_http_request *r) {
+  r->prev = NULL;
+  r->next = h->running;
+  if (h->running != NULL) h->running->prev = r;
+  h->running = r;
+}
+
+static void unlink_running(struct fog_http *h, struct fog_http_request *r) {
+  if (r->next != NULL) r->next->prev = r->prev;
+  if (r->prev != NULL) r->prev->next = r->next;
+  else h->running = r->next;
+}
+
+/* Takes r out of curl and gives its easy handle back. The request itself stays. */
+static void detach(struct fog_http *h, struct fog_http_request *r) {
+  CURL *easy = r->easy;
+  unlink_running(h, r);
+  (void)curl_multi_remove_handle(h->multi, easy);
+  r->easy = NULL;
+  if (h->pooled < POOL_SIZE) {
+    curl_easy_reset(easy);
+    h->pool[h->pooled++] = easy;
+  } else {
+    curl_easy_cleanup(easy);
+  }
+  atomic_fetch_sub(&h->in_flight, 1);
+}
+
+static void fail_to_start(struct fog_http *h, struct fog_http_request *r, const char *why) {
+  atomic_fetch_sub(&h->in_flight, 1);
+  r->event.type = FOG_EV_FAILURE;
+  r->event.name = "network";
+  fog_event_set_text(&r->event, why);
+  fog_queue_push(h->events, &r->event);
+}
+
+static void start(struct fog_http *h, struct fog_http_request *r) {
+  CURL *easy = h->pooled > 0 ? h->pool[--h->pooled] : curl_easy_init();
+  if (easy == NULL) {
+    fail_to_start(h, r, "libcurl gave no handle");
+    return;
+  }
+  fog_http_request_prepare(r, easy);
+  CURLMcode code = curl_multi_add_handle(h->multi, easy);
+  if (code != CURLM_OK) {
+    curl_easy_cleanup(easy);
+    fail_to_start(h, r, curl_multi_strerror(code));
+    return;
+  }
+  link_running(h, r);
+}
+
+static void cancel_running(struct fog_http *h, uint64_t id) {
+  for (struct fog_http_request *r = h->running; r != NULL; r = r->next) {
+    if (r->event.id != id) continue;
+    detach(h, r);
+    r->event.release(&r->event);
+    return;
+  }
+}
+
+static bool cancelled_early(struct fog_http *h, const struct fog_http_request *r, const uint64_t *ids, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (ids[i] == r->event.id) {
+      atomic_fetch_sub(&h->in_flight, 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Moves the inbox into curl. True when the owner wants the thread to end. */
+static bool take_inbox(struct fog_http *h) {
+  (void)pthread_mutex_lock(&h->lock);
+  struct fog_http_request *list = h->submitted;
+  uint64_t *ids = h->cancels;
+  size_t count = h->cancel_count;
+  bool stop = h->stop;
+  h->submitted = NULL;
+  h->submitted_tail = &h->submitted;
+  h->cancels = NULL;
+  h->cancel_count = h->cancel_cap = 0;
+  (void)pthread_mutex_unlock(&h->lock);
+  for (size_t i = 0; i < count; i++) cancel_running(h, ids[i]);
+  while (list != NULL) {
+    struct fog_http_request *r = list;
+    list = r->next;
+    if (cancelled_early(h, r, ids, count)) r->event.release(&r->event);
+    else start(h, r);
+  }
+  free(ids);
+  return stop;
+}
+
+/* Turns what ended into events. */
+static bool harvest(struct fog_http *h) {
+  bool any = false;
+  int left;
+  CURLMsg *msg;
+  while ((msg = curl_multi_info_read(h->multi, &left)) != NULL) {
+    if (msg->msg != CURLMSG_DONE) continue;
+    struct fog_http_request *r = NULL;
+    CURLcode code = msg->data.result; /* msg dies with remove_handle */
+    (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&r);
+    fog_http_request_finish(r, code);
+    detach(h, r);
+    fog_queue_push(h->events, &r->event);
+    any = true;
+  }
+  return any;
+}
+
+static bool perform(struct fog_http *h) {
+  int running;
+  (void)curl_multi_perform(h->multi, &running);
+  return harvest(h);
+}
+
+static void *drive(void *arg) {
+  struct fog_http *h = arg;
+  while (!take_inbox(h)) {
+    (void)perform(h);
+    (void)curl_multi_poll(h->multi, NULL, 0, 60000, NULL);
+  }
+  return NULL;
+}
+
+int fog_http_background(struct fog_http *h) {
+  if (h->threaded) return 0;
+  h->threaded = true;
+  if (fog_process_thread(&h->thread, drive, h) == 0) return 0;
+  h->threaded = false;
+  return FOG_ETHREAD;
+}
+
+void fog_http_wait(struct fog_http *h, int timeout_ms) {
+  struct fog_wake *wake = fog_queue_wake(h->events);
+  if (h->threaded || atomic_load(&h->in_flight) == 0) {
+    fog_wake_wait(wake, timeout_ms);
+    return;
+  }
+  double end = timeout_ms < 0 ? 0 : fog_process_now() + timeout_ms / 1e3;
+  for (;;) {
+    (void)take_inbox(h);
+    if (perform(h) || fog_queue_pending(h->events)) return;
+    int left_ms = 60000;
+    if (timeout_ms >= 0) {
+      double left = (end - fog_process_now()) * 1e3;
+      if (left <= 0) return;
+      left_ms = left < 60000 ? (int)left + 1 : 60000;
+    }
+    struct curl_waitfd extra = {.fd = wake->read_fd, .events = CURL_WAIT_POLLIN, .revents = 0};
+    (void)curl_multi_poll(h->multi, &extra, 1, left_ms, NULL);
+  }
+}
+
+static void release_list(struct fog_http_request *r) {
+  while (r != NULL) {
+    struct fog_http_request *next = r->next;
+    r->event.release(&r->event);
+    r = next;
+  }
+}
+
+void fog_http_free(struct fog_http *h, bool forked) {
+  if (forked) return; /* the parent's connections: a clean end here would write into them (traps: C8) */
+  if (h->threaded) {
+    (void)pthread_mutex_lock(&h->lock);
+    h->stop = true;
+    (void)pthread_mutex_unlock(&h->lock);
+    (void)curl_multi_wakeup(h->multi);
+    (void)pthread_join(h->thread, NULL);
+  }
+  while (h->running != NULL) { /* handles leave the multi before it goes (traps: C9) */
+    struct fog_http_request *r = h->running;
+    detach(h, r);
+    r->event.release(&r->event);
+  }
+  release_list(h->submitted);
+  while (h->pooled > 0) curl_easy_cleanup(h->pool[--h->pooled]);
+  (void)curl_multi_cleanup(h->multi);
+  fog_queue_unref(h->events);
+  (void)pthread_mutex_destroy(&h->lock);
+  free(h->cancels);
+  free(h);
+}
+
+const char *fog_http_curl_version(void) { return curl_version_info(CURLVERSION_NOW)->version; }
+
+const char *fog_http_tls_version(void) {
+  const char *tls = curl_version_info(CURLVERSION_NOW)->ssl_version;
+  return tls == NULL ? "none" : tls;
+}

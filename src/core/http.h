@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The HTTP driver: one curl multi handle, driven by the same code in one of two ways. Inline, the caller's thread drives it inside
+ * fog_http_wait: no thread, no hand-over. In the background, one thread drives it and the caller only submits: no TLS handshake ever
+ * stalls a frame or an event loop. Results come out as events on the queue.
+ */
+#ifndef FOG_HTTP_H
+#define FOG_HTTP_H
+
+#include "queue.h"
+
+struct fog_http;
+
+struct fog_http_options {
+  const char *method;
+  char *url;          /* malloc'ed; the request's from fog_http_request_new on, also when that fails */
+  char *body;         /* likewise; NULL: none */
+  size_t body_len;
+  const char *content_type; /* static text; NULL: none */
+  const char *ca_file;      /* NULL: the system's */
+  const char *ca_pem;       /* NULL: none; wins over ca_file */
+  const char *proxy;        /* NULL: no proxy, whatever the environment says (traps: C5) */
+  long connect_timeout_ms;
+  long timeout_ms;
+  size_t max_body;    /* bytes after decompression */
+  bool fresh;         /* a connection of its own, so that libcurl never repeats it on a second one (api.h: repeatable) */
+};
+
+struct fog_http_request;
+
+/* The request with its event inside. NULL: no memory. Everything of options but url and body is copied. */
+struct fog_http_request *fog_http_request_new(uint64_t id, const struct fog_http_options *options);
+
+/* Adds a header line "Name: value"; the text is copied. 0, or FOG_ENOMEM. */
+int fog_http_request_header(struct fog_http_request *r, const char *line);
+
+/* Frees a request that was never submitted. */
+void fog_http_request_free(struct fog_http_request *r);
+
+enum { FOG_ENOMEM = -1, FOG_EFULL = -2, FOG_ETHREAD = -3 };
+
+/* NULL: no memory. Events go to q, on which it holds a reference. max_requests bounds those in flight. */
+struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests);
+
+/* Ends what is in flight without events, joins the thread, frees all. In a forked child only forgets. */
+void fog_http_free(struct fog_http *h, bool forked);
+
+/* Takes r over. FOG_EFULL (too many in flight): r stays the caller's. Owner's thread; never waits. */
+int fog_http_submit(struct fog_http *h, struct fog_http_request *r);
+
+/* Ends request id without an event, on the wire too. Unknown ids are ignored: it may just have ended. Owner's thread; never waits. */
+void fog_http_cancel(struct fog_http *h, uint64_t id);
+
+/* Starts the thread that drives from now on; doing it twice is harmless. 0, FOG_ETHREAD or FOG_ENOMEM. */
+int fog_http_background(struct fog_http *h);
+
+/* Inline: drives transfers until the queue's fd is readable, a transfer ends, or timeout_ms (-1: for ever) has passed. In the background
+ * mode, or with nothing in flight, just waits on the fd. */
+void fog_http_wait(struct fog_http *h, int timeout_ms);
+
+/* libcurl's version and that of its TLS library; static text. */
+const char *fog_http_curl_version(void);
+const char *fog_http_tls_version(void);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "http_request.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { HEADER_LIMIT = 64 * 1024 };
+
+static char *copy(const char *s) { return s == NULL ? NULL : strdup(s); }
+
+static void release_request(struct fog_event *ev) { fog_http_request_free((struct fog_http_request *)ev); }
+
+struct fog_http_request *fog_http_request_new(uint64_t id, const struct fog_http_options *o) {
+  struct fog_http_request *r = calloc(1, sizeof *r);
+  if (r == NULL) {
+    free(o->url);
+    free(o->body);
+    return NULL;
+  }
+  r->event.id = id;
+  r->event.release = release_request;
+  r->method = o->method;
+  r->url = o->url;
+  r->body = o->body;
+  r->body_len = o->body_len;
+  r->ca_file = copy(o->ca_file);
+  r->ca_pem = copy(o->ca_pem);
+  r->proxy = copy(o->proxy);
+  r->connect_timeout_ms = o->connect_timeout_ms;
+  r->timeout_ms = o->timeout_ms;
+  r->max_body = o->max_body;
+  r->fresh = o->fresh;
+  bool lost = (o->ca_file && !r->ca_file) || (o->ca_pem && !r->ca_pem) || (o->proxy && !r->proxy);
+  if (o->content_type != NULL && fog_http_request_header(r, o->content_type) != 0) lost = true;
+  if (lost) {
+    fog_http_request_free(r);
+    return NULL;
+  }
+  return r;
+}
+
+int fog_http_request_header(struct fog_http_request *r, const char *line) {
+  struct curl_slist *list = curl_slist_append(r->headers, line);
+  if (list == NULL) return FOG_ENOMEM;
+  r->headers = list;
+  return 0;
+}
+
+/* The bearer token and the secret go through these buffers: they are overwritten before the allocator has them back. */
+static void free_wiped(char *s, size_t len) {
+  if (s != NULL) explicit_bzero(s, len);
+  free(s);
+}
+
+void fog_http_request_free(struct fog_http_request *r) {
+  for (struct curl_slist *h = r->headers; h != NULL; h = h->next) explicit_bzero(h->data, strlen(h->data));
+  curl_slist_free_all(r->headers);
+  free(r->url);
+  free_wiped(r->body, r->body_len);
+  free(r->ca_file);
+  free(r->ca_pem);
+  free(r->proxy);
+  free_wiped(r->event.text, r->event.text_len);
+  free(r->event.extra);
+  free(r);
+}
+
+static bool append(struct fog_http_request *r, char **buf, size_t *len, size_t *cap, const char *data, size_t n) {
+  if (*len + n + 1 > *cap) {
+    size_t want = *cap == 0 ? 1024 : *cap * 2;
+    while (want < *len + n + 1) want *= 2;
+    char *grown = realloc(*buf, want);
+    if (grown == NULL) {
+      r->no_memory = true;
+      return false;
+    }
+    *buf = grown;
+    *cap = want;
+  }
+  memcpy(*buf + *len, data, n);
+  *len += n;
+  (*buf)[*len] = '\0';
+  return true;
+}
+
+/* MAXFILESIZE stops neither bodies of unknown length nor decompressed ones (traps: C4), so the bytes are counted here. */
+static size_t on_body(char *data, size_t size, size_t count, void *arg) {
+  struct fog_http_request *r = arg;
+  size_t n = size * count;
+  if (n > r->max_body - r->event.text_len) {
+    r->too_large = true;
+    return 0;
+  }
+  return append(r, &r->event.text, &r->event.text_len, &r->body_cap, data, n) ? n : 0;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *arg) {
+  struct fog_http_request *r = arg;
+  size_t n = size * count;
+  if (n >= 5 && memcmp(data, "HTTP/", 5) == 0) r->event.extra_len = 0; /* a 1xx came before the real one */
+  if (n > HEADER_LIMIT - r->event.extra_len) {
+    r->too_large = true;
+    return 0;
+  }
+  return append(r, &r->event.extra, &r->event.extra_len, &r->header_cap, data, n) ? n : 0;
+}
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address) {
+  (void)arg;
+  (void)purpose;
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static void prepare_trust(const struct fog_http_request *r, CURL *easy) {
+  (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+  (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  if (r->ca_pem != NULL) {
+    struct curl_blob blob = {.data = r->ca_pem, .len = strlen(r->ca_pem), .flags = CURL_BLOB_COPY};
+    (void)curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+  } else if (r->ca_file != NULL) {
+    (void)curl_easy_setopt(easy, CURLOPT_CAINFO, r->ca_file);
+  }
+}
+
+/* No redirects, no netrc, no proxy from the environment, http and https only: a bearer token goes where the caller
+ * said and nowhere else (traps: C5). */
+static void prepare_limits(const struct fog_http_request *r, CURL *easy) {
+  (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  (void)curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+  (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  (void)curl_easy_setopt(easy, CURLOPT_PROXY, r->proxy == NULL ? "" : r->proxy);
+  (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
+  (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, r->connect_timeout_ms);
+  (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
+#if LIBCURL_VERSION_NUM >= 0x075700 /* a cancelled or timed-out look-up is left behind, not waited for */
+  (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+}
+
+void fog_http_request_prepare(struct fog_http_request *r, CURL *easy) {
+  r->easy = easy;
+  (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, r);
+  (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->error);
+  (void)curl_easy_setopt(easy, CURLOPT_URL, r->url);
+  (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+  (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, r->headers);
+  (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, r);
+  (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, r);
+  if (r->body != NULL) {
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body);
+  }
+  (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+  prepare_trust(r, easy);
+  prepare_limits(r, easy);
+}
+
+static const char *failure_kind(const struct fog_http_request *r, CURLcode code) {
+  if (r->too_large) return "protocol";
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT: return "timeout";
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_INVALIDCERTSTATUS: return "tls";
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT: return "protocol";
+    default: return "network";
+  }
+}
+
+static double seconds_at(CURL *easy, CURLINFO what) {
+  curl_off_t us = 0;
+  (void)curl_easy_getinfo(easy, what, &us);
+  return (double)us / 1e6;
+}
+
+static void take_timings(struct fog_http_request *r) {
+  struct fog_timings *t = &r->event.timings;
+  t->resolve = seconds_at(r->easy, CURLINFO_NAMELOOKUP_TIME_T);
+  t->connect = seconds_at(r->easy, CURLINFO_CONNECT_TIME_T);
+  t->tls = seconds_at(r->easy, CURLINFO_APPCONNECT_TIME_T);
+  t->first_byte = seconds_at(r->easy, CURLINFO_STARTTRANSFER_TIME_T);
+  t->total = seconds_at(r->easy, CURLINFO_TOTAL_TIME_T);
+}
+
+void fog_http_request_finish(struct fog_http_request *r, CURLcode code) {
+  struct fog_event *ev = &r->event;
+  long status = 0, sent = 0;
+  (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+  (void)curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &sent);
+  take_timings(r);
+  ev->code = (int)status;
+  if (code == CURLE_OK) {
+    ev->type = FOG_EV_REPLY;
+    return;
+  }
+  ev->type = FOG_EV_FAILURE;
+  ev->name = failure_kind(r, code);
+  ev->flag = sent > 0;
+  const char *text = r->error[0] != '\0' ? r->error : curl_easy_strerror(code);
+  if (r->too_large) text = "the reply is larger than the limit";
+  if (r->no_memory) text = "not enough memory for the reply";
+  fog_event_set_text(ev, text);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The messages of one session on their way to the broker, bounded by count and by bytes, online and offline. Each is queued, then
+ * in flight (handed to Paho), then acknowledged, failed or dropped; at every moment
+ *     accepted = acknowledged + failed + dropped + queued,      queued counting those in flight too.
+ *
+ * Paho's own buffering is not used, for it drops silently (traps: P2), and its list of in-flight messages is kept short, for it
+ * is scanned at every QoS 1 send (P10): the window.
+ */
+#ifndef FOG_OUTBOX_H
+#define FOG_OUTBOX_H
+
+#include <pthread.h>
+
+#include "event.h"
+
+struct fog_session;
+
+/* One allocation: the event that may report it, then its topic and payload. */
+struct fog_message {
+  struct fog_event event; /* first; id, text = topic, extra = payload point into this allocation */
+  struct fog_message *next, *prev;
+  struct fog_session *session; /* set while in flight, for Paho's callback */
+  void *properties;            /* MQTT 5: made and freed by the dispatcher's side */
+  void (*free_properties)(void *);
+  uint8_t qos;
+  bool retained, notify, dup;
+};
+
+/* NULL: no memory. Copies topic and payload. */
+struct fog_message *fog_message_new(const char *topic, size_t topic_len, const char *payload, size_t payload_len);
+
+struct fog_message_list {
+  struct fog_message *head, *tail;
+};
+
+struct fog_outbox {
+  pthread_mutex_t lock;
+  struct fog_message_list queued, flying;
+  size_t queued_count, flying_count, bytes;
+  size_t max_count, max_bytes;
+  uint64_t last_id, accepted, acknowledged, failed, dropped;
+  size_t window;     /* how many may be in flight */
+  bool drain_wanted; /* Lua waits for the moment in which nothing is left */
+};
+
+/* What the end of one message means for the others. */
+struct fog_outbox_after {
+  bool drained; /* nothing is left, and Lua wants to know */
+  bool hungry;  /* messages wait and half of the window is free: feed */
+};
+
+struct fog_outbox_stats {
+  uint64_t accepted, acknowledged, failed, dropped;
+  size_t queued, queued_bytes, in_flight;
+};
+
+void fog_outbox_init(struct fog_outbox *o, size_t max_count, size_t max_bytes, size_t window);
+
+/* Frees what is left. Nobody may use the outbox any more. */
+void fog_outbox_destroy(struct fog_outbox *o);
+
+/* Takes m over and gives it a number. False (the bounds): m stays the caller's. */
+bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id);
+
+/* The next to be sent, now in flight, while the window has room; else NULL. It stays the outbox's. */
+struct fog_message *fog_outbox_feed(struct fog_outbox *o);
+
+/* m, in flight, came to its end: code 0 is acknowledged, else failed. The message becomes the caller's. */
+struct fog_outbox_after fog_outbox_end(struct fog_outbox *o, struct fog_message *m, int code);
+
+/* m, in flight, goes back among the queued, in the order in which it was accepted. */
+void fog_outbox_requeue(struct fog_outbox *o, struct fog_message *m);
+
+/* Takes one queued message out as dropped, now the caller's; NULL when none is left. */
+struct fog_message *fog_outbox_drop(struct fog_outbox *o);
+
+/* True when nothing is left now; else the outbox remembers that Lua wants to know. */
+bool fog_outbox_want_drain(struct fog_outbox *o);
+
+void fog_outbox_stats(struct fog_outbox *o, struct fog_outbox_stats *s);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Paho's static archive without its ballast: what the linker puts in place of the functions named here.
+ *
+ * PAHO_WRAPS: StackTrace_entry StackTrace_exit Log mymalloc myrealloc myfree socket connect recv poll writev shutdown close usleep getaddrinfo pthread_setname_np pthread_cond_signal pthread_cond_timedwait SSL_set_fd SSL_read SSL_write SSL_pending SSL_get_error SSL_shutdown SSL_free
+ *
+ * Each is linked with -Wl,--wrap=NAME, all together or none. A wrap changes nothing for a descriptor or a thread that
+ * is not Paho's: a socket is Paho's when it was made by socket(AF_INET or AF_INET6, SOCK_STREAM, 0), without flags. Code of
+ * ours that makes a TCP socket passes SOCK_CLOEXEC in the type, and is left alone. Why each wrap is correct: paho_lean.c.
+ * The functions below are the per-socket half, in paho_lean_sock.c.
+ */
+#ifndef FOG_PAHO_LEAN_H
+#define FOG_PAHO_LEAN_H
+
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* The state of one of Paho's sockets. Opaque; lives as long as the process, so no thread can hold a stale one. */
+struct fog_lean;
+
+/* Which of Paho's two threads runs: only these two may put a write off, since each has a place where it flushes. */
+enum fog_lean_role { FOG_LEAN_NONE, FOG_LEAN_SEND, FOG_LEAN_RECEIVE };
+
+/* Paho's socket with this number, or NULL. Any thread; takes no lock. */
+struct fog_lean *fog_lean_get(int fd);
+
+/* Makes fd Paho's: close-on-exec, TCP_NODELAY, empty buffers. Where memory fails, fd stays an ordinary descriptor. */
+void fog_lean_open(int fd);
+
+/* Forgets fd and its buffers, then closes it; no flush of this socket runs meanwhile or afterwards. As close(2). */
+int fog_lean_close(struct fog_lean *s, int fd);
+
+/* As recv(2) without flags on a non-blocking socket. The caller holds Paho's lock, as for every read of Paho's. */
+ssize_t fog_lean_recv(struct fog_lean *s, int fd, void *buf, size_t len);
+
+/* As writev(2): all bytes are taken into the buffer where they fit, and *deferred says that somebody must flush them.
+ * A short count or EAGAIN means what it means for a socket: fog_lean_stuck turns true until there is room again. */
+ssize_t fog_lean_writev(struct fog_lean *s, const struct iovec *iov, int count, bool *deferred);
+
+/* Writes what is held. Any thread; never waits. */
+void fog_lean_flush(struct fog_lean *s);
+
+/* The same before the socket goes: waits for room, 100 ms at most, since after this nobody could send the rest. */
+void fog_lean_drain(struct fog_lean *s);
+
+/* The kernel took less than was there, and POLLOUT will say when to go on. */
+bool fog_lean_stuck(const struct fog_lean *s);
+
+/* Bytes are held for the reader (or an error that it must see), so poll must not wait for the kernel. */
+bool fog_lean_readable(const struct fog_lean *s);
+
+/* Paho waits to complete a write that was refused or cut short; true once per such write, when it may go on. */
+bool fog_lean_resumed(struct fog_lean *s);
+
+/* The states of a connection: being made, made (POLLOUT is then ours to answer), and "tell Paho now", read once. */
+void fog_lean_connecting(struct fog_lean *s);
+bool fog_lean_is_connecting(const struct fog_lean *s);
+bool fog_lean_established(const struct fog_lean *s);
+void fog_lean_connected(struct fog_lean *s);
+bool fog_lean_announced(struct fog_lean *s);
+
+/* The TLS halves: as SSL_read, SSL_write, SSL_pending on the connection of s; *error is what SSL_get_error would say at that
+ * moment, which a caller cannot ask later, because the other thread may have used the connection in between. */
+void fog_lean_tls_open(struct fog_lean *s, SSL *ssl);
+int fog_lean_tls_read(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error);
+int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, int *error, bool *deferred);
+int fog_lean_tls_pending(struct fog_lean *s, SSL *ssl);
+int fog_lean_tls_shutdown(struct fog_lean *s, SSL *ssl);
+void fog_lean_tls_free(struct fog_lean *s, SSL *ssl);
+
+/* The real functions, as the linker names them under --wrap. */
+int __real_close(int fd);
+ssize_t __real_recv(int fd, void *buf, size_t len, int flags);
+ssize_t __real_writev(int fd, const struct iovec *iov, int count);
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
+int __real_SSL_read(SSL *ssl, void *buf, int len);
+int __real_SSL_write(SSL *ssl, const void *buf, int len);
+int __real_SSL_pending(const SSL *ssl);
+int __real_SSL_get_error(const SSL *ssl, int rc);
+int __real_SSL_shutdown(SSL *ssl);
+void __real_SSL_free(SSL *ssl);
+
+#endif

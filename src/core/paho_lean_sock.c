@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One socket of Paho's: a read buffer, a write buffer, and who may touch which.
+ *
+ * Slots are found by descriptor in a table of chunks that only grows. A slot is used again with its descriptor's number and is
+ * never freed, so a thread that looks one up while another closes it finds a closed slot, not freed memory.
+ *
+ * The read buffer has no lock. Paho reads and closes a socket only under its own process-wide mutex, so there is one reader
+ * at a time; what the poll of the receive thread asks without that mutex (is anything held?) is an atomic count, published
+ * after the bytes. The write buffer is filled by one thread and flushed by another, and an SSL object may be used by one thread
+ * at a time, so those two are under the slot's lock. It is held over system calls, but only over ones that do not wait,
+ * and no other lock is taken under it.
+ */
+#include "paho_lean.h"
+
+#ifdef FOG_PAHO_LEAN
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define READ_FIRST ((size_t)4096)     /* grows fourfold when a read fills it: a quiet session stays small */
+#define READ_MOST ((size_t)65536)     /* a larger buffer is no faster on loopback */
+#define READ_DIRECT ((size_t)8192)    /* a reader who wants this much gets it from the kernel without a copy */
+#define WRITE_MOST ((size_t)65536)    /* held while the kernel takes nothing; beyond it Paho is told to wait */
+#define WRITE_FLUSH ((size_t)32768)   /* held before a write is made without waiting for the thread to sleep */
+#define WRITE_DIRECT ((size_t)16384)  /* a packet this large goes out without a copy when nothing is before it */
+#define CHUNK 256
+#define CHUNKS 4096
+
+struct fog_lean {
+  _Atomic bool ours, more, stuck, established, connecting, announce;
+  _Atomic int error;    /* errno of a write that failed after it was promised; the next read or write reports it */
+  _Atomic size_t held;  /* bytes of the read buffer from `next` on */
+  unsigned char *in;
+  size_t in_size, next;
+  bool full; /* the last read filled the buffer */
+  pthread_mutex_t lock; /* all that follows */
+  int fd;
+  SSL *ssl;
+  bool waiting; /* Paho's own pending write: it was told a short count or EAGAIN */
+  unsigned char *out;
+  size_t out_size, out_from, out_to;
+};
+
+static _Atomic(struct fog_lean *) chunks[CHUNKS];
+
+static struct fog_lean *chunk_make(size_t index) {
+  struct fog_lean *made = calloc(CHUNK, sizeof *made);
+  struct fog_lean *none = NULL;
+  if (made == NULL) return NULL;
+  for (size_t i = 0; i < CHUNK; i++) (void)pthread_mutex_init(&made[i].lock, NULL);
+  if (atomic_compare_exchange_strong(&chunks[index], &none, made)) return made;
+  free(made);
+  return none;
+}
+
+struct fog_lean *fog_lean_get(int fd) {
+  if (fd < 0 || fd >= CHUNK * CHUNKS) return NULL;
+  struct fog_lean *c = atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
+  if (c == NULL) return NULL;
+  struct fog_lean *s = &c[fd % CHUNK];
+  return atomic_load_explicit(&s->ours, memory_order_acquire) ? s : NULL;
+}
+
+static void reset(struct fog_lean *s) {
+  free(s->in);
+  free(s->out);
+  s->in = NULL;
+  s->out = NULL;
+  s->in_size = s->next = s->out_size = s->out_from = s->out_to = 0;
+  s->full = s->waiting = false;
+  s->ssl = NULL;
+  atomic_store(&s->held, 0);
+  atomic_store(&s->error, 0);
+  atomic_store(&s->more, false);
+  atomic_store(&s->stuck, false);
+  atomic_store(&s->established, false);
+  atomic_store(&s->connecting, false);
+  atomic_store(&s->announce, false);
+}
+
+void fog_lean_open(int fd) {
+  int one = 1;
+  if (fd >= CHUNK * CHUNKS) return;
+  size_t index = (size_t)fd / CHUNK;
+  struct fog_lean *c = atomic_load(&chunks[index]);
+  if (c == NULL) c = chunk_make(index);
+  if (c == NULL) return;
+  struct fog_lean *s = &c[fd % CHUNK];
+  (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  (void)pthread_mutex_lock(&s->lock);
+  reset(s);
+  s->fd = fd;
+  atomic_store_explicit(&s->ours, true, memory_order_release);
+  (void)pthread_mutex_unlock(&s->lock);
+}
+
+int fog_lean_close(struct fog_lean *s, int fd) {
+  (void)pthread_mutex_lock(&s->lock);
+  atomic_store(&s->ours, false); /* before the number is free for another open */
+  reset(s);
+  (void)pthread_mutex_unlock(&s->lock);
+  return __real_close(fd);
+}
+
+/* --- reading --- */
+
+static size_t take(struct fog_lean *s, void *buf, size_t len) {
+  size_t held = atomic_load_explicit(&s->held, memory_order_relaxed);
+  size_t n = len < held ? len : held;
+  const unsigned char *from = s->in + s->next;
+  if (n == 1) { /* the header bytes of every packet */
+    *(unsigned char *)buf = *from;
+  } else {
+    memcpy(buf, from, n);
+  }
+  s->next += n;
+  atomic_store_explicit(&s->held, held - n, memory_order_release);
+  return n;
+}
+
+/* Room to read into, larger than the last time if that was filled. False without memory: the caller reads directly. */
+static bool in_ready(struct fog_lean *s) {
+  size_t size = s->in_size == 0 ? READ_FIRST : s->in_size;
+  if (s->full && size < READ_MOST) size *= 4;
+  if (size != s->in_size) {
+    unsigned char *in = realloc(s->in, size);
+    if (in == NULL) return s->in != NULL;
+    s->in = in;
+    s->in_size = size;
+  }
+  return true;
+}
+
+static void in_filled(struct fog_lean *s, size_t n) {
+  s->next = 0;
+  s->full = n == s->in_size;
+  atomic_store_explicit(&s->held, n, memory_order_release);
+}
+
+ssize_t fog_lean_recv(struct fog_lean *s, int fd, void *buf, size_t len) {
+  if (len == 0) return __real_recv(fd, buf, len, 0);
+  if (atomic_load_explicit(&s->held, memory_order_relaxed) > 0) return (ssize_t)take(s, buf, len);
+  int error = atomic_load_explicit(&s->error, memory_order_relaxed);
+  if (error != 0) {
+    errno = error;
+    return -1;
+  }
+  if (len >= READ_DIRECT || !in_ready(s)) return __real_recv(fd, buf, len, 0);
+  ssize_t n = __real_recv(fd, s->in, s->in_size, 0);
+  if (n <= 0) return n;
+  atomic_store_explicit(&s->established, true, memory_order_relaxed);
+  in_filled(s, (size_t)n);
+  return (ssize_t)take(s, buf, len);
+}
+
+/* --- writing; under the lock --- */
+
+/* One write of what is held. The count, 0 when it must be tried later, -1 when the connection is lost (errno is set). */
+static ssize_t put(struct fog_lean *s, const void *data, size_t len) {
+  if (s->ssl == NULL) {
+    ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+    return n;
+  }
+  ERR_clear_error();
+  int n = __real_SSL_write(s->ssl, data, (int)len);
+  if (n > 0) return n;
+  int e = __real_SSL_get_error(s->ssl, n);
+  ERR_clear_error();
+  if (e == SSL_ERROR_WANT_WRITE || e == SSL_ERROR_WANT_READ) return 0;
+  errno = EPIPE;
+  return -1;
+}
+
+static void flush(struct fog_lean *s) {
+  int saved = errno;
+  ssize_t n = 1;
+  while (s->out_from < s->out_to && n > 0) {
+    n = put(s, s->out + s->out_from, s->out_to - s->out_from);
+    if (n > 0) s->out_from += (size_t)n;
+  }
+  if (n < 0) {
+    atomic_store(&s->error, errno);
+    s->out_from = s->out_to;
+  }
+  if (s->out_from == s->out_to) s->out_from = s->out_to = 0;
+  atomic_store(&s->stuck, s->out_to > 0);
+  if (s->out_to == 0 && s->out_size > WRITE_MOST) { /* a large packet over TLS: not kept for ever */
+    free(s->out);
+    s->out = NULL;
+    s->out_size = 0;
+  }
+  errno = saved;
+}
+
+static bool out_room(struct fog_lean *s, size_t len) {
+  if (s->out_from > 0 && s->out_to + len > s->out_size) {
+    memmove(s->out, s->out + s->out_from, s->out_to - s->out_from);
+    s->out_to -= s->out_from;
+    s->out_from = 0;
+  }
+  size_t size = s->out_size == 0 ? READ_FIRST : s->out_size;
+  while (size < s->out_to + len) size *= 2;
+  if (size == s->out_size) return true;
+  unsigned char *out = realloc(s->out, size);
+  if (out == NULL) return false;
+  s->out = out;
+  s->out_size = size;
+  return true;
+}
+
+/* Makes room for len bytes, by writing where they do not fit. False when Paho has to wait. */
+static bool accepts(struct fog_lean *s, size_t len) {
+  if (s->out_to - s->out_from + len > WRITE_MOST) flush(s);
+  size_t held = s->out_to - s->out_from;
+  return (held == 0 || held + len <= WRITE_MOST) && out_room(s, len);
+}
+
+static void append(struct fog_lean *s, const void *data, size_t len) {
+  if (len > 0) memcpy(s->out + s->out_to, data, len);
+  s->out_to += len;
+}
+
+static ssize_t refuse(struct fog_lean *s, int error) {
+  errno = error;
+  if (error == EAGAIN) {
+    s->waiting = true;
+    atomic_store(&s->stuck, true);
+  }
+  return -1;
+}
+
+/* A large packet with nothing before it: no copy, and the kernel's own answer, which Paho can deal with. */
+static ssize_t write_direct(struct fog_lean *s, const struct iovec *iov, int count, size_t total) {
+  struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
+  ssize_t n = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (n < 0) return refuse(s, errno);
+  s->waiting = (size_t)n < total;
+  atomic_store(&s->stuck, s->waiting);
+  return n;
+}
+
+static ssize_t write_locked(struct fog_lean *s, const struct iovec *iov, int count, bool *deferred) {
+  size_t total = 0;
+  for (int i = 0; i < count; i++) total += iov[i].iov_len;
+  int error = atomic_load(&s->error);
+  if (error != 0) return refuse(s, error);
+  if (total >= WRITE_DIRECT) {
+    if (s->out_to > 0) flush(s);
+    if (s->out_to == 0 && atomic_load(&s->error) == 0) return write_direct(s, iov, count, total);
+  }
+  if (!accepts(s, total)) return refuse(s, EAGAIN);
+  s->waiting = false;
+  for (int i = 0; i < count; i++) append(s, iov[i].iov_base, iov[i].iov_len);
+  if (s->out_to - s->out_from >= WRITE_FLUSH) flush(s);
+  *deferred = s->out_to > 0;
+  return (ssize_t)total;
+}
+
+ssize_t fog_lean_writev(struct fog_lean *s, const struct iovec *iov, int count, bool *deferred) {
+  *deferred = false;
+  (void)pthread_mutex_lock(&s->lock);
+  ssize_t n = write_locked(s, iov, count, deferred);
+  (void)pthread_mutex_unlock(&s->lock);
+  return n;
+}
+
+void fog_lean_flush(struct fog_lean *s) {
+  (void)pthread_mutex_lock(&s->lock);
+  if (atomic_load(&s->ours)) flush(s);
+  (void)pthread_mutex_unlock(&s->lock);
+}
+
+static int64_t now_ms(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void drain(struct fog_lean *s) {
+  int64_t end = now_ms() + 100;
+  flush(s);
+  while (s->out_to > 0 && now_ms() < end) {
+    struct pollfd p = {.fd = s->fd, .events = POLLOUT, .revents = 0};
+    (void)__real_poll(&p, 1, 10);
+    flush(s);
+  }
+}
+
+void fog_lean_drain(struct fog_lean *s) {
+  (void)pthread_mutex_lock(&s->lock);
+  drain(s);
+  (void)pthread_mutex_unlock(&s->lock);
+}
+
+bool fog_lean_resumed(struct fog_lean *s) {
+  (void)pthread_mutex_lock(&s->lock);
+  bool resumed = s->waiting && s->out_to == 0;
+  if (resumed) s->waiting = false;
+  (void)pthread_mutex_unlock(&s->lock);
+  return resumed;
+}
+
+/* --- what poll asks --- */
+
+bool fog_lean_stuck(const struct fog_lean *s) { return atomic_load_explicit(&s->stuck, memory_order_acquire); }
+
+bool fog_lean_readable(const struct fog_lean *s) {
+  return atomic_load_explicit(&s->held, memory_order_acquire) > 0 ||
+         atomic_load_explicit(&s->more, memory_order_relaxed) ||
+         atomic_load_explicit(&s->error, memory_order_relaxed) != 0;
+}
+
+void fog_lean_connecting(struct fog_lean *s) { atomic_store(&s->connecting, true); }
+
+bool fog_lean_is_connecting(const struct fog_lean *s) { return atomic_load(&s->connecting); }
+
+bool fog_lean_established(const struct fog_lean *s) {
+  return atomic_load_explicit(&s->established, memory_order_relaxed);
+}
+
+void fog_lean_connected(struct fog_lean *s) {
+  if (atomic_exchange(&s->connecting, false)) atomic_store(&s->announce, true);
+}
+
+bool fog_lean_announced(struct fog_lean *s) {
+  return atomic_load(&s->announce) && atomic_exchange(&s->announce, false);
+}
+
+/* --- TLS --- */
+
+void fog_lean_tls_open(struct fog_lean *s, SSL *ssl) {
+  (void)pthread_mutex_lock(&s->lock);
+  s->ssl = ssl;
+  SSL_set_read_ahead(ssl, 1); /* many small records per recv; fill() reads until nothing is left, so poll sees no less */
+  SSL_set_default_read_buffer_len(ssl, 32768);
+  (void)SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  (void)pthread_mutex_unlock(&s->lock);
+}
+
+/* Reads records until OpenSSL has no complete one left or the buffer is full; the count, or what SSL_read said at once. */
+static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
+  size_t got = 0;
+  int n = 1;
+  while (n > 0 && got < s->in_size) {
+    n = __real_SSL_read(ssl, s->in + got, (int)(s->in_size - got));
+    if (n > 0) got += (size_t)n;
+  }
+  *error = n > 0 ? SSL_ERROR_NONE : __real_SSL_get_error(ssl, n);
+  atomic_store(&s->more, *error != SSL_ERROR_WANT_READ);
+  if (got == 0) return n;
+  if (n <= 0) ERR_clear_error(); /* an end or a failure behind the data: `more` makes the reader come back for it */
+  atomic_store_explicit(&s->established, true, memory_order_relaxed);
+  in_filled(s, got);
+  return (int)got;
+}
+
+static int tls_read_locked(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error) {
+  if (atomic_load(&s->error) != 0) {
+    *error = SSL_ERROR_SYSCALL;
+    return -1;
+  }
+  if (!in_ready(s)) {
+    *error = SSL_ERROR_SYSCALL;
+    return -1;
+  }
+  int n = tls_fill(s, ssl, error);
+  if (s->out_to > 0 && !atomic_load(&s->stuck)) return n;
+  if (s->out_to > 0) flush(s); /* a write that had to wait for this read (renegotiation) */
+  return n > 0 ? (int)take(s, buf, (size_t)len) : n;
+}
+
+int fog_lean_tls_read(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error) {
+  *error = SSL_ERROR_NONE;
+  if (atomic_load_explicit(&s->held, memory_order_relaxed) > 0) return (int)take(s, buf, (size_t)len);
+  (void)pthread_mutex_lock(&s->lock);
+  int n = tls_read_locked(s, ssl, buf, len, error);
+  (void)pthread_mutex_unlock(&s->lock);
+  return n;
+}
+
+int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, int *error, bool *deferred) {
+  struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = (size_t)len};
+  (void)ssl;
+  *error = SSL_ERROR_NONE;
+  *deferred = false;
+  (void)pthread_mutex_lock(&s->lock);
+  int n = -1;
+  if (atomic_load(&s->error) != 0) {
+    *error = SSL_ERROR_SYSCALL;
+  } else if (!accepts(s, iov.iov_len)) {
+    (void)refuse(s, EAGAIN);
+    *error = SSL_ERROR_WANT_WRITE;
+  } else {
+    s->waiting = false;
+    append(s, buf, iov.iov_len);
+    if (s->out_to - s->out_from >= WRITE_FLUSH) flush(s);
+    *deferred = s->out_to > 0;
+    n = len;
+  }
+  (void)pthread_mutex_unlock(&s->lock);
+  return n;
+}
+
+int fog_lean_tls_pending(struct fog_lean *s, SSL *ssl) {
+  (void)ssl;
+  return atomic_load_explicit(&s->held, memory_order_relaxed) > 0 ? 1 : 0;
+}
+
+int fog_lean_tls_shutdown(struct fog_lean *s, SSL *ssl) {
+  (void)pthread_mutex_lock(&s->lock);
+  drain(s);
+  int n = __real_SSL_shutdown(ssl);
+  (void)pthread_mutex_unlock(&s->lock);
+  return n;
+}
+
+void fog_lean_tls_free(struct fog_lean *s, SSL *ssl) {
+  (void)pthread_mutex_lock(&s->lock);
+  s->ssl = NULL;
+  s->out_from = s->out_to = 0; /* plain text: it must not go out on the naked socket */
+  __real_SSL_free(ssl);
+  (void)pthread_mutex_unlock(&s->lock);
+}
+
+#else
+typedef int fog_paho_lean_sock_unused;
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "process.h"
+
+#include <curl/curl.h>
+#include <openssl/crypto.h>
+#include <time.h>
+#include <unistd.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int init_result;
+
+/* OpenSSL's own exit handler would free its tables under Paho's feet when a script ends with sessions open, so it is told not to
+ * register one. curl_global_cleanup is never called for the same reason (traps: C3). */
+static void init_once(void) {
+  (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+  init_result = (int)curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+int fog_process_init(void) {
+  (void)pthread_once(&once, init_once);
+  return init_result;
+}
+
+bool fog_process_forked(pid_t pid) { return pid != getpid(); }
+
+void fog_process_signals_block(sigset_t *saved) {
+  sigset_t all;
+  (void)sigfillset(&all);
+  (void)pthread_sigmask(SIG_SETMASK, &all, saved);
+}
+
+void fog_process_signals_restore(const sigset_t *saved) { (void)pthread_sigmask(SIG_SETMASK, saved, NULL); }
+
+int fog_process_thread(pthread_t *thread, void *(*run)(void *), void *arg) {
+  sigset_t saved;
+  fog_process_signals_block(&saved);
+  int err = pthread_create(thread, NULL, run, arg);
+  fog_process_signals_restore(&saved);
+  return err;
+}
+
+void fog_process_sigpipe_save(struct sigaction *saved) { (void)sigaction(SIGPIPE, NULL, saved); }
+
+void fog_process_sigpipe_restore(const struct sigaction *saved) {
+  struct sigaction now;
+  (void)sigaction(SIGPIPE, NULL, &now);
+  if (now.sa_handler != saved->sa_handler) (void)sigaction(SIGPIPE, saved, NULL);
+}
+
+static double seconds(clockid_t clock) {
+  struct timespec t;
+  (void)clock_gettime(clock, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+double fog_process_now(void) { return seconds(CLOCK_MONOTONIC); }
+
+double fog_process_wall(void) { return seconds(CLOCK_REALTIME); }

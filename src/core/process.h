@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What belongs to the process and not to any engine: initialisation that happens once, the pid that tells a fork, and being a good guest.
+ */
+#ifndef FOG_PROCESS_H
+#define FOG_PROCESS_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Initialises libcurl and OpenSSL, once, thread-safely. 0, or a CURLcode. */
+int fog_process_init(void);
+
+/* True when pid is not this process: the caller's object was made before a fork and its threads did not survive. */
+bool fog_process_forked(pid_t pid);
+
+/* Starts a thread on which every signal is blocked, so that the host's handlers run on the host's threads. 0, or errno. */
+int fog_process_thread(pthread_t *thread, void *(*run)(void *), void *arg);
+
+/* Blocks all signals on the calling thread before calling into a library that may start threads of its own: they
+ * inherit the mask. fog_process_signals_restore puts it back. */
+void fog_process_signals_block(sigset_t *saved);
+void fog_process_signals_restore(const sigset_t *saved);
+
+/* Remembers and puts back SIGPIPE's disposition around Paho's first socket (traps: P11). */
+void fog_process_sigpipe_save(struct sigaction *saved);
+void fog_process_sigpipe_restore(const struct sigaction *saved);
+
+/* Monotonic seconds, and wall-clock seconds since the epoch. */
+double fog_process_now(void);
+double fog_process_wall(void);
+
+#endif

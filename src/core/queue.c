@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct fog_queue {
+  atomic_int refs;
+  pthread_mutex_t lock;
+  struct fog_event *head, **tail;
+  bool closed;
+  struct fog_wake wake;
+};
+
+struct fog_queue *fog_queue_new(void) {
+  struct fog_queue *q = calloc(1, sizeof *q);
+  if (q == NULL) return NULL;
+  int err = fog_wake_open(&q->wake);
+  if (err != 0) {
+    free(q);
+    errno = err;
+    return NULL;
+  }
+  atomic_init(&q->refs, 1);
+  (void)pthread_mutex_init(&q->lock, NULL);
+  q->tail = &q->head;
+  return q;
+}
+
+struct fog_queue *fog_queue_ref(struct fog_queue *q) {
+  atomic_fetch_add(&q->refs, 1);
+  return q;
+}
+
+static void release_all(struct fog_event *ev) {
+  while (ev != NULL) {
+    struct fog_event *next = ev->next;
+    ev->release(ev);
+    ev = next;
+  }
+}
+
+void fog_queue_unref(struct fog_queue *q) {
+  if (atomic_fetch_sub(&q->refs, 1) != 1) return;
+  release_all(q->head);
+  fog_wake_close(&q->wake);
+  (void)pthread_mutex_destroy(&q->lock);
+  free(q);
+}
+
+void fog_queue_push(struct fog_queue *q, struct fog_event *ev) {
+  ev->next = NULL;
+  (void)pthread_mutex_lock(&q->lock);
+  bool closed = q->closed;
+  if (!closed) {
+    *q->tail = ev;
+    q->tail = &ev->next;
+    fog_wake_signal(&q->wake); /* under the lock: after close nobody may write to the descriptor */
+  }
+  (void)pthread_mutex_unlock(&q->lock);
+  if (closed) ev->release(ev);
+}
+
+struct fog_event *fog_queue_take(struct fog_queue *q) {
+  fog_wake_clear(&q->wake);
+  (void)pthread_mutex_lock(&q->lock);
+  struct fog_event *list = q->head;
+  q->head = NULL;
+  q->tail = &q->head;
+  (void)pthread_mutex_unlock(&q->lock);
+  return list;
+}
+
+bool fog_queue_pending(struct fog_queue *q) {
+  (void)pthread_mutex_lock(&q->lock);
+  bool pending = q->head != NULL;
+  (void)pthread_mutex_unlock(&q->lock);
+  return pending;
+}
+
+void fog_queue_close(struct fog_queue *q) {
+  (void)pthread_mutex_lock(&q->lock);
+  q->closed = true;
+  struct fog_event *list = q->head;
+  q->head = NULL;
+  q->tail = &q->head;
+  fog_wake_close(&q->wake);
+  (void)pthread_mutex_unlock(&q->lock);
+  release_all(list);
+}
+
+struct fog_wake *fog_queue_wake(struct fog_queue *q) { return &q->wake; }

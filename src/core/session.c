@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Lua has seen the event. From here on a new one may be queued; Lua looks at the inbox only after this, so nothing is missed. */
+static void release_standing(struct fog_event *ev) {
+  struct fog_standing_event *standing = (struct fog_standing_event *)ev;
+  struct fog_session *s = standing->session;
+  atomic_store(&standing->queued, false);
+  fog_session_unref(s);
+}
+
+static void init_standing(struct fog_session *s, struct fog_standing_event *standing, enum fog_event_type type) {
+  standing->event.type = type;
+  standing->event.session = s->id;
+  standing->event.release = release_standing;
+  standing->session = s;
+  atomic_init(&standing->queued, false);
+}
+
+struct fog_session *fog_session_new(uint32_t id, struct fog_queue *events, const struct fog_session_limits *limits) {
+  struct fog_session *s = calloc(1, sizeof *s);
+  if (s == NULL) return NULL;
+  atomic_init(&s->refs, 1);
+  s->id = id;
+  s->events = fog_queue_ref(events);
+  fog_inbox_init(&s->inbox, limits->in_count, limits->in_bytes);
+  fog_outbox_init(&s->outbox, limits->out_count, limits->out_bytes, limits->window);
+  init_standing(s, &s->messages, FOG_EV_MESSAGES);
+  init_standing(s, &s->drained, FOG_EV_DRAINED);
+  return s;
+}
+
+struct fog_session *fog_session_ref(struct fog_session *s) {
+  atomic_fetch_add(&s->refs, 1);
+  return s;
+}
+
+void fog_session_unref(struct fog_session *s) {
+  if (atomic_fetch_sub(&s->refs, 1) != 1) return;
+  fog_inbox_destroy(&s->inbox);
+  fog_outbox_destroy(&s->outbox);
+  fog_queue_unref(s->events);
+  free(s);
+}
+
+void fog_session_announce(struct fog_session *s, struct fog_standing_event *standing) {
+  if (atomic_exchange(&standing->queued, true)) return;
+  (void)fog_session_ref(s);
+  fog_queue_push(s->events, &standing->event);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The order that makes coalescing safe: a producer appends its item, then exchanges `set` to 1 and writes only where it was 0. The reader
+ * empties the descriptor, stores 0, then takes the items. An item whose producer saw 1 was appended before the
+ * reader's store, so the reader's taking, which comes after that store, finds it.
+ */
+#include "wake.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sys/eventfd.h>
+
+static int open_pair(struct fog_wake *w) {
+  int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (fd < 0) return errno;
+  w->read_fd = fd;
+  w->write_fd = fd;
+  return 0;
+}
+#else
+static int open_pair(struct fog_wake *w) {
+  int fds[2];
+  if (pipe(fds) != 0) return errno;
+  for (int i = 0; i < 2; i++) {
+    (void)fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+    (void)fcntl(fds[i], F_SETFL, O_NONBLOCK);
+  }
+  w->read_fd = fds[0];
+  w->write_fd = fds[1];
+  return 0;
+}
+#endif
+
+int fog_wake_open(struct fog_wake *w) {
+  w->read_fd = -1;
+  w->write_fd = -1;
+  w->mirror_fd = -1;
+  atomic_init(&w->set, 0);
+  return open_pair(w);
+}
+
+void fog_wake_close(struct fog_wake *w) {
+  if (w->read_fd >= 0) (void)close(w->read_fd);
+  if (w->write_fd >= 0 && w->write_fd != w->read_fd) (void)close(w->write_fd);
+  if (w->mirror_fd >= 0) (void)close(w->mirror_fd);
+  w->read_fd = -1;
+  w->write_fd = -1;
+  w->mirror_fd = -1;
+}
+
+void fog_wake_signal(struct fog_wake *w) {
+  static const uint64_t one = 1;
+  if (atomic_exchange(&w->set, 1) != 0) return;
+  ssize_t written = write(w->write_fd, &one, sizeof one); /* full means readable already */
+  (void)written;
+  if (w->mirror_fd >= 0) (void)send(w->mirror_fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void fog_wake_clear(struct fog_wake *w) {
+  uint64_t sink[8];
+  while (read(w->read_fd, sink, sizeof sink) == (ssize_t)sizeof sink) continue;
+  atomic_store(&w->set, 0);
+}
+
+void fog_wake_wait(struct fog_wake *w, int timeout_ms) {
+  struct pollfd p = {.fd = w->read_fd, .events = POLLIN, .revents = 0};
+  (void)poll(&p, 1, timeout_ms);
+}
