@@ -53,8 +53,9 @@ bool fog_lean_stuck(const struct fog_lean *s);
 /* Bytes are held for the reader (or an error that it must see), so poll must not wait for the kernel. */
 bool fog_lean_readable(const struct fog_lean *s);
 
-/* Paho waits to complete a write that was refused or cut short; true once per such write, when it may go on. */
-bool fog_lean_resumed(struct fog_lean *s);
+/* Paho holds a write that was refused or cut short, and there is room again. fog_lean_resume is true once for each. */
+bool fog_lean_may_resume(const struct fog_lean *s);
+bool fog_lean_resume(struct fog_lean *s);
 
 /* The states of a connection: being made, made (POLLOUT is then ours to answer), and "tell Paho now", read once. */
 void fog_lean_connecting(struct fog_lean *s);
@@ -68,7 +69,7 @@ bool fog_lean_announced(struct fog_lean *s);
 void fog_lean_tls_open(struct fog_lean *s, SSL *ssl);
 int fog_lean_tls_read(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error);
 int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, int *error, bool *deferred);
-int fog_lean_tls_pending(struct fog_lean *s, SSL *ssl);
+int fog_lean_tls_pending(const struct fog_lean *s);
 int fog_lean_tls_shutdown(struct fog_lean *s, SSL *ssl);
 void fog_lean_tls_free(struct fog_lean *s, SSL *ssl);
 
@@ -79,7 +80,6 @@ ssize_t __real_writev(int fd, const struct iovec *iov, int count);
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
 int __real_SSL_read(SSL *ssl, void *buf, int len);
 int __real_SSL_write(SSL *ssl, const void *buf, int len);
-int __real_SSL_pending(const SSL *ssl);
 int __real_SSL_get_error(const SSL *ssl, int rc);
 int __real_SSL_shutdown(SSL *ssl);
 void __real_SSL_free(SSL *ssl);

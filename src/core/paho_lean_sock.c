@@ -39,6 +39,7 @@
 
 struct fog_lean {
   _Atomic bool ours, more, stuck, established, connecting, announce;
+  _Atomic bool waiting; /* Paho holds a write that was refused or cut short */
   _Atomic int error;    /* errno of a write that failed after it was promised; the next read or write reports it */
   _Atomic size_t held;  /* bytes of the read buffer from `next` on */
   unsigned char *in;
@@ -47,7 +48,7 @@ struct fog_lean {
   pthread_mutex_t lock; /* all that follows */
   int fd;
   SSL *ssl;
-  bool waiting; /* Paho's own pending write: it was told a short count or EAGAIN */
+  bool want_read; /* OpenSSL must read before it can write on (renegotiation) */
   unsigned char *out;
   size_t out_size, out_from, out_to;
 };
@@ -78,12 +79,13 @@ static void reset(struct fog_lean *s) {
   s->in = NULL;
   s->out = NULL;
   s->in_size = s->next = s->out_size = s->out_from = s->out_to = 0;
-  s->full = s->waiting = false;
+  s->full = s->want_read = false;
   s->ssl = NULL;
   atomic_store(&s->held, 0);
   atomic_store(&s->error, 0);
   atomic_store(&s->more, false);
   atomic_store(&s->stuck, false);
+  atomic_store(&s->waiting, false);
   atomic_store(&s->established, false);
   atomic_store(&s->connecting, false);
   atomic_store(&s->announce, false);
@@ -179,7 +181,8 @@ static ssize_t put(struct fog_lean *s, const void *data, size_t len) {
   if (n > 0) return n;
   int e = __real_SSL_get_error(s->ssl, n);
   ERR_clear_error();
-  if (e == SSL_ERROR_WANT_WRITE || e == SSL_ERROR_WANT_READ) return 0;
+  s->want_read = e == SSL_ERROR_WANT_READ;
+  if (e == SSL_ERROR_WANT_WRITE || s->want_read) return 0;
   errno = EPIPE;
   return -1;
 }
@@ -187,6 +190,7 @@ static ssize_t put(struct fog_lean *s, const void *data, size_t len) {
 static void flush(struct fog_lean *s) {
   int saved = errno;
   ssize_t n = 1;
+  s->want_read = false;
   while (s->out_from < s->out_to && n > 0) {
     n = put(s, s->out + s->out_from, s->out_to - s->out_from);
     if (n > 0) s->out_from += (size_t)n;
@@ -196,7 +200,7 @@ static void flush(struct fog_lean *s) {
     s->out_from = s->out_to;
   }
   if (s->out_from == s->out_to) s->out_from = s->out_to = 0;
-  atomic_store(&s->stuck, s->out_to > 0);
+  atomic_store(&s->stuck, s->out_to > 0 && !s->want_read);
   if (s->out_to == 0 && s->out_size > WRITE_MOST) { /* a large packet over TLS: not kept for ever */
     free(s->out);
     s->out = NULL;
@@ -236,8 +240,8 @@ static void append(struct fog_lean *s, const void *data, size_t len) {
 static ssize_t refuse(struct fog_lean *s, int error) {
   errno = error;
   if (error == EAGAIN) {
-    s->waiting = true;
     atomic_store(&s->stuck, true);
+    atomic_store(&s->waiting, true);
   }
   return -1;
 }
@@ -247,8 +251,8 @@ static ssize_t write_direct(struct fog_lean *s, const struct iovec *iov, int cou
   struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
   ssize_t n = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (n < 0) return refuse(s, errno);
-  s->waiting = (size_t)n < total;
-  atomic_store(&s->stuck, s->waiting);
+  atomic_store(&s->stuck, (size_t)n < total);
+  atomic_store(&s->waiting, (size_t)n < total);
   return n;
 }
 
@@ -262,7 +266,6 @@ static ssize_t write_locked(struct fog_lean *s, const struct iovec *iov, int cou
     if (s->out_to == 0 && atomic_load(&s->error) == 0) return write_direct(s, iov, count, total);
   }
   if (!accepts(s, total)) return refuse(s, EAGAIN);
-  s->waiting = false;
   for (int i = 0; i < count; i++) append(s, iov[i].iov_base, iov[i].iov_len);
   if (s->out_to - s->out_from >= WRITE_FLUSH) flush(s);
   *deferred = s->out_to > 0;
@@ -305,17 +308,19 @@ void fog_lean_drain(struct fog_lean *s) {
   (void)pthread_mutex_unlock(&s->lock);
 }
 
-bool fog_lean_resumed(struct fog_lean *s) {
-  (void)pthread_mutex_lock(&s->lock);
-  bool resumed = s->waiting && s->out_to == 0;
-  if (resumed) s->waiting = false;
-  (void)pthread_mutex_unlock(&s->lock);
-  return resumed;
-}
-
 /* --- what poll asks --- */
 
 bool fog_lean_stuck(const struct fog_lean *s) { return atomic_load_explicit(&s->stuck, memory_order_acquire); }
+
+bool fog_lean_may_resume(const struct fog_lean *s) {
+  return atomic_load(&s->waiting) && !fog_lean_stuck(s);
+}
+
+bool fog_lean_resume(struct fog_lean *s) {
+  if (!fog_lean_may_resume(s)) return false;
+  atomic_store(&s->waiting, false);
+  return true;
+}
 
 bool fog_lean_readable(const struct fog_lean *s) {
   return atomic_load_explicit(&s->held, memory_order_acquire) > 0 ||
@@ -368,17 +373,10 @@ static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
 }
 
 static int tls_read_locked(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error) {
-  if (atomic_load(&s->error) != 0) {
-    *error = SSL_ERROR_SYSCALL;
-    return -1;
-  }
-  if (!in_ready(s)) {
-    *error = SSL_ERROR_SYSCALL;
-    return -1;
-  }
+  *error = SSL_ERROR_SYSCALL;
+  if (atomic_load(&s->error) != 0 || !in_ready(s)) return -1;
   int n = tls_fill(s, ssl, error);
-  if (s->out_to > 0 && !atomic_load(&s->stuck)) return n;
-  if (s->out_to > 0) flush(s); /* a write that had to wait for this read (renegotiation) */
+  if (s->want_read) flush(s);
   return n > 0 ? (int)take(s, buf, (size_t)len) : n;
 }
 
@@ -404,7 +402,6 @@ int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, i
     (void)refuse(s, EAGAIN);
     *error = SSL_ERROR_WANT_WRITE;
   } else {
-    s->waiting = false;
     append(s, buf, iov.iov_len);
     if (s->out_to - s->out_from >= WRITE_FLUSH) flush(s);
     *deferred = s->out_to > 0;
@@ -414,8 +411,7 @@ int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, i
   return n;
 }
 
-int fog_lean_tls_pending(struct fog_lean *s, SSL *ssl) {
-  (void)ssl;
+int fog_lean_tls_pending(const struct fog_lean *s) {
   return atomic_load_explicit(&s->held, memory_order_relaxed) > 0 ? 1 : 0;
 }
 
