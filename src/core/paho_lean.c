@@ -1,46 +1,55 @@
 /* SPDX-License-Identifier: MIT
  *
- * Paho, unburdened: the functions that the linker puts in the place of some that Debian's static archive of Paho 1.3.12 calls.
+ * Paho, unburdened: the functions that the linker puts in the place of some that Debian's static archive of Paho
+ * 1.3.12 calls.
  *
- * Paho's work per message is small; what it does around that is not. As packaged it formats a trace line and notes each function on
- * a stack of names, keeps a tree of every allocation under one mutex, makes five system calls to receive a packet (two polls,
- * a read for each header byte, one for the rest) and one to send one. None of that is in its interface, all of it goes through
- * symbols that one object file of the archive takes from another or from a library, and so --wrap can replace it.
+ * Paho's work per message is small; what it does around that is not. As packaged it formats a trace line and notes
+ * each function on a stack of names, keeps a tree of every allocation under one mutex, makes five system calls to
+ * receive a packet (two polls, a read for each header byte, one for the rest) and one to send one. None of that is
+ * in its interface, all of it goes through symbols that one object file of the archive takes from another or from a
+ * library, and so --wrap can replace it.
  *
- * Trace and heap. StackTrace_* and Log only record; nothing in the library reads what they recorded except to print it. The mymalloc
- * family is malloc with a tree beside it. Pairs stay pairs, because every object of the archive goes through the same names, MQTTAsync_free
- * included; Heap.c's own calls to malloc are not reached any more. Thus a block from one is always freed by the other.
+ * Trace and heap. StackTrace_* and Log only record; nothing in the library reads what they recorded except to print
+ * it. The mymalloc family is malloc with a tree beside it. Pairs stay pairs, because every object of the archive
+ * goes through the same names, MQTTAsync_free included; Heap.c's own calls to malloc are not reached any more. Thus
+ * a block from one is always freed by the other.
  *
- * recv. A read takes what the kernel has, up to 64 KiB, and hands it out. A stream has no boundaries, so Paho cannot see a
- * difference, as long as three things hold. Order: the buffer is emptied before the kernel is asked. End and errors: they are
- * never stored, the kernel repeats them when the buffer is empty. Readiness: see poll. Large reads go past the buffer.
+ * recv. A read takes what the kernel has, up to 64 KiB, and hands it out. A stream has no boundaries, so Paho cannot
+ * see a difference, as long as three things hold. Order: the buffer is emptied before the kernel is asked. End and
+ * errors: they are never stored, the kernel repeats them when the buffer is empty. Readiness: see poll. Large reads
+ * go past the buffer.
  *
- * poll. Paho's receive thread asks twice per packet: who can be written (time-out 0), who can be read (up to a second). While bytes are
- * held the second question is answered without the kernel, since the kernel does not know of them. With more than one socket every
- * sixteenth answer asks the kernel too, so that a busy session does not starve a quiet one. Once data has come over a connection
- * the first question is answered from what the last write said. Until then the kernel answers, because
- * Paho takes POLLOUT as "connected". And Paho's second question never includes POLLOUT, so as packaged it notices a finished connect or a
- * socket that drains only when its second is over: the wait here includes them, and returns "nothing, look again".
- * A socket that takes no more bytes is not reported readable: Paho itself does not read from it then (its isReady).
+ * poll. Paho's receive thread asks twice per packet: who can be written (time-out 0), who can be read (up to a
+ * second). While bytes are held the second question is answered without the kernel, since the kernel does not know
+ * of them. With more than one socket every sixteenth answer asks the kernel too, so that a busy session does not
+ * starve a quiet one. Once data has come over a connection the first question is answered from what the last write
+ * said. Until then the kernel answers, because Paho takes POLLOUT as "connected". And Paho's second question never
+ * includes POLLOUT, so as packaged it notices a finished connect or a socket that drains only when its second is
+ * over: the wait here includes them, and returns "nothing, look again". A socket that takes no more bytes is not
+ * reported readable: Paho itself does not read from it then (its isReady).
  *
- * writev. On Paho's two threads a packet is copied into the socket's write buffer, and the thread flushes before it sleeps: the send thread in
- * pthread_cond_timedwait, the receive thread in poll. Neither waits anywhere else with bytes in hand, except for
- * Paho's mutexes, which are held for microseconds, and in getaddrinfo, where the flush is made first. So an idle session has no delay at
- * all: the thread that wrote has nothing more to do and flushes at once. Under load up to 32 KiB go out in one write. To Paho it
- * looks like a larger socket buffer. It keeps the promises of one: a failure is reported by the next read or write, a full one as EAGAIN, and
- * before shutdown what is left is sent (waiting up to 100 ms where the peer does not read). On other threads a write goes out at once.
+ * writev. On Paho's two threads a packet is copied into the socket's write buffer, and the thread flushes before it
+ * sleeps: the send thread in pthread_cond_timedwait, the receive thread in poll. Neither waits anywhere else with
+ * bytes in hand, except for Paho's mutexes, which are held for microseconds, and in getaddrinfo, where the flush is
+ * made first. So an idle session has no delay at all: the thread that wrote has nothing more to do and flushes at
+ * once. Under load up to 32 KiB go out in one write. To Paho it looks like a larger socket buffer. It keeps the
+ * promises of one: a failure is reported by the next read or write, a full one as EAGAIN, and before shutdown what
+ * is left is sent (waiting up to 100 ms where the peer does not read). On other threads a write goes out at once.
  *
- * Sleep and wake. The receive thread sleeps 100 ms when it found nothing, with whatever has just arrived waiting: pointless after a poll that has
- * waited already, so then it does not sleep, and else it can be woken. The wake-up is an eventfd in its poll: written when a
- * socket was connected (its set of descriptors is new) or is full (POLLOUT is needed now). The send thread waits on a condition without
- * a predicate, where a signal between its last look and its wait is lost, for a second: signals are remembered here.
+ * Sleep and wake. The receive thread sleeps 100 ms when it found nothing, with whatever has just arrived waiting:
+ * pointless after a poll that has waited already, so then it does not sleep, and else it can be woken. The wake-up
+ * is an eventfd in its poll: written when a socket was connected (its set of descriptors is new) or is full (POLLOUT
+ * is needed now). The send thread waits on a condition without a predicate, where a signal between its last look and
+ * its wait is lost, for a second: signals are remembered here.
  *
- * SSL_*. OpenSSL reads and writes the descriptor by itself, so the same two buffers lie above it, holding plain text. Two threads now use one
- * SSL object, so every use is under the slot's lock, and SSL_get_error, which looks at the object after the call it asks about,
- * is answered with what it said inside that lock. SSL_pending counts the read buffer; records that OpenSSL read ahead are
- * taken out until it has no whole one left, so waiting in poll afterwards is right.
+ * SSL_*. OpenSSL reads and writes the descriptor by itself, so the same two buffers lie above it, holding plain
+ * text. Two threads now use one SSL object, so every use is under the slot's lock, and SSL_get_error, which looks at
+ * the object after the call it asks about, is answered with what it said inside that lock. SSL_pending counts the
+ * read buffer; records that OpenSSL read ahead are taken out until it has no whole one left, so waiting in poll
+ * afterwards is right.
  *
- * Threads of Paho's are known by the names that they give themselves. All else in this library calls the same symbols and gets the real functions.
+ * Threads of Paho's are known by the names that they give themselves. All else in this library calls the same
+ * symbols and gets the real functions.
  */
 #include "paho_lean.h"
 
@@ -70,8 +79,6 @@ int __real_getaddrinfo(const char *node, const char *service, const struct addri
 int __real_pthread_setname_np(pthread_t thread, const char *name);
 int __real_pthread_cond_signal(pthread_cond_t *cond);
 int __real_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until);
-int __real_SSL_set_fd(SSL *ssl, int fd);
-int __real_SSL_pending(const SSL *ssl);
 
 static _Thread_local struct {
   enum fog_lean_role role;
@@ -80,8 +87,6 @@ static _Thread_local struct {
   unsigned answers;
   int dirty_count;
   struct fog_lean *dirty[DIRTY_MOST];
-  const SSL *error_of; /* what SSL_get_error would have said, for one question */
-  int error;
 } me;
 
 static int wake_fd = -1;
@@ -128,7 +133,7 @@ void __wrap_myfree(char *file, int line, void *p) {
 
 static void wake_open(void) { wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
-static void wake_receiver(void) {
+void fog_lean_wake_receiver(void) {
   static const uint64_t one = 1;
   (void)pthread_once(&wake_once, wake_open);
   if (wake_fd < 0 || atomic_exchange(&woken, true)) return;
@@ -140,7 +145,7 @@ static void wake_taken(void) {
   uint64_t sink;
   ssize_t n = read(wake_fd, &sink, sizeof sink);
   (void)n;
-  atomic_store(&woken, false); /* after the read: a signal in between finds the flag set, and the caller looks again anyway */
+  atomic_store(&woken, false); /* after the read: whoever signals in between finds it set, and is seen anyway */
 }
 
 static void wake_sender(void) {
@@ -168,13 +173,13 @@ static void flush_mine(void) {
   for (int i = 0; i < me.dirty_count; i++) {
     if (fog_lean_stuck(me.dirty[i])) continue; /* the receive thread goes on with it at POLLOUT */
     fog_lean_flush(me.dirty[i]);
-    if (fog_lean_stuck(me.dirty[i])) wake_receiver();
+    if (fog_lean_stuck(me.dirty[i])) fog_lean_wake_receiver();
   }
   me.dirty_count = 0;
 }
 
 /* A write of s left bytes behind: they go out at this thread's next flush, or now where it has none. */
-static void put_off(struct fog_lean *s) {
+void fog_lean_put_off(struct fog_lean *s) {
   for (int i = me.dirty_count - 1; i >= 0; i--) {
     if (me.dirty[i] == s) return;
   }
@@ -183,7 +188,7 @@ static void put_off(struct fog_lean *s) {
     return;
   }
   fog_lean_flush(s);
-  if (fog_lean_stuck(s)) wake_receiver();
+  if (fog_lean_stuck(s)) fog_lean_wake_receiver();
 }
 
 ssize_t __wrap_writev(int fd, const struct iovec *iov, int count);
@@ -192,10 +197,10 @@ ssize_t __wrap_writev(int fd, const struct iovec *iov, int count) {
   bool deferred;
   if (s == NULL) return __real_writev(fd, iov, count);
   ssize_t n = fog_lean_writev(s, iov, count, &deferred);
-  if (deferred) put_off(s);
+  if (deferred) fog_lean_put_off(s);
   if (fog_lean_stuck(s)) {
     int saved = errno;
-    wake_receiver();
+    fog_lean_wake_receiver();
     errno = saved;
   }
   return n;
@@ -247,7 +252,7 @@ int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t len) {
   int saved = errno;
   if (s != NULL) {
     if (rc != 0 && saved == EINPROGRESS) fog_lean_connecting(s);
-    wake_receiver();
+    fog_lean_wake_receiver();
   }
   errno = saved;
   return rc;
@@ -295,7 +300,7 @@ static int poll_writable(struct pollfd *fds, nfds_t n) {
   return ready;
 }
 
-/* Marks what is readable without the kernel. *look is set where Paho should look again at once, whatever is readable. */
+/* Marks what is readable without the kernel; sets *look where Paho should look again at once, in any case. */
 static int poll_held(struct pollfd *fds, nfds_t n, bool *look) {
   int ready = 0;
   for (nfds_t i = 0; i < n; i++) {
@@ -385,74 +390,6 @@ int __wrap_usleep(useconds_t usec) {
   }
   if (__real_poll(&p, 1, (int)(usec / 1000)) > 0) wake_taken();
   return 0;
-}
-
-/* --- TLS --- */
-
-static struct fog_lean *tls_slot(const SSL *ssl) { return fog_lean_get(SSL_get_fd(ssl)); }
-
-static int remember(const SSL *ssl, int rc, int error) {
-  me.error_of = rc > 0 ? NULL : ssl;
-  me.error = error;
-  return rc;
-}
-
-int __wrap_SSL_set_fd(SSL *ssl, int fd);
-int __wrap_SSL_set_fd(SSL *ssl, int fd) {
-  int rc = __real_SSL_set_fd(ssl, fd);
-  struct fog_lean *s = fog_lean_get(fd);
-  if (rc == 1 && s != NULL) fog_lean_tls_open(s, ssl);
-  return rc;
-}
-
-int __wrap_SSL_read(SSL *ssl, void *buf, int len);
-int __wrap_SSL_read(SSL *ssl, void *buf, int len) {
-  int error;
-  struct fog_lean *s = tls_slot(ssl);
-  if (s == NULL) return __real_SSL_read(ssl, buf, len);
-  int rc = fog_lean_tls_read(s, ssl, buf, len, &error);
-  return remember(ssl, rc, error);
-}
-
-int __wrap_SSL_write(SSL *ssl, const void *buf, int len);
-int __wrap_SSL_write(SSL *ssl, const void *buf, int len) {
-  int error;
-  bool deferred;
-  struct fog_lean *s = tls_slot(ssl);
-  if (s == NULL) return __real_SSL_write(ssl, buf, len);
-  int rc = fog_lean_tls_write(s, ssl, buf, len, &error, &deferred);
-  if (deferred) put_off(s);
-  if (fog_lean_stuck(s)) wake_receiver();
-  return remember(ssl, rc, error);
-}
-
-int __wrap_SSL_get_error(const SSL *ssl, int rc);
-int __wrap_SSL_get_error(const SSL *ssl, int rc) {
-  if (me.error_of != ssl) return __real_SSL_get_error(ssl, rc);
-  me.error_of = NULL;
-  return me.error;
-}
-
-int __wrap_SSL_pending(const SSL *ssl);
-int __wrap_SSL_pending(const SSL *ssl) {
-  struct fog_lean *s = tls_slot(ssl);
-  return s != NULL ? fog_lean_tls_pending(s) : __real_SSL_pending(ssl);
-}
-
-int __wrap_SSL_shutdown(SSL *ssl);
-int __wrap_SSL_shutdown(SSL *ssl) {
-  struct fog_lean *s = tls_slot(ssl);
-  return s != NULL ? fog_lean_tls_shutdown(s, ssl) : __real_SSL_shutdown(ssl);
-}
-
-void __wrap_SSL_free(SSL *ssl);
-void __wrap_SSL_free(SSL *ssl) {
-  struct fog_lean *s = tls_slot(ssl);
-  if (s != NULL) {
-    fog_lean_tls_free(s, ssl);
-  } else {
-    __real_SSL_free(ssl);
-  }
 }
 
 #else

@@ -2,12 +2,14 @@
  *
  * Paho's static archive without its ballast: what the linker puts in place of the functions named here.
  *
- * PAHO_WRAPS: StackTrace_entry StackTrace_exit Log mymalloc myrealloc myfree socket connect recv poll writev shutdown close usleep getaddrinfo pthread_setname_np pthread_cond_signal pthread_cond_timedwait SSL_set_fd SSL_read SSL_write SSL_pending SSL_get_error SSL_shutdown SSL_free
+ *   PAHO_WRAPS: StackTrace_entry StackTrace_exit Log mymalloc myrealloc myfree socket connect recv poll writev
+ *   PAHO_WRAPS: shutdown close usleep getaddrinfo pthread_setname_np pthread_cond_signal pthread_cond_timedwait
+ *   PAHO_WRAPS: SSL_set_fd SSL_read SSL_write SSL_pending SSL_get_error SSL_shutdown SSL_free
  *
- * Each is linked with -Wl,--wrap=NAME, all together or none. A wrap changes nothing for a descriptor or a thread that
- * is not Paho's: a socket is Paho's when it was made by socket(AF_INET or AF_INET6, SOCK_STREAM, 0), without flags. Code of
- * ours that makes a TCP socket passes SOCK_CLOEXEC in the type, and is left alone. Why each wrap is correct: paho_lean.c.
- * The functions below are the per-socket half, in paho_lean_sock.c.
+ * Each is linked with -Wl,--wrap=NAME, all together or none. A wrap changes nothing for a descriptor or a thread
+ * that is not Paho's: a socket is Paho's when it was made by socket(AF_INET or AF_INET6, SOCK_STREAM, 0), without
+ * flags. Code of ours that makes a TCP socket passes SOCK_CLOEXEC in the type, and is left alone. Why each wrap is
+ * correct: paho_lean.c. The functions below are the per-socket half: paho_lean_sock.c, and for TLS paho_lean_tls.c.
  */
 #ifndef FOG_PAHO_LEAN_H
 #define FOG_PAHO_LEAN_H
@@ -64,14 +66,20 @@ bool fog_lean_established(const struct fog_lean *s);
 void fog_lean_connected(struct fog_lean *s);
 bool fog_lean_announced(struct fog_lean *s);
 
-/* The TLS halves: as SSL_read, SSL_write, SSL_pending on the connection of s; *error is what SSL_get_error would say at that
- * moment, which a caller cannot ask later, because the other thread may have used the connection in between. */
+/* The TLS halves: as SSL_read, SSL_write, SSL_pending on the connection of s. *error is what SSL_get_error would say at
+ * that moment: it cannot be asked later, because the other thread may have used the connection in between. */
 void fog_lean_tls_open(struct fog_lean *s, SSL *ssl);
 int fog_lean_tls_read(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error);
 int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, int *error, bool *deferred);
 int fog_lean_tls_pending(const struct fog_lean *s);
 int fog_lean_tls_shutdown(struct fog_lean *s, SSL *ssl);
 void fog_lean_tls_free(struct fog_lean *s, SSL *ssl);
+
+/* Bytes of s wait to be written: at the calling thread's next flush, or now where it has none. */
+void fog_lean_put_off(struct fog_lean *s);
+
+/* Makes the receive thread look at its sockets again, if it waits. Any thread. */
+void fog_lean_wake_receiver(void);
 
 /* The real functions, as the linker names them under --wrap. */
 int __real_close(int fd);

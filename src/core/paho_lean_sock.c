@@ -2,16 +2,17 @@
  *
  * One socket of Paho's: a read buffer, a write buffer, and who may touch which.
  *
- * Slots are found by descriptor in a table of chunks that only grows. A slot is used again with its descriptor's number and is
- * never freed, so a thread that looks one up while another closes it finds a closed slot, not freed memory.
+ * Slots are found by descriptor in a table of chunks that only grows. A slot is used again with its descriptor's
+ * number and is never freed, so a thread that looks one up while another closes it finds a closed slot, not freed
+ * memory.
  *
- * The read buffer has no lock. Paho reads and closes a socket only under its own process-wide mutex, so there is one reader
- * at a time; what the poll of the receive thread asks without that mutex (is anything held?) is an atomic count, published
- * after the bytes. The write buffer is filled by one thread and flushed by another, and an SSL object may be used by one thread
- * at a time, so those two are under the slot's lock. It is held over system calls, but only over ones that do not wait,
- * and no other lock is taken under it.
+ * The read buffer has no lock. Paho reads and closes a socket only under its own process-wide mutex, so there is one
+ * reader at a time; what the poll of the receive thread asks without that mutex (is anything held?) is an atomic
+ * count, published after the bytes. The write buffer is filled by one thread and flushed by another, and an SSL
+ * object may be used by one thread at a time, so those two are under the slot's lock. It is held over system calls,
+ * but only over ones that do not wait, and no other lock is taken under it.
  */
-#include "paho_lean.h"
+#include "paho_lean_slot.h"
 
 #ifdef FOG_PAHO_LEAN
 
@@ -28,30 +29,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define READ_FIRST ((size_t)4096)     /* grows fourfold when a read fills it: a quiet session stays small */
-#define READ_MOST ((size_t)65536)     /* a larger buffer is no faster on loopback */
-#define READ_DIRECT ((size_t)8192)    /* a reader who wants this much gets it from the kernel without a copy */
-#define WRITE_MOST ((size_t)65536)    /* held while the kernel takes nothing; beyond it Paho is told to wait */
-#define WRITE_FLUSH ((size_t)32768)   /* held before a write is made without waiting for the thread to sleep */
-#define WRITE_DIRECT ((size_t)16384)  /* a packet this large goes out without a copy when nothing is before it */
 #define CHUNK 256
 #define CHUNKS 4096
-
-struct fog_lean {
-  _Atomic bool ours, more, stuck, established, connecting, announce;
-  _Atomic bool waiting; /* Paho holds a write that was refused or cut short */
-  _Atomic int error;    /* errno of a write that failed after it was promised; the next read or write reports it */
-  _Atomic size_t held;  /* bytes of the read buffer from `next` on */
-  unsigned char *in;
-  size_t in_size, next;
-  bool full; /* the last read filled the buffer */
-  pthread_mutex_t lock; /* all that follows */
-  int fd;
-  SSL *ssl;
-  bool want_read; /* OpenSSL must read before it can write on (renegotiation) */
-  unsigned char *out;
-  size_t out_size, out_from, out_to;
-};
 
 static _Atomic(struct fog_lean *) chunks[CHUNKS];
 
@@ -118,7 +97,7 @@ int fog_lean_close(struct fog_lean *s, int fd) {
 
 /* --- reading --- */
 
-static size_t take(struct fog_lean *s, void *buf, size_t len) {
+size_t fog_lean_take(struct fog_lean *s, void *buf, size_t len) {
   size_t held = atomic_load_explicit(&s->held, memory_order_relaxed);
   size_t n = len < held ? len : held;
   const unsigned char *from = s->in + s->next;
@@ -133,7 +112,7 @@ static size_t take(struct fog_lean *s, void *buf, size_t len) {
 }
 
 /* Room to read into, larger than the last time if that was filled. False without memory: the caller reads directly. */
-static bool in_ready(struct fog_lean *s) {
+bool fog_lean_in_ready(struct fog_lean *s) {
   size_t size = s->in_size == 0 ? READ_FIRST : s->in_size;
   if (s->full && size < READ_MOST) size *= 4;
   if (size != s->in_size) {
@@ -145,7 +124,7 @@ static bool in_ready(struct fog_lean *s) {
   return true;
 }
 
-static void in_filled(struct fog_lean *s, size_t n) {
+void fog_lean_in_filled(struct fog_lean *s, size_t n) {
   s->next = 0;
   s->full = n == s->in_size;
   atomic_store_explicit(&s->held, n, memory_order_release);
@@ -153,23 +132,23 @@ static void in_filled(struct fog_lean *s, size_t n) {
 
 ssize_t fog_lean_recv(struct fog_lean *s, int fd, void *buf, size_t len) {
   if (len == 0) return __real_recv(fd, buf, len, 0);
-  if (atomic_load_explicit(&s->held, memory_order_relaxed) > 0) return (ssize_t)take(s, buf, len);
+  if (atomic_load_explicit(&s->held, memory_order_relaxed) > 0) return (ssize_t)fog_lean_take(s, buf, len);
   int error = atomic_load_explicit(&s->error, memory_order_relaxed);
   if (error != 0) {
     errno = error;
     return -1;
   }
-  if (len >= READ_DIRECT || !in_ready(s)) return __real_recv(fd, buf, len, 0);
+  if (len >= READ_DIRECT || !fog_lean_in_ready(s)) return __real_recv(fd, buf, len, 0);
   ssize_t n = __real_recv(fd, s->in, s->in_size, 0);
   if (n <= 0) return n;
   atomic_store_explicit(&s->established, true, memory_order_relaxed);
-  in_filled(s, (size_t)n);
-  return (ssize_t)take(s, buf, len);
+  fog_lean_in_filled(s, (size_t)n);
+  return (ssize_t)fog_lean_take(s, buf, len);
 }
 
 /* --- writing; under the lock --- */
 
-/* One write of what is held. The count, 0 when it must be tried later, -1 when the connection is lost (errno is set). */
+/* One write of what is held. The count; 0: try later; -1: the connection is lost (errno is set). */
 static ssize_t put(struct fog_lean *s, const void *data, size_t len) {
   if (s->ssl == NULL) {
     ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -187,7 +166,7 @@ static ssize_t put(struct fog_lean *s, const void *data, size_t len) {
   return -1;
 }
 
-static void flush(struct fog_lean *s) {
+void fog_lean_flush_locked(struct fog_lean *s) {
   int saved = errno;
   ssize_t n = 1;
   s->want_read = false;
@@ -226,18 +205,18 @@ static bool out_room(struct fog_lean *s, size_t len) {
 }
 
 /* Makes room for len bytes, by writing where they do not fit. False when Paho has to wait. */
-static bool accepts(struct fog_lean *s, size_t len) {
-  if (s->out_to - s->out_from + len > WRITE_MOST) flush(s);
+bool fog_lean_accepts(struct fog_lean *s, size_t len) {
+  if (s->out_to - s->out_from + len > WRITE_MOST) fog_lean_flush_locked(s);
   size_t held = s->out_to - s->out_from;
   return (held == 0 || held + len <= WRITE_MOST) && out_room(s, len);
 }
 
-static void append(struct fog_lean *s, const void *data, size_t len) {
+void fog_lean_append(struct fog_lean *s, const void *data, size_t len) {
   if (len > 0) memcpy(s->out + s->out_to, data, len);
   s->out_to += len;
 }
 
-static ssize_t refuse(struct fog_lean *s, int error) {
+ssize_t fog_lean_refuse(struct fog_lean *s, int error) {
   errno = error;
   if (error == EAGAIN) {
     atomic_store(&s->stuck, true);
@@ -250,7 +229,7 @@ static ssize_t refuse(struct fog_lean *s, int error) {
 static ssize_t write_direct(struct fog_lean *s, const struct iovec *iov, int count, size_t total) {
   struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
   ssize_t n = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (n < 0) return refuse(s, errno);
+  if (n < 0) return fog_lean_refuse(s, errno);
   atomic_store(&s->stuck, (size_t)n < total);
   atomic_store(&s->waiting, (size_t)n < total);
   return n;
@@ -260,14 +239,14 @@ static ssize_t write_locked(struct fog_lean *s, const struct iovec *iov, int cou
   size_t total = 0;
   for (int i = 0; i < count; i++) total += iov[i].iov_len;
   int error = atomic_load(&s->error);
-  if (error != 0) return refuse(s, error);
+  if (error != 0) return fog_lean_refuse(s, error);
   if (total >= WRITE_DIRECT) {
-    if (s->out_to > 0) flush(s);
+    if (s->out_to > 0) fog_lean_flush_locked(s);
     if (s->out_to == 0 && atomic_load(&s->error) == 0) return write_direct(s, iov, count, total);
   }
-  if (!accepts(s, total)) return refuse(s, EAGAIN);
-  for (int i = 0; i < count; i++) append(s, iov[i].iov_base, iov[i].iov_len);
-  if (s->out_to - s->out_from >= WRITE_FLUSH) flush(s);
+  if (!fog_lean_accepts(s, total)) return fog_lean_refuse(s, EAGAIN);
+  for (int i = 0; i < count; i++) fog_lean_append(s, iov[i].iov_base, iov[i].iov_len);
+  if (s->out_to - s->out_from >= WRITE_FLUSH) fog_lean_flush_locked(s);
   *deferred = s->out_to > 0;
   return (ssize_t)total;
 }
@@ -282,7 +261,7 @@ ssize_t fog_lean_writev(struct fog_lean *s, const struct iovec *iov, int count, 
 
 void fog_lean_flush(struct fog_lean *s) {
   (void)pthread_mutex_lock(&s->lock);
-  if (atomic_load(&s->ours)) flush(s);
+  if (atomic_load(&s->ours)) fog_lean_flush_locked(s);
   (void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -292,19 +271,19 @@ static int64_t now_ms(void) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void drain(struct fog_lean *s) {
+void fog_lean_drain_locked(struct fog_lean *s) {
   int64_t end = now_ms() + 100;
-  flush(s);
+  fog_lean_flush_locked(s);
   while (s->out_to > 0 && now_ms() < end) {
     struct pollfd p = {.fd = s->fd, .events = POLLOUT, .revents = 0};
     (void)__real_poll(&p, 1, 10);
-    flush(s);
+    fog_lean_flush_locked(s);
   }
 }
 
 void fog_lean_drain(struct fog_lean *s) {
   (void)pthread_mutex_lock(&s->lock);
-  drain(s);
+  fog_lean_drain_locked(s);
   (void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -342,93 +321,6 @@ void fog_lean_connected(struct fog_lean *s) {
 
 bool fog_lean_announced(struct fog_lean *s) {
   return atomic_load(&s->announce) && atomic_exchange(&s->announce, false);
-}
-
-/* --- TLS --- */
-
-void fog_lean_tls_open(struct fog_lean *s, SSL *ssl) {
-  (void)pthread_mutex_lock(&s->lock);
-  s->ssl = ssl;
-  SSL_set_read_ahead(ssl, 1); /* many small records per recv; fill() reads until nothing is left, so poll sees no less */
-  SSL_set_default_read_buffer_len(ssl, 32768);
-  (void)SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  (void)pthread_mutex_unlock(&s->lock);
-}
-
-/* Reads records until OpenSSL has no complete one left or the buffer is full; the count, or what SSL_read said at once. */
-static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
-  size_t got = 0;
-  int n = 1;
-  while (n > 0 && got < s->in_size) {
-    n = __real_SSL_read(ssl, s->in + got, (int)(s->in_size - got));
-    if (n > 0) got += (size_t)n;
-  }
-  *error = n > 0 ? SSL_ERROR_NONE : __real_SSL_get_error(ssl, n);
-  atomic_store(&s->more, *error != SSL_ERROR_WANT_READ);
-  if (got == 0) return n;
-  if (n <= 0) ERR_clear_error(); /* an end or a failure behind the data: `more` makes the reader come back for it */
-  atomic_store_explicit(&s->established, true, memory_order_relaxed);
-  in_filled(s, got);
-  return (int)got;
-}
-
-static int tls_read_locked(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error) {
-  *error = SSL_ERROR_SYSCALL;
-  if (atomic_load(&s->error) != 0 || !in_ready(s)) return -1;
-  int n = tls_fill(s, ssl, error);
-  if (s->want_read) flush(s);
-  return n > 0 ? (int)take(s, buf, (size_t)len) : n;
-}
-
-int fog_lean_tls_read(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error) {
-  *error = SSL_ERROR_NONE;
-  if (atomic_load_explicit(&s->held, memory_order_relaxed) > 0) return (int)take(s, buf, (size_t)len);
-  (void)pthread_mutex_lock(&s->lock);
-  int n = tls_read_locked(s, ssl, buf, len, error);
-  (void)pthread_mutex_unlock(&s->lock);
-  return n;
-}
-
-int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, int *error, bool *deferred) {
-  struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = (size_t)len};
-  (void)ssl;
-  *error = SSL_ERROR_NONE;
-  *deferred = false;
-  (void)pthread_mutex_lock(&s->lock);
-  int n = -1;
-  if (atomic_load(&s->error) != 0) {
-    *error = SSL_ERROR_SYSCALL;
-  } else if (!accepts(s, iov.iov_len)) {
-    (void)refuse(s, EAGAIN);
-    *error = SSL_ERROR_WANT_WRITE;
-  } else {
-    append(s, buf, iov.iov_len);
-    if (s->out_to - s->out_from >= WRITE_FLUSH) flush(s);
-    *deferred = s->out_to > 0;
-    n = len;
-  }
-  (void)pthread_mutex_unlock(&s->lock);
-  return n;
-}
-
-int fog_lean_tls_pending(const struct fog_lean *s) {
-  return atomic_load_explicit(&s->held, memory_order_relaxed) > 0 ? 1 : 0;
-}
-
-int fog_lean_tls_shutdown(struct fog_lean *s, SSL *ssl) {
-  (void)pthread_mutex_lock(&s->lock);
-  drain(s);
-  int n = __real_SSL_shutdown(ssl);
-  (void)pthread_mutex_unlock(&s->lock);
-  return n;
-}
-
-void fog_lean_tls_free(struct fog_lean *s, SSL *ssl) {
-  (void)pthread_mutex_lock(&s->lock);
-  s->ssl = NULL;
-  s->out_from = s->out_to = 0; /* plain text: it must not go out on the naked socket */
-  __real_SSL_free(ssl);
-  (void)pthread_mutex_unlock(&s->lock);
 }
 
 #else

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The inside of a slot, for paho_lean_sock.c and paho_lean_tls.c only: who may touch what is said in the former.
+ */
+#ifndef FOG_PAHO_LEAN_SLOT_H
+#define FOG_PAHO_LEAN_SLOT_H
+
+#include "paho_lean.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define READ_FIRST ((size_t)4096)     /* grows fourfold when a read fills it: a quiet session stays small */
+#define READ_MOST ((size_t)65536)     /* a larger buffer is no faster on loopback */
+#define READ_DIRECT ((size_t)8192)    /* a reader who wants this much gets it from the kernel without a copy */
+#define WRITE_MOST ((size_t)65536)    /* held while the kernel takes nothing; beyond it Paho is told to wait */
+#define WRITE_FLUSH ((size_t)32768)   /* held before a write is made without waiting for the thread to sleep */
+#define WRITE_DIRECT ((size_t)16384)  /* a packet this large goes out without a copy when nothing is before it */
+
+struct fog_lean {
+  _Atomic bool ours, more, stuck, established, connecting, announce;
+  _Atomic bool waiting; /* Paho holds a write that was refused or cut short */
+  _Atomic int error;    /* errno of a write that failed after it was promised; the next read or write reports it */
+  _Atomic size_t held;  /* bytes of the read buffer from `next` on */
+  unsigned char *in;
+  size_t in_size, next;
+  bool full; /* the last read filled the buffer */
+  pthread_mutex_t lock; /* all that follows */
+  int fd;
+  SSL *ssl;
+  bool want_read; /* OpenSSL must read before it can write on (renegotiation) */
+  unsigned char *out;
+  size_t out_size, out_from, out_to;
+};
+
+/* The read buffer; the reader only. in_ready makes room, more than before where the last read filled it; false
+ * without memory. */
+size_t fog_lean_take(struct fog_lean *s, void *buf, size_t len);
+bool fog_lean_in_ready(struct fog_lean *s);
+void fog_lean_in_filled(struct fog_lean *s, size_t n);
+
+/* The write buffer; under the lock. accepts makes room for len bytes, by writing where they do not fit: false when Paho
+ * has to wait. */
+void fog_lean_flush_locked(struct fog_lean *s);
+void fog_lean_drain_locked(struct fog_lean *s);
+bool fog_lean_accepts(struct fog_lean *s, size_t len);
+void fog_lean_append(struct fog_lean *s, const void *data, size_t len);
+
+/* -1 with errno; for EAGAIN notes that Paho waits. */
+ssize_t fog_lean_refuse(struct fog_lean *s, int error);
+
+#endif

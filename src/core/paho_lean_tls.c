@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * TLS: the two buffers of a socket lie above OpenSSL and hold plain text. Why that is correct: the essay in
+ * paho_lean.c.
+ */
+#include "paho_lean_slot.h"
+
+#ifdef FOG_PAHO_LEAN
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdint.h>
+
+int __real_SSL_set_fd(SSL *ssl, int fd);
+int __real_SSL_pending(const SSL *ssl);
+
+/* What SSL_get_error would have said right after the last call, for one question. */
+static _Thread_local struct {
+  const SSL *of;
+  int error;
+} asked;
+
+/* --- a connection --- */
+
+void fog_lean_tls_open(struct fog_lean *s, SSL *ssl) {
+  (void)pthread_mutex_lock(&s->lock);
+  s->ssl = ssl;
+  SSL_set_read_ahead(ssl, 1); /* many small records per recv; tls_fill leaves none behind for poll to miss */
+  SSL_set_default_read_buffer_len(ssl, 32768);
+  (void)SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  (void)pthread_mutex_unlock(&s->lock);
+}
+
+/* Reads records until OpenSSL has no whole one left or the buffer is full. The count, or what SSL_read said at once. */
+static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
+  size_t got = 0;
+  int n = 1;
+  while (n > 0 && got < s->in_size) {
+    n = __real_SSL_read(ssl, s->in + got, (int)(s->in_size - got));
+    if (n > 0) got += (size_t)n;
+  }
+  *error = n > 0 ? SSL_ERROR_NONE : __real_SSL_get_error(ssl, n);
+  atomic_store(&s->more, *error != SSL_ERROR_WANT_READ);
+  if (got == 0) return n;
+  if (n <= 0) ERR_clear_error(); /* an end or a failure behind the data: `more` makes the reader come back for it */
+  atomic_store_explicit(&s->established, true, memory_order_relaxed);
+  fog_lean_in_filled(s, got);
+  return (int)got;
+}
+
+static int tls_read_locked(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error) {
+  *error = SSL_ERROR_SYSCALL;
+  if (atomic_load(&s->error) != 0 || !fog_lean_in_ready(s)) return -1;
+  int n = tls_fill(s, ssl, error);
+  if (s->want_read) fog_lean_flush_locked(s);
+  return n > 0 ? (int)fog_lean_take(s, buf, (size_t)len) : n;
+}
+
+int fog_lean_tls_read(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error) {
+  *error = SSL_ERROR_NONE;
+  if (atomic_load_explicit(&s->held, memory_order_relaxed) > 0) return (int)fog_lean_take(s, buf, (size_t)len);
+  (void)pthread_mutex_lock(&s->lock);
+  int n = tls_read_locked(s, ssl, buf, len, error);
+  (void)pthread_mutex_unlock(&s->lock);
+  return n;
+}
+
+int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, int *error, bool *deferred) {
+  struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = (size_t)len};
+  (void)ssl;
+  *error = SSL_ERROR_NONE;
+  *deferred = false;
+  (void)pthread_mutex_lock(&s->lock);
+  int n = -1;
+  if (atomic_load(&s->error) != 0) {
+    *error = SSL_ERROR_SYSCALL;
+  } else if (!fog_lean_accepts(s, iov.iov_len)) {
+    (void)fog_lean_refuse(s, EAGAIN);
+    *error = SSL_ERROR_WANT_WRITE;
+  } else {
+    fog_lean_append(s, buf, iov.iov_len);
+    if (s->out_to - s->out_from >= WRITE_FLUSH) fog_lean_flush_locked(s);
+    *deferred = s->out_to > 0;
+    n = len;
+  }
+  (void)pthread_mutex_unlock(&s->lock);
+  return n;
+}
+
+int fog_lean_tls_pending(const struct fog_lean *s) {
+  return atomic_load_explicit(&s->held, memory_order_relaxed) > 0 ? 1 : 0;
+}
+
+int fog_lean_tls_shutdown(struct fog_lean *s, SSL *ssl) {
+  (void)pthread_mutex_lock(&s->lock);
+  fog_lean_drain_locked(s);
+  int n = __real_SSL_shutdown(ssl);
+  (void)pthread_mutex_unlock(&s->lock);
+  return n;
+}
+
+void fog_lean_tls_free(struct fog_lean *s, SSL *ssl) {
+  (void)pthread_mutex_lock(&s->lock);
+  s->ssl = NULL;
+  s->out_from = s->out_to = 0; /* plain text: it must not go out on the naked socket */
+  __real_SSL_free(ssl);
+  (void)pthread_mutex_unlock(&s->lock);
+}
+
+/* --- the wraps --- */
+
+static struct fog_lean *tls_slot(const SSL *ssl) { return fog_lean_get(SSL_get_fd(ssl)); }
+
+static int remember(const SSL *ssl, int rc, int error) {
+  asked.of = rc > 0 ? NULL : ssl;
+  asked.error = error;
+  return rc;
+}
+
+int __wrap_SSL_set_fd(SSL *ssl, int fd);
+int __wrap_SSL_set_fd(SSL *ssl, int fd) {
+  int rc = __real_SSL_set_fd(ssl, fd);
+  struct fog_lean *s = fog_lean_get(fd);
+  if (rc == 1 && s != NULL) fog_lean_tls_open(s, ssl);
+  return rc;
+}
+
+int __wrap_SSL_read(SSL *ssl, void *buf, int len);
+int __wrap_SSL_read(SSL *ssl, void *buf, int len) {
+  int error;
+  struct fog_lean *s = tls_slot(ssl);
+  if (s == NULL) return __real_SSL_read(ssl, buf, len);
+  int rc = fog_lean_tls_read(s, ssl, buf, len, &error);
+  return remember(ssl, rc, error);
+}
+
+int __wrap_SSL_write(SSL *ssl, const void *buf, int len);
+int __wrap_SSL_write(SSL *ssl, const void *buf, int len) {
+  int error;
+  bool deferred;
+  struct fog_lean *s = tls_slot(ssl);
+  if (s == NULL) return __real_SSL_write(ssl, buf, len);
+  int rc = fog_lean_tls_write(s, ssl, buf, len, &error, &deferred);
+  if (deferred) fog_lean_put_off(s);
+  if (fog_lean_stuck(s)) fog_lean_wake_receiver();
+  return remember(ssl, rc, error);
+}
+
+int __wrap_SSL_get_error(const SSL *ssl, int rc);
+int __wrap_SSL_get_error(const SSL *ssl, int rc) {
+  if (asked.of != ssl) return __real_SSL_get_error(ssl, rc);
+  asked.of = NULL;
+  return asked.error;
+}
+
+int __wrap_SSL_pending(const SSL *ssl);
+int __wrap_SSL_pending(const SSL *ssl) {
+  struct fog_lean *s = tls_slot(ssl);
+  return s != NULL ? fog_lean_tls_pending(s) : __real_SSL_pending(ssl);
+}
+
+int __wrap_SSL_shutdown(SSL *ssl);
+int __wrap_SSL_shutdown(SSL *ssl) {
+  struct fog_lean *s = tls_slot(ssl);
+  return s != NULL ? fog_lean_tls_shutdown(s, ssl) : __real_SSL_shutdown(ssl);
+}
+
+void __wrap_SSL_free(SSL *ssl);
+void __wrap_SSL_free(SSL *ssl) {
+  struct fog_lean *s = tls_slot(ssl);
+  if (s != NULL) {
+    fog_lean_tls_free(s, ssl);
+  } else {
+    __real_SSL_free(ssl);
+  }
+}
+
+#else
+typedef int fog_paho_lean_tls_unused;
+#endif
