@@ -3,9 +3,11 @@
  * The session userdata: commands to the dispatcher, messages out of the inbox. No judgement: when to connect, to subscribe
  * again or to give up is lua/fogcloud/session.lua's.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/memory_file.h"
 #include "handles.h"
 
 struct l_session {
@@ -92,6 +94,21 @@ static void copy_password(lua_State *L, struct fog_link_options *o) {
   o->password_len = len;
 }
 
+/* A CA given as text wins over one given as a file, as in the HTTP half. */
+static void copy_ca(lua_State *L, struct fog_link_options *o) {
+  char path[FOG_MEMORY_FILE_PATH];
+  size_t len = 0;
+  const char *pem = fog_opt_string(L, 2, "ca_pem", &len);
+  if (pem == NULL) {
+    o->ca_file = fog_opt_copy(L, 2, "ca_file");
+    return;
+  }
+  int fd = fog_memory_file_open(pem, len, path);
+  if (fd < 0) (void)luaL_error(L, "option 'ca_pem' cannot be kept: %s", strerror(errno));
+  o->ca_fd = fd;
+  o->ca_file = strdup(path);
+}
+
 static void copy_will(lua_State *L, struct fog_link_options *o) {
   size_t len = 0;
   const char *payload = fog_opt_string(L, 2, "will_payload", &len);
@@ -108,7 +125,7 @@ static void copy_texts(lua_State *L, struct fog_link_options *o) {
   o->uri = fog_opt_copy(L, 2, "uri");
   o->client_id = fog_opt_copy(L, 2, "client_id");
   o->username = fog_opt_copy(L, 2, "username");
-  o->ca_file = fog_opt_copy(L, 2, "ca_file");
+  copy_ca(L, o);
   o->ca_path = fog_opt_copy(L, 2, "ca_path");
   o->cert_file = fog_opt_copy(L, 2, "cert_file");
   o->key_file = fog_opt_copy(L, 2, "key_file");
@@ -143,6 +160,7 @@ static struct fog_link_options **options_slot(lua_State *L) {
   }
   lua_setmetatable(L, -2);
   *slot = calloc(1, sizeof **slot);
+  if (*slot != NULL) (*slot)->ca_fd = -1;
   return slot;
 }
 
@@ -206,7 +224,7 @@ static int l_publish(lua_State *L) {
     lua_pushliteral(L, "full");
     return 2;
   }
-  if (atomic_load(&s->up)) fog_dispatcher_feed(s);
+  if (atomic_load(&s->sending)) fog_dispatcher_feed(s);
   lua_pushnumber(L, (lua_Number)id);
   return 1;
 }
@@ -229,6 +247,14 @@ static int l_pending(lua_State *L) {
 static int l_drained(lua_State *L) {
   lua_pushboolean(L, fog_outbox_want_drain(&check(L)->outbox));
   return 1;
+}
+
+/* session:resume(): the subscriptions of the new link are on their way, messages may follow. */
+static int l_resume(lua_State *L) {
+  struct fog_session *s = check(L);
+  atomic_store(&s->sending, true);
+  fog_dispatcher_feed(s);
+  return 0;
 }
 
 static int l_leave(lua_State *L) { return result(L, fog_dispatcher_leave(check(L))); }
@@ -267,7 +293,7 @@ static int l_stats(lua_State *L) {
 int fog_open_mqtt(lua_State *L) {
   static const luaL_Reg methods[] = {
     {"connect", l_connect}, {"subscribe", l_subscribe}, {"unsubscribe", l_unsubscribe}, {"publish", l_publish},
-    {"receive", l_receive}, {"pending", l_pending},     {"drained", l_drained},         {"leave", l_leave},
+    {"receive", l_receive}, {"pending", l_pending},     {"drained", l_drained},         {"leave", l_leave}, {"resume", l_resume},
     {"id", l_id},           {"stats", l_stats},         {"close", l_close},             {NULL, NULL},
   };
   fog_class(L, FOG_SESSION_CLASS, methods, l_close, l_tostring);

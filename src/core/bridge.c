@@ -29,6 +29,7 @@ void fog_bridge_report_refused(struct fog_link *link, int code, const char *text
 
 void fog_bridge_report_lost(struct fog_link *link, int code, const char *text) {
   bool was_up = atomic_exchange(&link->session->up, false);
+  atomic_store(&link->session->sending, false);
   if (was_up) push(link->session, &link->down, code, false, text);
 }
 
@@ -92,7 +93,6 @@ int fog_bridge_install(struct fog_link *link) {
 static void connected(struct fog_link *link, bool session_present) {
   atomic_store(&link->session->up, true);
   push(link->session, &link->up, link->options->version, session_present, NULL);
-  fog_dispatcher_feed(link->session);
 }
 
 static void on_connected(void *context, MQTTAsync_successData *data) {
@@ -131,7 +131,7 @@ void fog_bridge_end_message(struct fog_message *m, int code) {
   if (code != 0 || m->notify) fog_queue_push(s->events, &m->event);
   else m->event.release(&m->event);
   if (after.drained) fog_session_announce(s, &s->drained);
-  if (after.hungry && atomic_load(&s->up)) fog_dispatcher_feed(s);
+  if (after.hungry && atomic_load(&s->sending)) fog_dispatcher_feed(s);
 }
 
 static void on_published(void *context, MQTTAsync_successData *data) {

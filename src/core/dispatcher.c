@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * An inbox of commands and a list of sessions whose outbox may be fed, both under one lock that is never held around a Paho call. The
- * thread is detached and per process; it ends by itself when the last session is closed, so that a program that is done
+ * thread is one per process; it ends by itself when the last session is closed, so that a program that is done
  * with MQTT has no thread left, and at exit the process waits a moment for goodbyes that are under way.
  */
 #include "dispatcher.h"
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "link.h"
+#include "memory_file.h"
 #include "process.h"
 
 enum { EXIT_WAIT_MS = 1000 };
@@ -38,12 +39,15 @@ static struct {
   size_t sessions;
   size_t closing; /* CLOSE commands not carried out yet */
   bool running;
+  bool joinable; /* a thread that ended, or will, and was not joined */
+  pthread_t thread;
   bool at_exit;
   pid_t pid; /* where Paho was first used; 0: nowhere */
 } d = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
 
 void fog_link_options_free(struct fog_link_options *o) {
   if (o == NULL) return;
+  if (o->ca_file != NULL) fog_memory_file_close(o->ca_fd, o->ca_file);
   if (o->password != NULL) explicit_bzero(o->password, o->password_len);
   char *texts[] = {o->uri,       o->client_id, o->username,     o->password,   o->ca_file,     o->ca_path,
                    o->cert_file, o->key_file,  o->key_password, o->will_topic, o->will_payload};
@@ -181,17 +185,19 @@ static void finish_at_exit(void) {
   while (d.running && (d.closing > 0 || d.sessions == 0)) {
     if (pthread_cond_timedwait(&d.ended, &d.lock, &end) == ETIMEDOUT) break;
   }
+  bool ended = !d.running && d.joinable;
   (void)pthread_mutex_unlock(&d.lock);
+  if (ended) (void)pthread_join(d.thread, NULL);
 }
 
 /* Under the lock. */
 static int start_thread(void) {
-  pthread_t thread;
+  if (d.joinable) (void)pthread_join(d.thread, NULL); /* it has ended but for its return */
+  d.joinable = false;
   d.tail = &d.head;
   d.ready_tail = &d.ready;
-  if (fog_process_thread(&thread, dispatch, NULL) != 0) return FOG_ENOTHREAD;
-  (void)pthread_detach(thread);
-  d.running = true;
+  if (fog_process_thread(&d.thread, dispatch, NULL) != 0) return FOG_ENOTHREAD;
+  d.running = d.joinable = true;
   if (!d.at_exit) d.at_exit = atexit(finish_at_exit) == 0;
   return FOG_OK;
 }

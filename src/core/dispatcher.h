@@ -17,6 +17,7 @@ struct fog_link_options {
   char *uri;        /* ssl://host:port, tcp://, wss://, ws:// */
   char *client_id, *username, *password, *ca_file, *ca_path, *cert_file, *key_file, *key_password;
   size_t password_len;
+  int ca_fd;        /* the memory file that ca_file names, or -1 */
   char *will_topic, *will_payload;
   size_t will_len;
   int will_qos;

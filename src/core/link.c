@@ -173,7 +173,7 @@ static int send_one(struct fog_link *link, struct fog_message *m) {
 }
 
 void fog_link_feed(struct fog_session *s) {
-  while (atomic_load(&s->up) && s->link != NULL && s->link->handle != NULL) {
+  while (atomic_load(&s->sending) && s->link != NULL && s->link->handle != NULL) {
     struct fog_message *m = fog_outbox_feed(&s->outbox);
     if (m == NULL) return;
     m->session = s;

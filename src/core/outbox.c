@@ -85,15 +85,31 @@ bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id) {
   return room;
 }
 
+static bool may_fly(const struct fog_outbox *o, const struct fog_message *m) {
+  if (m == NULL || o->flying_count >= o->window) return false;
+  return m->qos < 2 || o->flying_qos2 < FOG_QOS2_WINDOW;
+}
+
+/* Under the lock, as its opposite. */
+static void take_off(struct fog_outbox *o, struct fog_message *m) {
+  list_remove(&o->queued, m);
+  o->queued_count--;
+  list_insert_after(&o->flying, o->flying.tail, m);
+  o->flying_count++;
+  if (m->qos == 2) o->flying_qos2++;
+}
+
+static void land(struct fog_outbox *o, struct fog_message *m) {
+  list_remove(&o->flying, m);
+  o->flying_count--;
+  if (m->qos == 2) o->flying_qos2--;
+}
+
 struct fog_message *fog_outbox_feed(struct fog_outbox *o) {
   (void)pthread_mutex_lock(&o->lock);
-  struct fog_message *m = o->flying_count < o->window ? o->queued.head : NULL;
-  if (m != NULL) {
-    list_remove(&o->queued, m);
-    o->queued_count--;
-    list_insert_after(&o->flying, o->flying.tail, m);
-    o->flying_count++;
-  }
+  struct fog_message *m = o->queued.head;
+  if (may_fly(o, m)) take_off(o, m);
+  else m = NULL;
   (void)pthread_mutex_unlock(&o->lock);
   return m;
 }
@@ -108,13 +124,12 @@ static bool drained_now(struct fog_outbox *o) {
 struct fog_outbox_after fog_outbox_end(struct fog_outbox *o, struct fog_message *m, int code) {
   struct fog_outbox_after after;
   (void)pthread_mutex_lock(&o->lock);
-  list_remove(&o->flying, m);
-  o->flying_count--;
+  land(o, m);
   o->bytes -= cost(m);
   if (code == 0) o->acknowledged++;
   else o->failed++;
   after.drained = drained_now(o);
-  after.hungry = o->queued_count > 0 && o->flying_count <= o->window / 2;
+  after.hungry = o->queued_count > 0 && (o->flying_count <= o->window / 2 || m->qos == 2);
   (void)pthread_mutex_unlock(&o->lock);
   m->event.code = code;
   return after;
@@ -122,8 +137,7 @@ struct fog_outbox_after fog_outbox_end(struct fog_outbox *o, struct fog_message 
 
 void fog_outbox_requeue(struct fog_outbox *o, struct fog_message *m) {
   (void)pthread_mutex_lock(&o->lock);
-  list_remove(&o->flying, m);
-  o->flying_count--;
+  land(o, m);
   m->dup = true;
   struct fog_message *after = NULL; /* few are ahead of it: those that came back just before */
   for (struct fog_message *q = o->queued.head; q != NULL && q->event.id < m->event.id; q = q->next) after = q;

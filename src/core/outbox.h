@@ -16,6 +16,10 @@
 
 struct fog_session;
 
+/* QoS 2 in flight at once. mosquitto cuts a 3.1.1 client off that has more than its max_inflight_messages (20 by default) between PUBLISH and
+ * PUBREL, and nothing in 3.1.1 tells a client that number. */
+enum { FOG_QOS2_WINDOW = 16 };
+
 /* One allocation: the event that may report it, then its topic and payload. */
 struct fog_message {
   struct fog_event event; /* first; id, text = topic, extra = payload point into this allocation */
@@ -37,7 +41,7 @@ struct fog_message_list {
 struct fog_outbox {
   pthread_mutex_t lock;
   struct fog_message_list queued, flying;
-  size_t queued_count, flying_count, bytes;
+  size_t queued_count, flying_count, flying_qos2, bytes;
   size_t max_count, max_bytes;
   uint64_t last_id, accepted, acknowledged, failed, dropped;
   size_t window;     /* how many may be in flight */

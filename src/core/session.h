@@ -32,6 +32,7 @@ struct fog_session {
   struct fog_outbox outbox;
   struct fog_standing_event messages, drained;
   atomic_bool up;           /* the broker took us in, and the link is not known to be lost */
+  atomic_bool sending;      /* Lua has sent its subscriptions again: messages may go, and answers to them will arrive */
   atomic_bool ready;        /* stands in the dispatcher's feed list */
   atomic_bool leaving;      /* the dispatcher was asked to leave because the inbox is full */
   struct fog_session *next_ready;

@@ -1,0 +1,71 @@
+-- SPDX-License-Identifier: MIT
+
+--- One device seen through a session: its channels, with JSON values.
+--
+-- The API page says nothing of topics. Public FogCloud code uses `d2c/<device>/<channel>` from the device and `c2d/<device>/<channel>` towards
+-- it; these are the defaults, replaceable by the session option `topics`.
+local cjson = require "cjson"
+local errors = require "fogcloud.errors"
+
+---@class fogcloud.Device
+local Device = {}
+Device.__index = Device
+Device.__name = "fogcloud.Device"
+
+local DEFAULTS = { from_device = "d2c/{device}/{channel}", to_device = "c2d/{device}/{channel}" }
+
+local function fill(template, device, channel)
+  return (template:gsub("{(%w+)}", { device = device, channel = channel }))
+end
+
+function Device.new(session, id, topics)
+  topics = topics or {}
+  return setmetatable({
+    session = session,
+    id = id,
+    from_device = topics.from_device or DEFAULTS.from_device,
+    to_device = topics.to_device or DEFAULTS.to_device,
+  }, Device)
+end
+
+local function check_channel(channel)
+  if type(channel) ~= "string" or channel == "" then error("channel: a non-empty string expected", 3) end
+  if channel:find("[+#%z]") then error("channel: may hold no '+', '#' or NUL", 3) end
+end
+
+--- Calls `fn(value, topic, message)` for each JSON value that the device sends on the channel; a payload that is not JSON goes to the
+--- session's on("error"). Waits for the subscription to be acknowledged.
+---@param channel string  "status"
+---@param fn function
+---@param opts table?     qos, default 1; timeout
+---@return integer? granted
+---@return fogcloud.Error? err  kinds: those of session:subscribe
+function Device:on(channel, fn, opts)
+  check_channel(channel)
+  if type(fn) ~= "function" then error("fn: function expected, got " .. type(fn), 2) end
+  local topic = fill(self.from_device, self.id, channel)
+  return self.session:subscribe(topic, opts and opts.qos or 1, function(from, payload, message)
+    local ok, value = pcall(cjson.decode, payload)
+    if not ok then
+      error(errors.new("protocol", ("the message on '%s' is not JSON: %s"):format(from, value), { endpoint = from }), 0)
+    end
+    fn(value, from, message)
+  end, opts)
+end
+
+--- Queues a value for the device, as JSON. Does not wait.
+---@param channel string  "commands"
+---@param value any       what cjson can encode; else it raises
+---@param opts table?     qos, default 1; retained; wait; timeout
+---@return number? id
+---@return fogcloud.Error? err  kinds: overflow, closed
+function Device:send(channel, value, opts)
+  check_channel(channel)
+  local ok, payload = pcall(cjson.encode, value)
+  if not ok then error(("value: %s"):format(payload), 2) end
+  opts = opts or {}
+  return self.session:publish(fill(self.to_device, self.id, channel), payload,
+    { qos = opts.qos or 1, retained = opts.retained, wait = opts.wait, timeout = opts.timeout })
+end
+
+return Device

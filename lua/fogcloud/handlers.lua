@@ -1,0 +1,141 @@
+-- SPDX-License-Identifier: MIT
+
+--- Runs the user's handlers of one session: messages by topic filter, and notices ("connect", "error", ...).
+--
+-- A runner is a task that takes one thing after the other and calls its handlers in place, so that a handler that does not yield
+-- costs no coroutine. Because one that does yield would hold up the rest, a second runner is always ready
+-- behind the one at work: it comes to its turn only when the first yields or is done. Their number is bounded, and what is not
+-- taken stays in the core's inbox, which is bounded too.
+local protect = require "fogcloud.protect"
+local Router = require "fogcloud.router"
+
+local Handlers = {}
+Handlers.__index = Handlers
+
+-- The third argument of a handler; one table per combination, for they are all alike.
+local MESSAGES = {}
+for flags = 0, 15 do
+  MESSAGES[flags] = { qos = flags % 4, retained = flags % 8 >= 4, dup = flags >= 8 }
+end
+
+--- For a session whose core half is `handle`.
+function Handlers.new(host, handle, max_runners)
+  return setmetatable({
+    host = host,
+    handle = handle,
+    router = Router.new(),
+    listeners = {},
+    notices = { first = 1, last = 0 },
+    idle = {},
+    runners = 0,
+    max_runners = max_runners,
+    matched = {},
+  }, Handlers)
+end
+
+local function report(self, err)
+  if #(self.listeners.error or {}) > 0 then
+    self:notify("error", err)
+  else
+    io.stderr:write("fogcloud: error in a handler: ", tostring(err), "\n")
+  end
+end
+
+local function take_notice(self)
+  local notices = self.notices
+  local notice = notices[notices.first]
+  if notice == nil then return nil end
+  notices[notices.first] = nil
+  notices.first = notices.first + 1
+  return notice
+end
+
+local function run_notice(self, notice)
+  for _, fn in ipairs(self.listeners[notice.name] or {}) do
+    local ok, err = protect.call(fn, notice.value)
+    if not ok then
+      if notice.name == "error" then
+        io.stderr:write("fogcloud: error in an error handler: ", tostring(err), "\n")
+      else
+        report(self, err)
+      end
+    end
+  end
+end
+
+local function run_message(self, topic, payload, flags)
+  local matched, n = self.router:match(topic, {})
+  local message = MESSAGES[flags]
+  for i = 1, n do
+    local ok, err = protect.call(matched[i], topic, payload, message)
+    if not ok then report(self, err) end
+  end
+end
+
+--- Takes one thing and handles it. False when there is nothing.
+local function work(self)
+  local notice = take_notice(self)
+  if notice ~= nil then
+    self:wake()
+    run_notice(self, notice)
+    return true
+  end
+  if self.closed then return false end
+  local topic, payload, flags = self.handle:receive()
+  if topic == nil then return false end
+  if not self.backup then self:wake() end
+  run_message(self, topic, payload, flags)
+  return true
+end
+
+local function run(self)
+  while true do
+    self.backup = false -- whoever runs is nobody's backup
+    while work(self) do self.host.pause() end
+    if self.closed then break end
+    local waiter = self.host.waiter()
+    self.idle[#self.idle + 1] = waiter
+    waiter:wait()
+  end
+  self.runners = self.runners - 1
+end
+
+--- Makes sure that a runner will look for work.
+function Handlers:wake()
+  local n = #self.idle
+  if n > 0 then
+    local waiter = self.idle[n]
+    self.idle[n] = nil
+    self.backup = true
+    waiter:signal()
+  elseif self.runners < self.max_runners then
+    self.runners = self.runners + 1
+    self.backup = true
+    self.host.spawn_user(run, self)
+  end
+end
+
+--- Queues a notice for the listeners of `name`.
+function Handlers:notify(name, value)
+  if self.listeners[name] == nil then return end
+  local notices = self.notices
+  notices.last = notices.last + 1
+  notices[notices.last] = { name = name, value = value }
+  self:wake()
+end
+
+function Handlers:listen(name, fn)
+  local list = self.listeners[name] or {}
+  list[#list + 1] = fn
+  self.listeners[name] = list
+end
+
+--- No message is handled any more; notices that are queued still are. Runners end.
+function Handlers:close()
+  self.closed = true
+  local idle = self.idle
+  self.idle = {}
+  for _, waiter in ipairs(idle) do waiter:signal() end
+end
+
+return Handlers

@@ -1,0 +1,172 @@
+-- SPDX-License-Identifier: MIT
+
+--- Keeps one session connected: a task that connects, waits until the link is gone, backs off and connects again, until the session is closed
+-- or there is no sense in going on. It alone decides; the session's other calls only look at what it says.
+--
+--   connecting -> up -> (lost) -> waiting -> connecting …      and from anywhere -> closed
+--
+-- Backoff: the first attempt after a stable link comes at once, then after a random time between 0 and
+-- base * 2^n, at most the cap ("full jitter"). It starts anew only when a link has been stable for a while, so that a
+-- broker that takes us in and throws us out again is not hammered.
+local diagnosis = require "fogcloud.diagnosis"
+local errors = require "fogcloud.errors"
+local options = require "fogcloud.session_options"
+
+local Keeper = {}
+Keeper.__index = Keeper
+
+--- For `session`, which has host, handle, opts, credentials, and takes note_up, note_lost, note_closed.
+function Keeper.new(session, random)
+  return setmetatable({
+    session = session,
+    host = session.host,
+    random = random or math.random,
+    mail = {},
+    waiter = session.host.waiter(),
+    link = 0,
+    failures = 0,
+    short_lives = 0,
+    state = "connecting",
+  }, Keeper)
+end
+
+--- An event of the core for the link in force; called by the session, does not yield.
+function Keeper:post(name, link, code, third, fourth)
+  if name ~= "closed" and link ~= self.link then return end -- an older link's last words
+  self.mail[#self.mail + 1] = { name = name, code = code, third = third, fourth = fourth }
+  self.waiter:signal()
+end
+
+--- Asks the task to end the session.
+function Keeper:close()
+  self.closing = true
+  self.waiter:signal()
+end
+
+-- The next event; nil when the deadline passed or the session is closing.
+local function next_event(self, deadline)
+  while #self.mail == 0 do
+    if self.closing then return nil end
+    if self.waiter:wait(deadline) == false then return nil end
+  end
+  return table.remove(self.mail, 1)
+end
+
+-- One attempt. True when the broker took us in, else nil, err.
+local function attempt(self)
+  local session = self.session
+  self.link = self.link + 1
+  self.state = "connecting"
+  local link_options = options.link(session.credentials, session.opts, self.link)
+  local ok, why = session.handle:connect(link_options)
+  if not ok then return nil, errors.new("mqtt", why) end
+  -- Paho has a time-out of its own; should it forget (traps: P9), this one ends the attempt.
+  local event = next_event(self, self.host.now() + session.opts.connect_timeout + 5)
+  if event == nil then
+    session.handle:leave()
+    if self.closing then return nil, errors.new("closed", "the session was closed") end
+    return nil, errors.new("timeout", ("no answer from the broker at %s"):format(link_options.uri), { retryable = true })
+  end
+  if event.name == "connected" then return true, event.third end
+  if event.name == "refused" then return nil, diagnosis.refused(event.code, event.third, event.fourth, link_options.uri) end
+  return nil, diagnosis.lost(event.code, event.third)
+end
+
+-- Fresh credentials after a refusal, once in a row. True when there are some.
+local function refresh(self)
+  local session = self.session
+  local supply = session.opts.credentials
+  if supply == nil or self.refreshed then return false end
+  self.refreshed = true
+  local credentials, err = supply()
+  if credentials == nil then
+    session:note_error(err)
+    return false
+  end
+  options.check_credentials(credentials, session.opts, 1)
+  session.credentials = credentials
+  return true
+end
+
+local function backoff(self)
+  local opts = self.session.opts
+  if self.failures <= 1 and self.short_lives == 0 then return 0 end
+  local exponent = math.min(self.failures + self.short_lives - 1, 30)
+  return self.random() * math.min(opts.backoff_cap, opts.backoff_base * 2 ^ exponent)
+end
+
+-- Waits for the time of the next attempt; returns early when the session is closing.
+local function wait_backoff(self)
+  local deadline = self.host.now() + backoff(self)
+  self.state = "waiting"
+  while not self.closing and self.host.now() < deadline do
+    self.mail = {}
+    self.waiter:wait(deadline)
+  end
+  return not self.closing
+end
+
+-- What a failed attempt means: true to go on, nil, err to end.
+local function judge(self, err)
+  self.failures = self.failures + 1
+  if err.kind == "closed" then return nil, err end
+  if err.kind == "auth" then
+    if refresh(self) then
+      self.failures = 0
+      return true
+    end
+    return nil, err
+  end
+  if not err.retryable or self.failures >= self.session.opts.max_attempts then return nil, err end
+  self.session:note_error(err)
+  return true
+end
+
+-- Stays until the link is gone. Returns why, nil when the session is closing.
+local function stay(self)
+  local since = self.host.now()
+  local event
+  repeat event = next_event(self) until event == nil or event.name == "lost"
+  local stable = self.host.now() - since >= self.session.opts.stable_after
+  self.short_lives = stable and 0 or self.short_lives + 1
+  if event == nil then return nil end
+  return diagnosis.lost(event.code, event.third, self)
+end
+
+-- Connects and stays, again and again. Returns the error that ends it, nil when the session is closing.
+local function live(self)
+  while true do
+    local up, session_present = attempt(self)
+    if up then
+      self.state, self.failures, self.refreshed = "up", 0, false
+      self.session:note_up(session_present)
+      local lost = stay(self)
+      self.state = "waiting"
+      if lost == nil then return nil end
+      self.session:note_lost(lost)
+    else
+      local go_on, err = judge(self, session_present)
+      if not go_on then return err.kind ~= "closed" and err or nil end
+    end
+    if not wait_backoff(self) then return nil end
+  end
+end
+
+local function wait_closed(self)
+  self.closing = false
+  repeat
+    local event = next_event(self)
+  until event ~= nil and event.name == "closed"
+end
+
+--- The task: returns when the session is closed and the core has let go of it.
+function Keeper:run()
+  local err = live(self)
+  self.state = "closed"
+  self.session:note_ending(err)
+  self.session.handle:close()
+  wait_closed(self)
+  self.session:note_closed(err)
+end
+
+return Keeper
