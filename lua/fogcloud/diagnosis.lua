@@ -59,7 +59,8 @@ function diagnosis.refused(code, text, kind, uri)
   if text and text:find("timeout") then
     return errors.new("timeout", ("no answer from the broker at %s"):format(uri), fields)
   end
-  return errors.new("network", ("no connection to the broker at %s"):format(uri), fields)
+  local hint = uri:find("^ssl") and "is it running, and is this its TLS port (sslport)?" or "is it running?"
+  return errors.new("network", ("no connection to the broker at %s: %s"):format(uri, hint), fields)
 end
 
 -- MQTT 5.0, 3.14.2.1.

@@ -29,7 +29,6 @@ function Handlers.new(host, handle, max_runners)
     idle = {},
     runners = 0,
     max_runners = max_runners,
-    matched = {},
   }, Handlers)
 end
 
@@ -64,7 +63,7 @@ local function run_notice(self, notice)
 end
 
 local function run_message(self, topic, payload, flags)
-  local matched, n = self.router:match(topic, {})
+  local matched, n = self.router:match(topic)
   local message = MESSAGES[flags]
   for i = 1, n do
     local ok, err = protect.call(matched[i], topic, payload, message)

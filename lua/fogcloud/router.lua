@@ -1,0 +1,109 @@
+-- SPDX-License-Identifier: MIT
+
+--- Topic filters to handlers, matched by MQTT's rules (3.1.1, 4.7). Pure.
+--
+-- A trie of levels; `+` and `#` are edges like any other. A match walks at most two edges per level, however many filters there are. What a topic
+-- matched is remembered until filters change, so that a repeated topic costs one look-up and no allocation.
+local topic_rules = require "fogcloud.topic"
+
+local Router = {}
+Router.__index = Router
+
+local CACHE_LIMIT = 4096
+
+local function new_node() return { edges = {}, entries = {} } end
+
+function Router.new() return setmetatable({ root = new_node(), count = 0, serial = 0, cache = {}, cached = 0 }, Router) end
+
+local function forget(self)
+  self.cache, self.cached = {}, 0
+end
+
+--- Adds a handler; several may share a filter. `$share/group/filter` matches as its filter.
+---@param filter string  a valid one
+---@param handler any
+---@return table token  for remove
+function Router:add(filter, handler)
+  local node = self.root
+  local path = {}
+  for level in (topic_rules.unshared(filter) .. "/"):gmatch("([^/]*)/") do
+    local child = node.edges[level]
+    if child == nil then
+      child = new_node()
+      node.edges[level] = child
+    end
+    path[#path + 1] = { node, level }
+    node = child
+  end
+  self.serial = self.serial + 1
+  local entry = { serial = self.serial, handler = handler, node = node, path = path }
+  node.entries[#node.entries + 1] = entry
+  self.count = self.count + 1
+  forget(self)
+  return entry
+end
+
+local function prune(path)
+  for i = #path, 1, -1 do
+    local parent, level = path[i][1], path[i][2]
+    local child = parent.edges[level]
+    if child == nil or next(child.edges) ~= nil or #child.entries > 0 then return end
+    parent.edges[level] = nil
+  end
+end
+
+--- Removes what `add` gave the token for; removing twice is harmless. A match in hand is not changed.
+function Router:remove(token)
+  for i, entry in ipairs(token.node.entries) do
+    if entry == token then
+      table.remove(token.node.entries, i)
+      prune(token.path)
+      self.count = self.count - 1
+      return forget(self)
+    end
+  end
+end
+
+local function collect(node, found)
+  for _, entry in ipairs(node.entries) do found[#found + 1] = entry end
+end
+
+-- `#` also matches the level above it (4.7.1.2), and no wildcard at the start matches a `$` topic (4.7.2).
+local function walk(node, levels, at, found)
+  local wild = at > 1 or levels[1]:sub(1, 1) ~= "$"
+  local rest = wild and node.edges["#"]
+  if rest then collect(rest, found) end
+  if at > #levels then return collect(node, found) end
+  local plus = wild and node.edges["+"]
+  if plus then walk(plus, levels, at + 1, found) end
+  local exact = node.edges[levels[at]]
+  if exact then walk(exact, levels, at + 1, found) end
+end
+
+local function by_serial(a, b) return a.serial < b.serial end
+
+local function look_up(self, topic)
+  local levels, found = {}, {}
+  for level in (topic .. "/"):gmatch("([^/]*)/") do levels[#levels + 1] = level end
+  walk(self.root, levels, 1, found)
+  table.sort(found, by_serial)
+  for i, entry in ipairs(found) do found[i] = entry.handler end
+  return found
+end
+
+--- The handlers whose filter matches, in the order of adding. The list is the router's: read it, do not change it.
+---@param topic string
+---@return table handlers
+---@return integer n
+function Router:match(topic)
+  local handlers = self.cache[topic]
+  if handlers == nil then
+    handlers = look_up(self, topic)
+    if self.cached >= CACHE_LIMIT then forget(self) end
+    self.cache[topic] = handlers
+    self.cached = self.cached + 1
+  end
+  return handlers, #handlers
+end
+
+return Router

@@ -1,0 +1,170 @@
+-- SPDX-License-Identifier: MIT
+
+local core = require "fogcloud.core"
+local RawServer = require "spec.support.raw_server"
+
+local SECRET = { grant_type = "client_credentials", client_id = "id", client_secret = "a/b+c=d&e f\195\164" }
+
+describe("the engine's HTTP driver", function()
+  local server, engine
+
+  setup(function() server = RawServer.start() end)
+  teardown(function() server:stop() end)
+  before_each(function() engine = assert(core.engine()) end)
+  after_each(function() engine:close() end)
+
+  -- The next event, waited for.
+  local function event()
+    local deadline = core.now() + 10
+    while core.now() < deadline do
+      engine:wait(deadline - core.now())
+      local e = { engine:next() }
+      if e[1] ~= nil then return e end
+    end
+    error("no event in 10 s")
+  end
+
+  local function token(mode, opts)
+    opts = opts or {}
+    opts.base_url = server:url(mode)
+    return assert(engine:token(opts, SECRET))
+  end
+
+  for _, how in ipairs { "inline", "in the background" } do
+    describe(how, function()
+      before_each(function()
+        if how == "in the background" then assert.is_true(engine:background()) end
+      end)
+
+      it("sends the token request as the API page has it", function()
+        local id = token("echo")
+        local e = event()
+        assert.same({ "reply", id, 200 }, { e[1], e[2], e[3] })
+        assert.matches("^POST /echo/v3/open_api/token/ HTTP/1.1\n", e[5])
+        assert.matches("\nContent%-Type: application/x%-www%-form%-urlencoded\n", e[5])
+        assert.matches("\ngrant_type=client_credentials&client_id=id&client_secret=a%%2Fb%%2Bc%%3Dd%%26e%%20f%%C3%%A4$", e[5])
+        assert.is_nil(e[5]:find("Authorization", 1, true))
+        assert.equal("a, b", e[4]["x-twice"])
+        assert.is_true(e[6].total > 0)
+      end)
+
+      it("sends the other four with the bearer token", function()
+        local opts = { base_url = server:url("echo"), token = "tok/en+" }
+        local permission = { client_id = "c/1", device_id = "d 1" }
+        local cases = {
+          { "create_client", { app_id = "app" }, "POST /echo/v3/open_api/mqtt/client/", "app_id=app" },
+          { "grant", permission, "POST /echo/v3/open_api/mqtt/permission/", "client_id=c%2F1&device_id=d%201" },
+          { "revoke", permission, "DELETE /echo/v3/open_api/mqtt/permission/", "client_id=c%2F1&device_id=d%201" },
+          { "products", {}, "GET /echo/v3/open_api/product/ids/", "" },
+        }
+        for _, case in ipairs(cases) do
+          assert(engine[case[1]](engine, opts, case[2]))
+          local text = event()[5]
+          assert.equal(case[3] .. " HTTP/1.1", text:match("^[^\n]+"))
+          assert.truthy(text:find("\nAuthorization: Bearer tok/en+\n", 1, true))
+          assert.equal(case[4], text:match("[^\n]*$"))
+        end
+      end)
+
+      it("sends JSON when asked", function()
+        token("echo", { encoding = "json", request_id = "r-1" })
+        local text = event()[5]
+        assert.truthy(text:find("\nContent-Type: application/json\n", 1, true))
+        assert.truthy(text:find("\nX-Request-Id: r-1\n", 1, true))
+        assert.same(SECRET, require("cjson").decode(text:match("[^\n]*$")))
+      end)
+
+      it("hands on whatever body came, and the status", function()
+        for mode, status in pairs { html = 200, empty = 200, truncated = 200, noenvelope = 200, redirect = 302 } do
+          local id = token(mode)
+          local e = event()
+          assert.same({ "reply", id, status }, { e[1], e[2], e[3] })
+        end
+      end)
+
+      it("reports a cut connection, a silent server and too large a body", function()
+        token("cut")
+        local e = event()
+        assert.same({ "failure", "network", true }, { e[1], e[3], e[5] })
+        token("close")
+        e = event()
+        assert.same({ "failure", "network", true }, { e[1], e[3], e[5] })
+        token("huge", { max_body = 1000000 })
+        e = event()
+        assert.same({ "failure", "protocol", true }, { e[1], e[3], e[5] })
+        assert.matches("larger than the limit", e[4])
+        token("slow", { timeout = 0.2 })
+        e = event()
+        assert.same({ "failure", "timeout", true }, { e[1], e[3], e[5] })
+      end)
+
+      it("tells when no byte was sent", function()
+        assert(engine:token({ base_url = "http://127.0.0.1:1" }, SECRET))
+        local e = event()
+        assert.same({ "failure", "network", false }, { e[1], e[3], e[5] })
+        assert(engine:token({ base_url = "http://no.such.host.invalid" }, SECRET))
+        e = event()
+        assert.same({ "failure", "network", false }, { e[1], e[3], e[5] })
+      end)
+
+      it("cancels a request without an event", function()
+        local id = token("slow")
+        engine:wait(0.05)
+        engine:cancel(id)
+        token("echo")
+        assert.equal("reply", event()[1])
+        assert.is_nil(engine:next())
+      end)
+
+      it("closes with requests in flight, twice", function()
+        for _ = 1, 20 do token("slow") end
+        engine:wait(0.05)
+        engine:close()
+        engine:close()
+        assert.has_error(function() engine:next() end)
+      end)
+    end)
+  end
+
+  it("bounds the requests in flight", function()
+    engine:close()
+    engine = assert(core.engine { max_requests = 2 })
+    token("slow")
+    token("slow")
+    local id, why = engine:token({ base_url = server:url("slow") }, SECRET)
+    assert.is_nil(id)
+    assert.matches("too many", why)
+  end)
+
+  it("refuses values that could break out of a line, and missing ones", function()
+    local opts = { base_url = server:url("echo"), token = "t" }
+    for _, bad in ipairs { "", "a\r\nb", "a\0b", "a\nb", "\127" } do
+      assert.has_error(function() engine:grant(opts, { client_id = bad, device_id = "d" }) end)
+      assert.has_error(function() engine:products({ base_url = server:url("echo"), token = bad }, {}) end)
+    end
+    assert.has_error(function() engine:grant(opts, { client_id = "c" }) end, "grant: parameter 'device_id' is missing")
+    assert.has_error(function() engine:grant(opts, { client_id = 5, device_id = "d" }) end)
+    assert.has_error(function() engine:products({ base_url = server:url("echo") }, {}) end)
+    assert.is_nil(engine:next())
+  end)
+
+  it("has one descriptor that is readable while events wait", function()
+    assert.is_true(engine:background())
+    local fd = engine:fd()
+    assert.is_true(fd > 2)
+    token("echo")
+    assert.equal("reply", event()[1])
+    assert.equal(fd, engine:fd())
+  end)
+
+  it("is collected with requests in flight", function()
+    for _ = 1, 10 do
+      local other = assert(core.engine())
+      other:background()
+      other:token({ base_url = server:url("slow") }, SECRET)
+      other = nil -- luacheck: ignore 311
+      collectgarbage()
+      collectgarbage()
+    end
+  end)
+end)

@@ -1,0 +1,54 @@
+-- SPDX-License-Identifier: MIT
+
+-- A server that answers wrongly on purpose. The first path segment says how; run by raw_server.lua, ends with its standard input.
+local socket = require "socket"
+
+local function reply(client, status, headers, body)
+  client:send(("HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s"):format(status, headers, #body, body))
+end
+
+local JSON = "Content-Type: application/json\r\n"
+local MODES = {
+  html = function(c) reply(c, "200 OK", "Content-Type: text/html\r\n", "<html>login</html>") end,
+  empty = function(c) reply(c, "200 OK", JSON, "") end,
+  truncated = function(c) reply(c, "200 OK", JSON, '{"meta":{"message":"token info","co') end,
+  noenvelope = function(c) reply(c, "200 OK", JSON, '["not","an","envelope"]') end,
+  redirect = function(c) reply(c, "302 Found", "Location: http://127.0.0.1:1/stolen\r\n", "") end,
+  cut = function(c) c:send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{") end,
+  close = function() end,
+  slow = function(c) c:settimeout(20) c:receive("*l") end, -- until the client goes
+  huge = function(c)
+    c:send("HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
+    local block = ("x"):rep(65536)
+    for _ = 1, 1024 do
+      if not c:send(block) then return end
+    end
+  end,
+  echo = function(c, request, body) reply(c, "200 OK", "X-Twice: a\r\nx-twice: b\r\n", request .. "\n" .. body) end,
+}
+
+local function read_request(client)
+  local lines, length = {}, 0
+  while true do
+    local line = client:receive("*l")
+    if line == nil then return nil end
+    if line == "" then break end
+    lines[#lines + 1] = line
+    length = tonumber(line:lower():match("^content%-length:%s*(%d+)")) or length
+  end
+  return table.concat(lines, "\n"), length > 0 and client:receive(length) or ""
+end
+
+local server = assert(socket.bind("127.0.0.1", 0))
+local _, port = server:getsockname()
+io.stdout:write(port, "\n")
+io.stdout:flush()
+while true do
+  local client = server:accept()
+  client:settimeout(5)
+  local request, body = read_request(client)
+  local mode = request and request:match("^%u+ /(%w+)/")
+  if mode == "quit" then os.exit(0) end
+  if MODES[mode] then MODES[mode](client, request, body) end
+  client:close()
+end
