@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+#
+#   make demo    installs what is missing, builds, starts the sandbox and runs examples/quickstart.lua against it
+#   make test    installs what is missing, builds for every Lua, checks and runs all specs
+#
+# Everything is built below build/, a folder per Lua.
+
+LUA     ?= lua5.4
+LUAS    := lua5.1 luajit lua5.3 lua5.4
+CC      ?= gcc
+BUILD   := build
+PREFIX  ?= /usr/local
+SANITIZE ?=
+
+ROCK_VERSION := 0.1.0
+
+# Flags ---------------------------------------------------------------------------------------------------------------
+
+WARN    := -Wall -Wextra -Wshadow -Wconversion
+HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+SANFLAG := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
+CFLAGS  ?= -O2 -g
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) $(SANFLAG)
+LDFLAGS_MODULE := -shared -pthread -Wl,-z,relro,-z,now,--exclude-libs,ALL $(SANFLAG)
+
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+PAHO_DIR  ?= /usr
+CURL_DIR  ?= /usr
+PAHO_A    := $(firstword $(wildcard $(PAHO_DIR)/lib/$(MULTIARCH)/libpaho-mqtt3as.a $(PAHO_DIR)/lib64/libpaho-mqtt3as.a $(PAHO_DIR)/lib/libpaho-mqtt3as.a))
+# What src/core/paho_lean.c replaces in the static archive; its header says why each is correct.
+PAHO_WRAPS := $(shell sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.c 2>/dev/null | head -n 1)
+PAHO_LIBS := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)) -lssl -lcrypto,-lpaho-mqtt3as -lssl -lcrypto)
+INCLUDES  := $(if $(filter-out /usr,$(PAHO_DIR)),-I$(PAHO_DIR)/include -L$(PAHO_DIR)/lib) $(if $(filter-out /usr,$(CURL_DIR)),-I$(CURL_DIR)/include -L$(CURL_DIR)/lib)
+CORE_DEFS := $(if $(PAHO_A),-DFOG_PAHO_LEAN)
+
+lua_include = $(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1))
+
+# Sources -------------------------------------------------------------------------------------------------------------
+
+LEAN_SRC    := $(wildcard src/core/paho_lean*.c)
+CORE_SRC    := $(filter-out $(if $(PAHO_A),,$(LEAN_SRC)),$(wildcard src/core/*.c))
+BINDING_SRC := $(wildcard src/binding/*.c)
+PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
+# What the plugin shares with the sandbox's module says so in its first lines.
+SHARED_SRC  := $(shell grep -l 'shared with the plugin' src/sandbox/*.c 2>/dev/null)
+SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c))
+C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(wildcard src/sandbox/*.c)
+HEADERS     := $(wildcard src/*/*.h)
+
+CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj$(SANITIZE)/%.o)
+
+.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench fuzz install clean
+all: build
+
+# Building ------------------------------------------------------------------------------------------------------------
+
+$(BUILD)/obj$(SANITIZE)/%.o: src/%.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CORE_DEFS) $(INCLUDES) -c $< -o $@
+
+define per_lua
+$(BUILD)/$(1)/fogcloud/core.so: $(CORE_OBJ) $(BINDING_SRC) $(HEADERS)
+	@mkdir -p $$(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(call lua_include,$(1)) $(BINDING_SRC) $(CORE_OBJ) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete $(PAHO_LIBS) -lcurl
+
+$(BUILD)/$(1)/fogcloud/sandbox/core.so: $(SANDBOX_SRC) $(HEADERS)
+	@mkdir -p $$(@D)
+	$(CC) $(ALL_CFLAGS) -I$(call lua_include,$(1)) $(SANDBOX_SRC) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete -lmicrohttpd -lsqlite3 -lssl -lcrypto
+
+$(BUILD)/$(1)/fogcloud/sandbox/plugin.so: $(PLUGIN_SRC) $(SHARED_SRC) $(HEADERS)
+	@mkdir -p $$(@D)
+	$(CC) $(ALL_CFLAGS) $(PLUGIN_SRC) $(SHARED_SRC) -o $$@ $(LDFLAGS_MODULE) -lsqlite3 -lcrypto
+
+build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
+.PHONY: build-$(1)
+endef
+$(foreach lua,$(LUAS),$(eval $(call per_lua,$(lua))))
+
+build: build-$(LUA)
+build-all: $(LUAS:%=build-%)
+
+# What needs packages first runs make again: the variables above look at what is installed.
+deps:
+	@scripts/install.sh demo test
+
+deps-demo:
+	@scripts/install.sh demo
+
+# Running -------------------------------------------------------------------------------------------------------------
+
+demo: deps-demo
+	@$(MAKE) --no-print-directory -s build LUA=lua5.4
+	@scripts/demo.sh
+
+test: deps
+	@$(MAKE) --no-print-directory -s -j2 build-all SANITIZE=$(SANITIZE)
+	@SANITIZE=$(SANITIZE) scripts/test.sh
+
+lint: deps
+	@scripts/lint.sh
+
+valgrind: deps
+	@$(MAKE) --no-print-directory -s build LUA=lua5.4
+	@scripts/valgrind.sh
+
+bench: deps
+	@scripts/install.sh bench
+	@$(MAKE) --no-print-directory -s build LUA=lua5.4
+	@$(MAKE) --no-print-directory -C bench
+
+# Installing ----------------------------------------------------------------------------------------------------------
+
+LUA_VERSION := $(if $(filter luajit,$(LUA)),5.1,$(LUA:lua%=%))
+LUA_DEST := $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)
+C_DEST   := $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)
+
+install: build
+	for f in $$(cd lua && find fogcloud -name '*.lua'); do install -D -m 644 lua/$$f $(LUA_DEST)/$$f || exit 1; done
+	for f in $$(cd $(BUILD)/$(LUA) && find fogcloud -name '*.so'); do install -D -m 755 $(BUILD)/$(LUA)/$$f $(C_DEST)/$$f || exit 1; done
+	install -D -m 755 bin/fogcloud $(DESTDIR)$(PREFIX)/bin/fogcloud
+
+clean:
+	rm -rf $(BUILD)
