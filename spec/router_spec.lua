@@ -37,7 +37,9 @@ local NOT_MATCHING = {
 
 describe("the router", function()
   it("matches as MQTT says", function()
-    for _, case in ipairs(MATCHING) do assert.is_true(matches(case[1], case[2]), case[1] .. " should match " .. case[2]) end
+    for _, case in ipairs(MATCHING) do
+      assert.is_true(matches(case[1], case[2]), case[1] .. " should match " .. case[2])
+    end
     for _, case in ipairs(NOT_MATCHING) do
       assert.is_false(matches(case[1], case[2]), case[1] .. " should not match " .. case[2])
     end

@@ -24,15 +24,19 @@ describe("topic rules (MQTT 3.1.1, 4.7)", function()
   end)
 
   it("accept filters with whole-level wildcards only", function()
-    accepts("valid_filter", { "#", "+", "a/#", "a/+/b", "+/+", "/+", "/#", "a", "$SYS/#", "$share/g/a/+", "$share/g/#" })
-    refuses("valid_filter", { "", "a#", "#/a", "a/#/b", "a+", "+a", "a/b+/c", "##", "$share/g", "$share/g/", "$share//a", "$share/g+/a", "a/+#" })
+    accepts("valid_filter", { "#", "+", "a/#", "a/+/b", "+/+", "/+", "/#", "a", "$SYS/#" })
+    accepts("valid_filter", { "$share/g/a/+", "$share/g/#" })
+    refuses("valid_filter", { "", "a#", "#/a", "a/#/b", "a+", "+a", "a/b+/c", "##", "a/+#" })
+    refuses("valid_filter", { "$share/g", "$share/g/", "$share//a", "$share/g+/a" })
   end)
 
   it("refuse ill-formed UTF-8", function()
     refuses("valid_topic", {
-      "\128", "\192\128", "\193\191", "\224\128\128", "\237\160\128", "\244\144\128\128", "\245\128\128\128", "a\195", "\226\130", "\240\159\152",
+      "\128", "\192\128", "\193\191", "\224\128\128", "\237\160\128", "\244\144\128\128", "\245\128\128\128",
+      "a\195", "\226\130", "\240\159\152",
     })
-    accepts("valid_topic", { "\194\128", "\224\160\128", "\237\159\191", "\238\128\128", "\240\144\128\128", "\244\143\191\191" })
+    accepts("valid_topic", { "\194\128", "\224\160\128", "\237\159\191", "\238\128\128" })
+    accepts("valid_topic", { "\240\144\128\128", "\244\143\191\191" })
   end)
 
   it("refuse device ids that could leave their level", function()

@@ -2,8 +2,8 @@
 
 --- One device seen through a session: its channels, with JSON values.
 --
--- The API page says nothing of topics. Public FogCloud code uses `d2c/<device>/<channel>` from the device and `c2d/<device>/<channel>` towards
--- it; these are the defaults, replaceable by the session option `topics`.
+-- The API page says nothing of topics. Public FogCloud code uses `d2c/<device>/<channel>` from the device and
+-- `c2d/<device>/<channel>` towards it; these are the defaults, replaceable by the session option `topics`.
 local cjson = require "cjson"
 local errors = require "fogcloud.errors"
 
@@ -33,8 +33,8 @@ local function check_channel(channel)
   if channel:find("[+#%z]") then error("channel: may hold no '+', '#' or NUL", 3) end
 end
 
---- Calls `fn(value, topic, message)` for each JSON value that the device sends on the channel; a payload that is not JSON goes to the
---- session's on("error"). Waits for the subscription to be acknowledged.
+--- Calls `fn(value, topic, message)` for each JSON value that the device sends on the channel; a payload that is not
+--- JSON goes to the session's on("error"). Waits for the subscription to be acknowledged.
 ---@param channel string  "status"
 ---@param fn function
 ---@param opts table?     qos, default 1; timeout

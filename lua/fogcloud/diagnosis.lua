@@ -55,7 +55,9 @@ function diagnosis.refused(code, text, kind, uri)
     fields.retryable = refusal.retryable or false
     return errors.new(refusal[1], refusal[2], fields)
   end
-  if code > 0 then return errors.new("mqtt", ("the broker refused the connection with code %d"):format(code), fields) end
+  if code > 0 then
+    return errors.new("mqtt", ("the broker refused the connection with code %d"):format(code), fields)
+  end
   if text and text:find("timeout") then
     return errors.new("timeout", ("no answer from the broker at %s"):format(uri), fields)
   end
@@ -73,16 +75,12 @@ local LOSSES = {
 }
 
 --- The error of a link that was up and is gone.
----@param hints table?  short_lives: how often in a row the link died soon after it came up; last_publish: the topic before each of them
+---@param hints table?  short_lives: how often in a row the link died soon after it came up
 ---@return fogcloud.Error
 function diagnosis.lost(code, text, hints)
   local reason = LOSSES[code] or text or "the connection to the broker was lost"
   if hints and hints.short_lives >= 3 then
-    if hints.same_publish then
-      reason = reason .. (" again right after publishing to '%s': the broker may forbid it"):format(hints.same_publish)
-    else
-      reason = reason .. " again right after connecting: is another client using the same client id?"
-    end
+    reason = reason .. " again right after connecting: is another client using the same client id?"
   end
   return errors.new("mqtt", reason, { code = code ~= 0 and code or nil, retryable = true })
 end
@@ -90,13 +88,15 @@ end
 --- The error of a SUBSCRIBE that the broker refused (MQTT 3.1.1, 3.9.3; MQTT 5.0, 3.9.3).
 function diagnosis.subscription(filter, code, text)
   if code == 0x80 or code == 0x87 then
-    return errors.new("mqtt", ("the broker refused the subscription to '%s': the client has no permission for it (grant)")
-      :format(filter), { code = code })
+    local text_of_refusal = "the broker refused the subscription to '%s': the client has no permission for it (grant)"
+    return errors.new("mqtt", text_of_refusal:format(filter), { code = code })
   end
   if code < 0 then
-    return errors.new("network", ("the link was lost while subscribing to '%s'"):format(filter), { code = code, retryable = true })
+    local fields = { code = code, retryable = true }
+    return errors.new("network", ("the link was lost while subscribing to '%s'"):format(filter), fields)
   end
-  return errors.new("mqtt", ("the subscription to '%s' failed: %s"):format(filter, text or ("code " .. code)), { code = code })
+  text = text or ("code " .. code)
+  return errors.new("mqtt", ("the subscription to '%s' failed: %s"):format(filter, text), { code = code })
 end
 
 --- The error of a message that was accepted and not delivered.

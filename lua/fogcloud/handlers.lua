@@ -2,10 +2,10 @@
 
 --- Runs the user's handlers of one session: messages by topic filter, and notices ("connect", "error", ...).
 --
--- A runner is a task that takes one thing after the other and calls its handlers in place, so that a handler that does not yield
--- costs no coroutine. Because one that does yield would hold up the rest, a second runner is always ready
--- behind the one at work: it comes to its turn only when the first yields or is done. Their number is bounded, and what is not
--- taken stays in the core's inbox, which is bounded too.
+-- A runner is a task that takes one thing after the other and calls its handlers in place, so that a handler that
+-- does not yield costs no coroutine. Because one that does yield would hold up the rest, a second runner is always
+-- ready behind the one at work: it comes to its turn only when the first yields or is done. Their number is bounded,
+-- and what is not taken stays in the core's inbox, which is bounded too.
 local protect = require "fogcloud.protect"
 local Router = require "fogcloud.router"
 

@@ -31,7 +31,8 @@ end
 --- Serves handlers and tasks until no task is left and no session is open. Plain host only.
 function fogcloud.run() return serve("run") end
 
---- The same, once: waits at most `timeout` seconds (0: not at all) and does what is ready, within a budget. For a frame loop.
+--- The same, once: waits at most `timeout` seconds (0: not at all) and does what is ready, within a budget. For a
+--- frame loop.
 ---@param timeout number
 ---@param budget table?  events: messages at most; time: seconds at most
 function fogcloud.step(timeout, budget)

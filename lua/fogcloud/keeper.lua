@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
---- Keeps one session connected: a task that connects, waits until the link is gone, backs off and connects again, until the session is closed
+--- Keeps one session connected: a task that connects, waits until the link is gone, backs off and connects again,
+--- until the session is closed
 -- or there is no sense in going on. It alone decides; the session's other calls only look at what it says.
 --
 --   connecting -> up -> (lost) -> waiting -> connecting …      and from anywhere -> closed
@@ -65,10 +66,13 @@ local function attempt(self)
   if event == nil then
     session.handle:leave()
     if self.closing then return nil, errors.new("closed", "the session was closed") end
-    return nil, errors.new("timeout", ("no answer from the broker at %s"):format(link_options.uri), { retryable = true })
+    local text = ("no answer from the broker at %s"):format(link_options.uri)
+    return nil, errors.new("timeout", text, { retryable = true })
   end
   if event.name == "connected" then return true, event.third end
-  if event.name == "refused" then return nil, diagnosis.refused(event.code, event.third, event.fourth, link_options.uri) end
+  if event.name == "refused" then
+    return nil, diagnosis.refused(event.code, event.third, event.fourth, link_options.uri)
+  end
   return nil, diagnosis.lost(event.code, event.third)
 end
 

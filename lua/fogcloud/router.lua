@@ -2,8 +2,9 @@
 
 --- Topic filters to handlers, matched by MQTT's rules (3.1.1, 4.7). Pure.
 --
--- A trie of levels; `+` and `#` are edges like any other. A match walks at most two edges per level, however many filters there are. What a topic
--- matched is remembered until filters change, so that a repeated topic costs one look-up and no allocation.
+-- A trie of levels; `+` and `#` are edges like any other. A match walks at most two edges per level, however many
+-- filters there are. What a topic matched is remembered until filters change, so that a repeated topic costs one
+-- look-up and no allocation.
 local topic_rules = require "fogcloud.topic"
 
 local Router = {}
@@ -13,7 +14,9 @@ local CACHE_LIMIT = 4096
 
 local function new_node() return { edges = {}, entries = {} } end
 
-function Router.new() return setmetatable({ root = new_node(), count = 0, serial = 0, cache = {}, cached = 0 }, Router) end
+function Router.new()
+  return setmetatable({ root = new_node(), count = 0, serial = 0, cache = {}, cached = 0 }, Router)
+end
 
 local function forget(self)
   self.cache, self.cached = {}, 0

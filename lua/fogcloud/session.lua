@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
---- One MQTT session as its user sees it. Its keeper (keeper.lua) holds the connection, its handlers (handlers.lua) run the user's functions.
+--- One MQTT session as its user sees it. Its keeper (keeper.lua) holds the connection, its handlers (handlers.lua)
+--- run the user's functions.
 local Device = require "fogcloud.device"
 local Handlers = require "fogcloud.handlers"
 local Keeper = require "fogcloud.keeper"
@@ -22,7 +23,8 @@ local NOTICES = { connect = true, disconnect = true, error = true, drop = true }
 
 local function closed_error() return errors.new("closed", "the session is closed") end
 
---- Connects with the credentials of a client and waits until the broker has taken it in. Yields in a task, blocks elsewhere.
+--- Connects with the credentials of a client and waits until the broker has taken it in. Yields in a task, blocks
+--- elsewhere.
 ---@param credentials table  what create_client returned
 ---@param opts fogcloud.SessionOptions?
 ---@param level integer?     whom to blame for wrong arguments
@@ -161,7 +163,9 @@ local function await(self, ack, filter, timeout)
   local woken = ack.waiter:wait(self.host.now() + (timeout or self.opts.timeout))
   if ack.err then return nil, ack.err end
   if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
-  if not woken then return nil, errors.new("timeout", ("the broker did not acknowledge '%s' in time"):format(filter)) end
+  if not woken then
+    return nil, errors.new("timeout", ("the broker did not acknowledge '%s' in time"):format(filter))
+  end
   if ack.code < 0 or ack.code >= 0x80 then return nil, diagnosis.subscription(filter, ack.code, ack.text) end
   return ack.code
 end
@@ -187,9 +191,9 @@ local function check_qos(qos, level)
   if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("qos: 0, 1 or 2 expected", level + 1) end
 end
 
---- Calls `handler(topic, payload, message)` for each message whose topic matches. Waits for the broker's word; yields in a
---- task, blocks elsewhere. Several handlers for one filter are called in the order of subscribing. Restored by itself after a
---- reconnect.
+--- Calls `handler(topic, payload, message)` for each message whose topic matches. Waits for the broker's word; yields
+--- in a task, blocks elsewhere. Several handlers for one filter are called in the order of subscribing. Restored by
+--- itself after a reconnect.
 ---@param filter string   MQTT topic filter (3.1.1, 4.7); `$share/group/filter` for a shared subscription
 ---@param qos integer     0, 1 or 2: the most that the broker may use
 ---@param handler function
@@ -263,7 +267,7 @@ end
 --- Queues a message, also while the link is down; never blocks unless told to. Order is kept.
 ---@param topic string
 ---@param payload string   at most 268,435,455 bytes
----@param opts table?      qos 0 (default), 1 or 2; retained; wait: wait for room instead of failing; timeout: for how long
+---@param opts table?      qos 0 (default), 1 or 2; retained; wait: for room instead of failing; timeout: how long
 ---@return number? id      the message's number; on("drop") names it should the message be lost
 ---@return fogcloud.Error? err  kinds: overflow, closed; with wait also timeout, cancelled
 function Session:publish(topic, payload, opts)
@@ -274,7 +278,7 @@ function Session:publish(topic, payload, opts)
   if id ~= nil then return id end
   if why ~= "full" then return nil, errors.new("overflow", why) end
   if not opts.wait then
-    return nil, errors.new("overflow", "the outbound queue is full: wait for room (wait = true), or raise out_count, out_bytes")
+    return nil, errors.new("overflow", "the outbound queue is full: publish with wait = true, or raise out_count, out_bytes")
   end
   local ok, err = wait_room(self, self.host.now() + (opts.timeout or self.opts.timeout))
   if not ok then return nil, err end
@@ -320,8 +324,8 @@ end
 
 -- The rest --------------------------------------------------------------------------------------------------------
 
---- Calls fn at "connect" (with { session_present = }), "disconnect" (with the error), "error" (with the error of a handler or
---- of an attempt), "drop" (with { topic =, payload =, id =, err = } of a message that is lost).
+--- Calls fn at "connect" (with { session_present = }), "disconnect" (with the error), "error" (with the error of a
+--- handler or of an attempt), "drop" (with { topic =, payload =, id =, err = } of a message that is lost).
 ---@return fogcloud.Session self
 function Session:on(name, fn)
   if not NOTICES[name] then error(("unknown event '%s'"):format(tostring(name)), 2) end
@@ -339,13 +343,15 @@ function Session:device(id)
   return self.devices[id]
 end
 
---- Counters: accepted = acknowledged + failed + dropped + queued, at every moment; and received, received_dropped, inbox.
+--- Counters: accepted = acknowledged + failed + dropped + queued, at every moment; and received, received_dropped,
+--- inbox.
 function Session:stats()
   if self.final_stats then return self.final_stats end
   return self.handle:stats()
 end
 
---- Ends the session: says goodbye to the broker, drops what is queued (flush first). Returns at once, may be called twice.
+--- Ends the session: says goodbye to the broker, drops what is queued (flush first). Returns at once, may be called
+--- twice.
 function Session:close()
   if self.closing then return end
   self.closing = true

@@ -22,7 +22,7 @@ local options = {}
 ---@field backoff_cap number?      seconds, default 60
 ---@field stable_after number?     seconds up before the backoff starts anew, default 10
 ---@field will table?              { topic=, payload=, qos=, retained= }
----@field credentials function?    called for fresh credentials after a refusal; returns a table like the first, or nil, err
+---@field credentials function?    gives fresh credentials after a refusal: a table like the first, or nil, err
 ---@field out_count integer?       messages queued for sending at most, default 10000
 ---@field out_bytes integer?       bytes queued for sending at most, default 16 MiB
 ---@field in_count integer?        messages received and not handled yet at most, default 10000
@@ -42,7 +42,8 @@ local SPEC = {
 
 local DEFAULTS = {
   tls = true, version = "3.1.1", clean = true, keepalive = 60, connect_timeout = 30, timeout = 30,
-  max_attempts = math.huge, backoff_base = 1, backoff_cap = 60, stable_after = 10, max_handlers = 100, transport = "tcp",
+  max_attempts = math.huge, backoff_base = 1, backoff_cap = 60, stable_after = 10, max_handlers = 100,
+  transport = "tcp",
 }
 
 local VERSIONS = { ["3.1.1"] = 4, ["5.0"] = 5 }
@@ -75,7 +76,9 @@ function options.check(given, level)
   for name, value in pairs(DEFAULTS) do result[name] = value end
   for name, value in pairs(given) do result[name] = value end
   if not VERSIONS[result.version] then error("session option 'version': '3.1.1' or '5.0' expected", level) end
-  if not TRANSPORTS[result.transport] then error("session option 'transport': 'tcp' or 'websockets' expected", level) end
+  if not TRANSPORTS[result.transport] then
+    error("session option 'transport': 'tcp' or 'websockets' expected", level)
+  end
   if result.will then check_will(result.will, level) end
   return result
 end

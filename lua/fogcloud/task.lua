@@ -2,9 +2,9 @@
 
 --- The plain host's coroutine scheduler.
 --
--- Two kinds of task: the library's own (reconnecting, renewing a token) and the user's (spawned functions, handlers). A blocking
--- call outside any task lets only the library's go on, so no user handler runs behind the caller's back; `step`
--- lets both. A task waits for one thing at a time: a waiter, or a deadline.
+-- Two kinds of task: the library's own (reconnecting, renewing a token) and the user's (spawned functions, handlers).
+-- A blocking call outside any task lets only the library's go on, so no user handler runs behind the caller's back;
+-- `step` lets both. A task waits for one thing at a time: a waiter, or a deadline.
 local protect = require "fogcloud.protect"
 local Timers = require "fogcloud.timers"
 
@@ -166,7 +166,8 @@ end
 function Scheduler:spent()
   local budget = self.budget
   if budget == nil then return false end
-  return (budget.events ~= nil and budget.used >= budget.events) or (budget.until_ ~= nil and self.now() >= budget.until_)
+  if budget.events ~= nil and budget.used >= budget.events then return true end
+  return budget.until_ ~= nil and self.now() >= budget.until_
 end
 
 --- One handled message on the budget; a task that has used it up goes on in the next step.

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
---- What MQTT allows as topic name and topic filter (3.1.1 and 5.0, sections 1.5.3, 4.7), and what we allow as device id. Pure.
+--- What MQTT allows as topic name and topic filter (3.1.1 and 5.0, sections 1.5.3, 4.7), and what we allow as device
+--- id. Pure.
 local topic = {}
 
 local MAX_BYTES = 65535
@@ -81,21 +82,27 @@ function topic.unshared(filter)
   return rest, group
 end
 
---- Whether it can be subscribed to: wildcards fill whole levels, '#' is the last (4.7.1); `$share/group/filter` (5.0, 4.8.2).
+--- Whether it can be subscribed to: wildcards fill whole levels, '#' is the last (4.7.1); `$share/group/filter` (5.0,
+--- 4.8.2).
 ---@return boolean? ok
 ---@return string? why
 function topic.valid_filter(text)
   local ok, why = check(text)
   if not ok then return nil, why end
   local filter, group = topic.unshared(text)
-  if group ~= nil and (group == "" or group:find("[+#]")) then return nil, "'$share/' needs a group without wildcards" end
-  if filter == "" or (group == nil and text:find("^%$share/")) then return nil, "'$share/group/' needs a filter after it" end
+  if group ~= nil and (group == "" or group:find("[+#]")) then
+    return nil, "'$share/' needs a group without wildcards"
+  end
+  if filter == "" or (group == nil and text:find("^%$share/")) then
+    return nil, "'$share/group/' needs a filter after it"
+  end
   if filter:find("[^/]%+") or filter:find("%+[^/]") then return nil, "'+' must fill a whole level" end
   if filter:find("[^/]#") or filter:find("#.") then return nil, "'#' must fill the last level" end
   return true
 end
 
---- Whether it can be a level of a topic and a parameter of a call: 1 to 128 bytes of UTF-8 without '/', '+', '#' and control characters.
+--- Whether it can be a level of a topic and a parameter of a call: 1 to 128 bytes of UTF-8 without '/', '+', '#' and
+--- control characters.
 ---@return boolean? ok
 ---@return string? why
 function topic.valid_device_id(text)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine:token(opts, params) and its four sisters: Lua arguments to one request. opts says where and how (base_url, token, encoding, ca_file,
- * ca_pem, proxy, timeout, connect_timeout, max_body, request_id), params has the call's own parameters.
- * Each returns the request's id, or nil and why it could not be sent.
+ * engine:token(opts, params) and its four sisters: Lua arguments to one request. opts says where and how (base_url,
+ * token, encoding, ca_file, ca_pem, proxy, timeout, connect_timeout, max_body, request_id), params has the call's own
+ * parameters. Each returns the request's id, or nil and why it could not be sent.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,21 +53,23 @@ static void read_headers(lua_State *L, const struct fog_endpoint_info *e, struct
 
 static void read_options(lua_State *L, const struct fog_endpoint_info *e, struct fog_http_options *o) {
   *o = (struct fog_http_options){
-    .method = e->method,
-    .ca_file = fog_opt_string(L, 2, "ca_file", NULL),
-    .ca_pem = fog_opt_string(L, 2, "ca_pem", NULL),
-    .proxy = fog_opt_string(L, 2, "proxy", NULL),
-    .timeout_ms = (long)(fog_opt_number(L, 2, "timeout", DEFAULT_TIMEOUT, 0, MAX_TIMEOUT) * 1e3) + 1,
-    .connect_timeout_ms = (long)(fog_opt_number(L, 2, "connect_timeout", DEFAULT_CONNECT_TIMEOUT, 0, MAX_TIMEOUT) * 1e3) + 1,
-    .max_body = (size_t)fog_opt_number(L, 2, "max_body", DEFAULT_MAX_BODY, 0, 1e9),
-    .fresh = !e->repeatable,
+      .method = e->method,
+      .ca_file = fog_opt_string(L, 2, "ca_file", NULL),
+      .ca_pem = fog_opt_string(L, 2, "ca_pem", NULL),
+      .proxy = fog_opt_string(L, 2, "proxy", NULL),
+      .timeout_ms = (long)(fog_opt_number(L, 2, "timeout", DEFAULT_TIMEOUT, 0, MAX_TIMEOUT) * 1e3) + 1,
+      .connect_timeout_ms =
+          (long)(fog_opt_number(L, 2, "connect_timeout", DEFAULT_CONNECT_TIMEOUT, 0, MAX_TIMEOUT) * 1e3) + 1,
+      .max_body = (size_t)fog_opt_number(L, 2, "max_body", DEFAULT_MAX_BODY, 0, 1e9),
+      .fresh = !e->repeatable,
   };
 }
 
 static bool use_json(lua_State *L) {
   const char *encoding = fog_opt_string(L, 2, "encoding", NULL);
   if (encoding == NULL || strcmp(encoding, "form") == 0) return false;
-  if (strcmp(encoding, "json") != 0) (void)luaL_error(L, "option 'encoding': 'form' or 'json' expected, got '%s'", encoding);
+  if (strcmp(encoding, "json") != 0)
+    (void)luaL_error(L, "option 'encoding': 'form' or 'json' expected, got '%s'", encoding);
   return true;
 }
 
@@ -128,6 +130,6 @@ static int l_revoke(lua_State *L) { return call(L, FOG_REVOKE); }
 static int l_products(lua_State *L) { return call(L, FOG_PRODUCTS); }
 
 const luaL_Reg fog_api_methods[] = {
-  {"token", l_token},   {"create_client", l_create_client}, {"grant", l_grant},
-  {"revoke", l_revoke}, {"products", l_products},           {NULL, NULL},
+    {"token", l_token},   {"create_client", l_create_client}, {"grant", l_grant},
+    {"revoke", l_revoke}, {"products", l_products},           {NULL, NULL},
 };

@@ -14,7 +14,8 @@ struct fog_engine *fog_check_engine(lua_State *L, int arg) {
   struct l_engine *box = luaL_checkudata(L, arg, FOG_ENGINE_CLASS);
   if (box->engine == NULL) (void)luaL_argerror(L, arg, "the engine is closed");
   if (fog_engine_forked(box->engine))
-    (void)luaL_error(L, "fogcloud was started before this process was forked: create it in the child (in OpenResty: init_worker)");
+    (void)luaL_error(
+        L, "fogcloud was started before this process was forked: create it in the child (in OpenResty: init_worker)");
   return box->engine;
 }
 
@@ -78,8 +79,8 @@ static int l_cancel(lua_State *L) {
 
 int fog_open_engine(lua_State *L) {
   static const luaL_Reg methods[] = {
-    {"wait", l_wait},     {"next", l_next},     {"fd", l_fd},       {"background", l_background},
-    {"cancel", l_cancel}, {"close", l_close},   {"session", fog_l_session}, {NULL, NULL},
+      {"wait", l_wait},   {"next", l_next},           {"fd", l_fd}, {"background", l_background}, {"cancel", l_cancel},
+      {"close", l_close}, {"session", fog_l_session}, {NULL, NULL},
   };
   fog_class(L, FOG_ENGINE_CLASS, methods, l_close, l_tostring);
   luaL_getmetatable(L, FOG_ENGINE_CLASS);

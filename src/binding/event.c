@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * How each event looks from Lua: its name, then its facts. spec/core_spec.lua has them all. The pushing may raise for lack of memory; the event
- * is then lost with the Lua state's own out-of-memory error, not leaked: it is anchored in a userdata while it is pushed.
+ * How each event looks from Lua: its name, then its facts. spec/core_spec.lua has them all. The pushing may raise for
+ * lack of memory; the event is then lost with the Lua state's own out-of-memory error, not leaked: it is anchored in a
+ * userdata while it is pushed.
  */
 #include <ctype.h>
 #include <string.h>
@@ -10,25 +11,29 @@
 
 #define ANCHOR_CLASS "fogcloud.EventAnchor"
 
+/* One per state, in the registry: owns the event being pushed. */
+struct anchor {
+  struct fog_event *event;
+};
+
 static int l_release(lua_State *L) {
-  struct fog_event **slot = lua_touserdata(L, 1);
-  struct fog_event *ev = *slot;
-  *slot = NULL;
+  struct anchor *slot = lua_touserdata(L, 1);
+  struct fog_event *ev = slot->event;
+  slot->event = NULL;
   if (ev != NULL) ev->release(ev);
   return 0;
 }
 
-/* One per state, in the registry: the slot that owns the event being pushed. */
-static struct fog_event **anchor(lua_State *L) {
+static struct anchor *get_anchor(lua_State *L) {
   static const char key = 0;
   lua_pushlightuserdata(L, (void *)(uintptr_t)&key);
   lua_rawget(L, LUA_REGISTRYINDEX);
-  struct fog_event **slot = lua_touserdata(L, -1);
+  struct anchor *slot = lua_touserdata(L, -1);
   lua_pop(L, 1);
   if (slot != NULL) return slot;
   lua_pushlightuserdata(L, (void *)(uintptr_t)&key);
   slot = lua_newuserdatauv(L, sizeof *slot, 0);
-  *slot = NULL;
+  slot->event = NULL;
   if (luaL_newmetatable(L, ANCHOR_CLASS) != 0) {
     lua_pushcfunction(L, l_release);
     lua_setfield(L, -2, "__gc");
@@ -59,8 +64,10 @@ static void push_headers(lua_State *L, const char *text, size_t len) {
       bool again = lua_isstring(L, -1) != 0;
       if (again) lua_pushliteral(L, ", ");
       lua_pushlstring(L, value, (size_t)(stop - value));
-      if (again) lua_concat(L, 3);
-      else lua_remove(L, -2);
+      if (again)
+        lua_concat(L, 3);
+      else
+        lua_remove(L, -2);
       lua_rawset(L, -3);
     }
     line = eol == NULL ? NULL : eol + 1;
@@ -71,7 +78,11 @@ static void push_timings(lua_State *L, const struct fog_timings *t) {
   const struct {
     const char *name;
     double value;
-  } all[] = {{"resolve", t->resolve}, {"connect", t->connect}, {"tls", t->tls}, {"first_byte", t->first_byte}, {"total", t->total}};
+  } all[] = {{"resolve", t->resolve},
+             {"connect", t->connect},
+             {"tls", t->tls},
+             {"first_byte", t->first_byte},
+             {"total", t->total}};
   lua_createtable(L, 0, sizeof all / sizeof *all);
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     lua_pushnumber(L, all[i].value);
@@ -80,8 +91,10 @@ static void push_timings(lua_State *L, const struct fog_timings *t) {
 }
 
 static void push_text(lua_State *L, const char *text, size_t len) {
-  if (text == NULL) lua_pushnil(L);
-  else lua_pushlstring(L, text, len);
+  if (text == NULL)
+    lua_pushnil(L);
+  else
+    lua_pushlstring(L, text, len);
 }
 
 static void push_bytes(lua_State *L, const char *bytes, size_t len) { lua_pushlstring(L, len == 0 ? "" : bytes, len); }
@@ -111,10 +124,14 @@ static int push_link(lua_State *L, const char *name, const struct fog_event *ev)
   lua_pushinteger(L, (lua_Integer)ev->session);
   lua_pushnumber(L, (lua_Number)ev->id);
   lua_pushinteger(L, ev->code);
-  if (ev->type == FOG_EV_CONNECTED) lua_pushboolean(L, ev->flag);
-  else push_text(L, ev->text, ev->text_len);
-  if (ev->name != NULL) lua_pushstring(L, ev->name);
-  else lua_pushnil(L);
+  if (ev->type == FOG_EV_CONNECTED)
+    lua_pushboolean(L, ev->flag);
+  else
+    push_text(L, ev->text, ev->text_len);
+  if (ev->name != NULL)
+    lua_pushstring(L, ev->name);
+  else
+    lua_pushnil(L);
   return 6;
 }
 
@@ -137,27 +154,37 @@ static int push_session(lua_State *L, const char *name, const struct fog_event *
 
 static int push(lua_State *L, const struct fog_event *ev) {
   switch (ev->type) {
-    case FOG_EV_REPLY: return push_reply(L, ev);
-    case FOG_EV_FAILURE: return push_failure(L, ev);
-    case FOG_EV_CONNECTED: return push_link(L, "connected", ev);
-    case FOG_EV_REFUSED: return push_link(L, "refused", ev);
-    case FOG_EV_LOST: return push_link(L, "lost", ev);
-    case FOG_EV_SUBSCRIBED: return push_link(L, "subscribed", ev);
-    case FOG_EV_PUBLISHED: return push_published(L, ev);
-    case FOG_EV_MESSAGES: return push_session(L, "messages", ev);
-    case FOG_EV_DRAINED: return push_session(L, "drained", ev);
-    case FOG_EV_CLOSED: break;
+    case FOG_EV_REPLY:
+      return push_reply(L, ev);
+    case FOG_EV_FAILURE:
+      return push_failure(L, ev);
+    case FOG_EV_CONNECTED:
+      return push_link(L, "connected", ev);
+    case FOG_EV_REFUSED:
+      return push_link(L, "refused", ev);
+    case FOG_EV_LOST:
+      return push_link(L, "lost", ev);
+    case FOG_EV_SUBSCRIBED:
+      return push_link(L, "subscribed", ev);
+    case FOG_EV_PUBLISHED:
+      return push_published(L, ev);
+    case FOG_EV_MESSAGES:
+      return push_session(L, "messages", ev);
+    case FOG_EV_DRAINED:
+      return push_session(L, "drained", ev);
+    case FOG_EV_CLOSED:
+      break;
   }
   return push_session(L, "closed", ev);
 }
 
 int fog_push_event(lua_State *L, struct fog_event *ev) {
   luaL_checkstack(L, 16, "event");
-  struct fog_event **slot = anchor(L);
-  if (*slot != NULL) (*slot)->release(*slot); /* left by an error in an earlier push */
-  *slot = ev;
+  struct anchor *slot = get_anchor(L);
+  if (slot->event != NULL) slot->event->release(slot->event); /* left by an error in an earlier push */
+  slot->event = ev;
   int n = push(L, ev);
-  *slot = NULL;
+  slot->event = NULL;
   ev->release(ev);
   return n;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The session userdata: commands to the dispatcher, messages out of the inbox. No judgement: when to connect, to subscribe
- * again or to give up is lua/fogcloud/session.lua's.
+ * The session userdata: commands to the dispatcher, messages out of the inbox. No judgement: when to connect, to
+ * subscribe again or to give up is lua/fogcloud/session.lua's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,9 +43,12 @@ static int l_tostring(lua_State *L) {
 
 static const char *reason(int error) {
   switch (error) {
-    case FOG_EFORKED: return "MQTT was started before this process was forked, and its threads did not survive";
-    case FOG_ENOTHREAD: return "no thread could be started";
-    default: return "not enough memory";
+    case FOG_EFORKED:
+      return "MQTT was started before this process was forked, and its threads did not survive";
+    case FOG_ENOTHREAD:
+      return "no thread could be started";
+    default:
+      return "not enough memory";
   }
 }
 
@@ -67,11 +70,11 @@ int fog_l_session(lua_State *L) {
   }
   luaL_checktype(L, 2, LUA_TTABLE);
   struct fog_session_limits limits = {
-    .in_count = (size_t)fog_opt_number(L, 2, "in_count", DEFAULT_COUNT, 1, MAX_COUNT),
-    .in_bytes = (size_t)fog_opt_number(L, 2, "in_bytes", DEFAULT_BYTES, 1, MAX_BYTES),
-    .out_count = (size_t)fog_opt_number(L, 2, "out_count", DEFAULT_COUNT, 1, MAX_COUNT),
-    .out_bytes = (size_t)fog_opt_number(L, 2, "out_bytes", DEFAULT_BYTES, 1, MAX_BYTES),
-    .window = (size_t)fog_opt_number(L, 2, "window", DEFAULT_WINDOW, 1, MAX_WINDOW),
+      .in_count = (size_t)fog_opt_number(L, 2, "in_count", DEFAULT_COUNT, 1, MAX_COUNT),
+      .in_bytes = (size_t)fog_opt_number(L, 2, "in_bytes", DEFAULT_BYTES, 1, MAX_BYTES),
+      .out_count = (size_t)fog_opt_number(L, 2, "out_count", DEFAULT_COUNT, 1, MAX_COUNT),
+      .out_bytes = (size_t)fog_opt_number(L, 2, "out_bytes", DEFAULT_BYTES, 1, MAX_BYTES),
+      .window = (size_t)fog_opt_number(L, 2, "window", DEFAULT_WINDOW, 1, MAX_WINDOW),
   };
   int error = FOG_OK;
   struct l_session *box = lua_newuserdatauv(L, sizeof *box, 0);
@@ -143,40 +146,44 @@ static void copy_numbers(lua_State *L, struct fog_link_options *o) {
   o->receive_maximum = (int)fog_opt_number(L, 2, "receive_maximum", 0, 0, 65535);
 }
 
+/* Reading options may raise half-way; this userdata then frees what was copied. */
+struct options_box {
+  struct fog_link_options *options;
+};
+
 static int l_free_options(lua_State *L) {
-  struct fog_link_options **slot = lua_touserdata(L, 1);
-  fog_link_options_free(*slot);
-  *slot = NULL;
+  struct options_box *box = lua_touserdata(L, 1);
+  fog_link_options_free(box->options);
+  box->options = NULL;
   return 0;
 }
 
-/* Reading options may raise half-way; the userdata then frees what was copied. */
-static struct fog_link_options **options_slot(lua_State *L) {
-  struct fog_link_options **slot = lua_newuserdatauv(L, sizeof *slot, 0);
-  *slot = NULL;
+static struct options_box *new_options(lua_State *L) {
+  struct options_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+  box->options = NULL;
   if (luaL_newmetatable(L, "fogcloud.LinkOptions") != 0) {
     lua_pushcfunction(L, l_free_options);
     lua_setfield(L, -2, "__gc");
   }
   lua_setmetatable(L, -2);
-  *slot = calloc(1, sizeof **slot);
-  if (*slot != NULL) (*slot)->ca_fd = -1;
-  return slot;
+  box->options = calloc(1, sizeof *box->options);
+  if (box->options != NULL) box->options->ca_fd = -1;
+  return box;
 }
 
 static int l_connect(lua_State *L) {
   struct fog_session *s = check(L);
   luaL_checktype(L, 2, LUA_TTABLE);
-  struct fog_link_options **slot = options_slot(L);
-  if (*slot == NULL) return result(L, FOG_ENOMEMORY);
-  copy_texts(L, *slot);
-  copy_password(L, *slot);
-  copy_numbers(L, *slot);
+  struct options_box *box = new_options(L);
+  struct fog_link_options *o = box->options;
+  if (o == NULL) return result(L, FOG_ENOMEMORY);
+  copy_texts(L, o);
+  copy_password(L, o);
+  copy_numbers(L, o);
   lua_getfield(L, 2, "will_topic");
-  if (!lua_isnil(L, -1)) copy_will(L, *slot);
-  if ((*slot)->uri == NULL || (*slot)->client_id == NULL) return luaL_error(L, "options 'uri' and 'client_id' are required");
-  struct fog_link_options *o = *slot;
-  *slot = NULL;
+  if (!lua_isnil(L, -1)) copy_will(L, o);
+  if (o->uri == NULL || o->client_id == NULL) return luaL_error(L, "options 'uri' and 'client_id' are required");
+  box->options = NULL;
   return result(L, fog_dispatcher_connect(s, o));
 }
 
@@ -292,9 +299,11 @@ static int l_stats(lua_State *L) {
 
 int fog_open_mqtt(lua_State *L) {
   static const luaL_Reg methods[] = {
-    {"connect", l_connect}, {"subscribe", l_subscribe}, {"unsubscribe", l_unsubscribe}, {"publish", l_publish},
-    {"receive", l_receive}, {"pending", l_pending},     {"drained", l_drained},         {"leave", l_leave}, {"resume", l_resume},
-    {"id", l_id},           {"stats", l_stats},         {"close", l_close},             {NULL, NULL},
+      {"connect", l_connect}, {"subscribe", l_subscribe}, {"unsubscribe", l_unsubscribe},
+      {"publish", l_publish}, {"receive", l_receive},     {"pending", l_pending},
+      {"drained", l_drained}, {"leave", l_leave},         {"resume", l_resume},
+      {"id", l_id},           {"stats", l_stats},         {"close", l_close},
+      {NULL, NULL},
   };
   fog_class(L, FOG_SESSION_CLASS, methods, l_close, l_tostring);
   return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every file of the binding needs: checkers of options, the class maker, and the tables that the module is made of.
+ * What every file of the binding needs: checkers of options, the class maker, and the tables that the module is made
+ * of.
  */
 #ifndef FOG_UTIL_H
 #define FOG_UTIL_H
@@ -15,14 +16,16 @@
 void fog_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc, lua_CFunction tostring);
 
 /* Fields of the option table at index t: absent (nil) gives the default; a wrong type raises and names the field. */
-const char *fog_opt_string(lua_State *L, int t, const char *field, size_t *len); /* NULL when absent; lives as long as the table */
+const char *fog_opt_string(lua_State *L, int t, const char *field,
+                           size_t *len); /* NULL when absent; lives as long as the table */
 double fog_opt_number(lua_State *L, int t, const char *field, double def, double min, double max);
 bool fog_opt_bool(lua_State *L, int t, const char *field, bool def);
 
 /* A malloc'ed copy of a string field, NULL when absent. A NUL inside raises: it would be cut in C. */
 char *fog_opt_copy(lua_State *L, int t, const char *field);
 
-/* Seconds to whole milliseconds, rounded up, so that a wait is never cut to nothing; negative or nil is -1: for ever. */
+/* Seconds to whole milliseconds, rounded up, so that a wait is never cut to nothing; negative or nil is -1: for ever.
+ */
 int fog_check_timeout_ms(lua_State *L, int arg);
 
 /* The opens that module.c lists; each sets its fields in, or makes, the table on the top. */

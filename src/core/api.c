@@ -5,12 +5,13 @@
 #include <string.h>
 
 static const struct fog_endpoint_info endpoints[FOG_ENDPOINTS] = {
-  [FOG_TOKEN] = {"token", "POST", "/v3/open_api/token/", {"grant_type", "client_id", "client_secret", NULL}, false, true},
-  /* The API page does not say that a second call gives the same client, so it is taken to make a second one. */
-  [FOG_CREATE_CLIENT] = {"create_client", "POST", "/v3/open_api/mqtt/client/", {"app_id", NULL}, true, false},
-  [FOG_GRANT] = {"grant", "POST", "/v3/open_api/mqtt/permission/", {"client_id", "device_id", NULL}, true, true},
-  [FOG_REVOKE] = {"revoke", "DELETE", "/v3/open_api/mqtt/permission/", {"client_id", "device_id", NULL}, true, true},
-  [FOG_PRODUCTS] = {"products", "GET", "/v3/open_api/product/ids/", {NULL}, true, true},
+    [FOG_TOKEN] =
+        {"token", "POST", "/v3/open_api/token/", {"grant_type", "client_id", "client_secret", NULL}, false, true},
+    /* The API page does not say that a second call gives the same client, so it is taken to make a second one. */
+    [FOG_CREATE_CLIENT] = {"create_client", "POST", "/v3/open_api/mqtt/client/", {"app_id", NULL}, true, false},
+    [FOG_GRANT] = {"grant", "POST", "/v3/open_api/mqtt/permission/", {"client_id", "device_id", NULL}, true, true},
+    [FOG_REVOKE] = {"revoke", "DELETE", "/v3/open_api/mqtt/permission/", {"client_id", "device_id", NULL}, true, true},
+    [FOG_PRODUCTS] = {"products", "GET", "/v3/open_api/product/ids/", {NULL}, true, true},
 };
 
 const struct fog_endpoint_info *fog_api_endpoint(enum fog_endpoint e) { return &endpoints[e]; }
@@ -18,8 +19,8 @@ const struct fog_endpoint_info *fog_api_endpoint(enum fog_endpoint e) { return &
 static const char hex_digits[] = "0123456789ABCDEF";
 
 static bool unreserved(unsigned char c) { /* RFC 3986, 2.3; spelled out because isalnum follows the locale */
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-         c == '~';
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
 }
 
 static char *put_form(char *out, const char *s, size_t len) {
@@ -63,10 +64,9 @@ static char *put_json(char *out, const char *s, size_t len) {
   for (size_t i = 0; i < len; i++) {
     unsigned char c = (unsigned char)s[i];
     if (c < 0x20) {
-      memcpy(out, "\\u00", 4);
-      out[4] = hex_digits[c >> 4];
-      out[5] = hex_digits[c & 15];
-      out += 6;
+      const char escaped[] = {'\\', 'u', '0', '0', hex_digits[c >> 4], hex_digits[c & 15]};
+      memcpy(out, escaped, sizeof escaped);
+      out += sizeof escaped;
     } else {
       if (c == '"' || c == '\\') *out++ = '\\';
       *out++ = (char)c;

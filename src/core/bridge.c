@@ -104,7 +104,8 @@ static void on_connected5(void *context, MQTTAsync_successData5 *data) {
 }
 
 static void on_refused(void *context, MQTTAsync_failureData *data) {
-  fog_bridge_report_refused(context, data == NULL ? MQTTASYNC_FAILURE : data->code, data == NULL ? NULL : data->message);
+  fog_bridge_report_refused(context, data == NULL ? MQTTASYNC_FAILURE : data->code,
+                            data == NULL ? NULL : data->message);
 }
 
 static void on_refused5(void *context, MQTTAsync_failureData5 *data) {
@@ -128,8 +129,10 @@ void fog_bridge_connecting(struct fog_link *link, MQTTAsync_connectOptions *o) {
 void fog_bridge_end_message(struct fog_message *m, int code) {
   struct fog_session *s = m->session;
   struct fog_outbox_after after = fog_outbox_end(&s->outbox, m, code);
-  if (code != 0 || m->notify) fog_queue_push(s->events, &m->event);
-  else m->event.release(&m->event);
+  if (code != 0 || m->notify)
+    fog_queue_push(s->events, &m->event);
+  else
+    m->event.release(&m->event);
   if (after.drained) fog_session_announce(s, &s->drained);
   if (after.hungry && atomic_load(&s->sending)) fog_dispatcher_feed(s);
 }
@@ -148,9 +151,12 @@ static void on_published5(void *context, MQTTAsync_successData5 *data) {
 /* The link went before the acknowledgement came. QoS 1 and 2 go again with the next link; QoS 0 may have arrived, and
  * sending it twice is what it forbids. */
 static void publish_failed(struct fog_message *m, int code) {
-  bool link_gone = code == MQTTASYNC_OPERATION_INCOMPLETE || code == MQTTASYNC_DISCONNECTED || code == MQTTASYNC_FAILURE;
-  if (m->qos > 0 && link_gone) fog_outbox_requeue(&m->session->outbox, m);
-  else fog_bridge_end_message(m, code == 0 ? MQTTASYNC_FAILURE : code);
+  bool link_gone =
+      code == MQTTASYNC_OPERATION_INCOMPLETE || code == MQTTASYNC_DISCONNECTED || code == MQTTASYNC_FAILURE;
+  if (m->qos > 0 && link_gone)
+    fog_outbox_requeue(&m->session->outbox, m);
+  else
+    fog_bridge_end_message(m, code == 0 ? MQTTASYNC_FAILURE : code);
 }
 
 static void on_publish_failed(void *context, MQTTAsync_failureData *data) {

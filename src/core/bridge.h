@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every function that Paho's threads enter. Each takes the facts, hands them on, and returns: Paho holds its process-wide lock around
- * them (traps: P3), so no function here waits, and no lock that is held around a Paho call is taken.
+ * Every function that Paho's threads enter. Each takes the facts, hands them on, and returns: Paho holds its
+ * process-wide lock around them (traps: P3), so no function here waits, and no lock that is held around a Paho call is
+ * taken.
  */
 #ifndef FOG_BRIDGE_H
 #define FOG_BRIDGE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * An inbox of commands and a list of sessions whose outbox may be fed, both under one lock that is never held around a Paho call. The
- * thread is one per process; it ends by itself when the last session is closed, so that a program that is done
- * with MQTT has no thread left, and at exit the process waits a moment for goodbyes that are under way.
+ * An inbox of commands and a list of sessions whose outbox may be fed, both under one lock that is never held around a
+ * Paho call. The thread is one per process; it ends by itself when the last session is closed, so that a program that
+ * is done with MQTT has no thread left, and at exit the process waits a moment for goodbyes that are under way.
  */
 #include "dispatcher.h"
 
@@ -116,10 +116,18 @@ static void run_close(struct fog_command *c) {
 
 static void run(struct fog_command *c) {
   switch (c->type) {
-    case CONNECT: run_connect(c); break;
-    case SUBSCRIBE: run_subscribe(c); break;
-    case LEAVE: fog_link_end(c->session); break;
-    case CLOSE: run_close(c); break;
+    case CONNECT:
+      run_connect(c);
+      break;
+    case SUBSCRIBE:
+      run_subscribe(c);
+      break;
+    case LEAVE:
+      fog_link_end(c->session);
+      break;
+    case CLOSE:
+      run_close(c);
+      break;
   }
   command_free(c);
 }
@@ -165,7 +173,8 @@ static void *dispatch(void *arg) {
     }
     if (anchor == NULL) break;
     (void)pthread_mutex_unlock(&d.lock);
-    fog_link_anchor_free(anchor); /* stops Paho's threads, which takes a moment: somebody may open a session meanwhile */
+    fog_link_anchor_free(
+        anchor); /* stops Paho's threads, which takes a moment: somebody may open a session meanwhile */
     anchor = NULL;
     (void)pthread_mutex_lock(&d.lock);
   }

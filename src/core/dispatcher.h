@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The one thread of the process that calls Paho. Paho resolves names and runs callbacks under one lock of its own (traps: P1, P3), so
- * any of its calls can stall for seconds on somebody else's broker; here only this thread stalls. It starts with the first
- * command and ends when the last session is closed.
+ * The one thread of the process that calls Paho. Paho resolves names and runs callbacks under one lock of its own
+ * (traps: P1, P3), so any of its calls can stall for seconds on somebody else's broker; here only this thread stalls.
+ * It starts with the first command and ends when the last session is closed.
  *
  * Every function may be called from any thread and never waits, unless it says so.
  */
@@ -13,16 +13,16 @@
 
 /* How to connect. All text is malloc'ed and belongs to the struct. */
 struct fog_link_options {
-  uint64_t number;  /* the link's: events of an older link can be told by it */
-  char *uri;        /* ssl://host:port, tcp://, wss://, ws:// */
+  uint64_t number; /* the link's: events of an older link can be told by it */
+  char *uri;       /* ssl://host:port, tcp://, wss://, ws:// */
   char *client_id, *username, *password, *ca_file, *ca_path, *cert_file, *key_file, *key_password;
   size_t password_len;
-  int ca_fd;        /* the memory file that ca_file names, or -1 */
+  int ca_fd; /* the memory file that ca_file names, or -1 */
   char *will_topic, *will_payload;
   size_t will_len;
   int will_qos;
   bool will_retained, tls, clean;
-  int version;       /* 4 (3.1.1) or 5 */
+  int version; /* 4 (3.1.1) or 5 */
   int keepalive_s, connect_timeout_s;
   uint32_t session_expiry_s; /* MQTT 5 */
   int receive_maximum;       /* MQTT 5; 0: not said */
@@ -36,17 +36,19 @@ enum { FOG_OK = 0, FOG_ENOMEMORY = -1, FOG_ENOTHREAD = -2, FOG_EFORKED = -3 };
  * its threads did not survive (traps: P6). */
 int fog_dispatcher_open(struct fog_session *s);
 
-/* Connects, after ending the link that there may be. o becomes the dispatcher's, on failure too. Ends in FOG_EV_CONNECTED or FOG_EV_REFUSED,
- * and FOG_EV_LOST once a link that was up is gone by itself. */
+/* Connects, after ending the link that there may be. o becomes the dispatcher's, on failure too. Ends in
+ * FOG_EV_CONNECTED or FOG_EV_REFUSED, and FOG_EV_LOST once a link that was up is gone by itself. */
 int fog_dispatcher_connect(struct fog_session *s, struct fog_link_options *o);
 
 /* Subscribes (qos 0 to 2) or unsubscribes (qos -1). Ends in FOG_EV_SUBSCRIBED with this token. */
 int fog_dispatcher_subscribe(struct fog_session *s, uint64_t token, const char *filter, int qos);
 
-/* Ends the link without closing the session; what was in flight is queued again. Ends in FOG_EV_LOST where a link was up. */
+/* Ends the link without closing the session; what was in flight is queued again. Ends in FOG_EV_LOST where a link was
+ * up. */
 int fog_dispatcher_leave(struct fog_session *s);
 
-/* Ends the link, drops what is queued (each reported), ends in FOG_EV_CLOSED. A second call does nothing; cannot fail. */
+/* Ends the link, drops what is queued (each reported), ends in FOG_EV_CLOSED. A second call does nothing; cannot fail.
+ */
 void fog_dispatcher_close(struct fog_session *s);
 
 /* The outbox has messages that may go. */

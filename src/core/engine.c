@@ -73,7 +73,9 @@ void fog_engine_mirror(struct fog_engine *e, int fd) {
   wake->mirror_fd = fd;
 }
 
-struct fog_http *fog_engine_http(struct fog_engine *e) { return e->http; }
+struct fog_http *fog_engine_http(struct fog_engine *e) {
+  return e->http;
+}
 
 uint64_t fog_engine_new_id(struct fog_engine *e) { return ++e->last_id; }
 

@@ -15,8 +15,8 @@ struct fog_engine;
 /* NULL: errno says why. */
 struct fog_engine *fog_engine_new(size_t max_requests);
 
-/* Ends the requests in flight without events. Sessions live on until they are closed, before or after: their events then go
- * nowhere. Returns at once; harmless in a forked child. */
+/* Ends the requests in flight without events. Sessions live on until they are closed, before or after: their events
+ * then go nowhere. Returns at once; harmless in a forked child. */
 void fog_engine_free(struct fog_engine *e);
 
 /* True when the engine was made before this process was forked: every other call must then be refused. */
@@ -25,7 +25,8 @@ bool fog_engine_forked(const struct fog_engine *e);
 /* The next event, the caller's to release; NULL when there is none now. */
 struct fog_event *fog_engine_next(struct fog_engine *e);
 
-/* Waits until next would give something, or timeout_ms (-1: for ever) has passed; drives HTTP meanwhile in the inline mode. */
+/* Waits until next would give something, or timeout_ms (-1: for ever) has passed; drives HTTP meanwhile in the inline
+ * mode. */
 void fog_engine_wait(struct fog_engine *e, int timeout_ms);
 
 /* Readable while events wait. Owned by the engine. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The owner's thread puts requests and cancellations into an inbox; whoever drives (the owner itself, or the one thread) takes the inbox, moves
- * the requests into the multi handle, performs, and turns what ended into events. Only the driver touches curl, so
- * curl needs no lock; the inbox has one. Easy handles are pooled: making one costs more than a request on a kept connection.
+ * The owner's thread puts requests and cancellations into an inbox; whoever drives (the owner itself, or the one
+ * thread) takes the inbox, moves the requests into the multi handle, performs, and turns what ended into events. Only
+ * the driver touches curl, so curl needs no lock; the inbox has one. Easy handles are pooled: making one costs more
+ * than a request on a kept connection.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,13 +17,13 @@ struct fog_http {
   struct fog_queue *events;
   CURLM *multi;
   size_t max_requests;
-  atomic_size_t in_flight;          /* submitted and not ended */
-  pthread_mutex_t lock;             /* the inbox: submitted, cancels, stop */
+  atomic_size_t in_flight; /* submitted and not ended */
+  pthread_mutex_t lock;    /* the inbox: submitted, cancels, stop */
   struct fog_http_request *submitted, **submitted_tail;
   uint64_t *cancels;
   size_t cancel_count, cancel_cap;
   bool stop;
-  bool threaded;                    /* owner's thread only */
+  bool threaded; /* owner's thread only */
   pthread_t thread;
   struct fog_http_request *running; /* the driver only, as the pool */
   CURL *pool[POOL_SIZE];
@@ -84,8 +85,10 @@ static void link_running(struct fog_http *h, struct fog_http_request *r) {
 
 static void unlink_running(struct fog_http *h, struct fog_http_request *r) {
   if (r->next != NULL) r->next->prev = r->prev;
-  if (r->prev != NULL) r->prev->next = r->next;
-  else h->running = r->next;
+  if (r->prev != NULL)
+    r->prev->next = r->next;
+  else
+    h->running = r->next;
 }
 
 /* Takes r out of curl and gives its easy handle back. The request itself stays. */
@@ -162,8 +165,10 @@ static bool take_inbox(struct fog_http *h) {
   while (list != NULL) {
     struct fog_http_request *r = list;
     list = r->next;
-    if (cancelled_early(h, r, ids, count)) r->event.release(&r->event);
-    else start(h, r);
+    if (cancelled_early(h, r, ids, count))
+      r->event.release(&r->event);
+    else
+      start(h, r);
   }
   free(ids);
   return stop;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The HTTP driver: one curl multi handle, driven by the same code in one of two ways. Inline, the caller's thread drives it inside
- * fog_http_wait: no thread, no hand-over. In the background, one thread drives it and the caller only submits: no TLS handshake ever
- * stalls a frame or an event loop. Results come out as events on the queue.
+ * The HTTP driver: one curl multi handle, driven by the same code in one of two ways. Inline, the caller's thread
+ * drives it inside fog_http_wait: no thread, no hand-over. In the background, one thread drives it and the caller only
+ * submits: no TLS handshake ever stalls a frame or an event loop. Results come out as events on the queue.
  */
 #ifndef FOG_HTTP_H
 #define FOG_HTTP_H
@@ -13,8 +13,8 @@ struct fog_http;
 
 struct fog_http_options {
   const char *method;
-  char *url;          /* malloc'ed; the request's from fog_http_request_new on, also when that fails */
-  char *body;         /* likewise; NULL: none */
+  char *url;  /* malloc'ed; the request's from fog_http_request_new on, also when that fails */
+  char *body; /* likewise; NULL: none */
   size_t body_len;
   const char *content_type; /* static text; NULL: none */
   const char *ca_file;      /* NULL: the system's */
@@ -22,8 +22,8 @@ struct fog_http_options {
   const char *proxy;        /* NULL: no proxy, whatever the environment says (traps: C5) */
   long connect_timeout_ms;
   long timeout_ms;
-  size_t max_body;    /* bytes after decompression */
-  bool fresh;         /* a connection of its own, so that libcurl never repeats it on a second one (api.h: repeatable) */
+  size_t max_body; /* bytes after decompression */
+  bool fresh;      /* a connection of its own, so that libcurl never repeats it on a second one (api.h: repeatable) */
 };
 
 struct fog_http_request;
@@ -48,14 +48,15 @@ void fog_http_free(struct fog_http *h, bool forked);
 /* Takes r over. FOG_EFULL (too many in flight): r stays the caller's. Owner's thread; never waits. */
 int fog_http_submit(struct fog_http *h, struct fog_http_request *r);
 
-/* Ends request id without an event, on the wire too. Unknown ids are ignored: it may just have ended. Owner's thread; never waits. */
+/* Ends request id without an event, on the wire too. Unknown ids are ignored: it may just have ended. Owner's thread;
+ * never waits. */
 void fog_http_cancel(struct fog_http *h, uint64_t id);
 
 /* Starts the thread that drives from now on; doing it twice is harmless. 0, FOG_ETHREAD or FOG_ENOMEM. */
 int fog_http_background(struct fog_http *h);
 
-/* Inline: drives transfers until the queue's fd is readable, a transfer ends, or timeout_ms (-1: for ever) has passed. In the background
- * mode, or with nothing in flight, just waits on the fd. */
+/* Inline: drives transfers until the queue's fd is readable, a transfer ends, or timeout_ms (-1: for ever) has passed.
+ * In the background mode, or with nothing in flight, just waits on the fd. */
 void fog_http_wait(struct fog_http *h, int timeout_ms);
 
 /* libcurl's version and that of its TLS library; static text. */

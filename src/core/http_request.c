@@ -86,7 +86,8 @@ static bool append(struct fog_http_request *r, char **buf, size_t *len, size_t *
   return true;
 }
 
-/* MAXFILESIZE stops neither bodies of unknown length nor decompressed ones (traps: C4), so the bytes are counted here. */
+/* MAXFILESIZE stops neither bodies of unknown length nor decompressed ones (traps: C4), so the bytes are counted here.
+ */
 static size_t on_body(char *data, size_t size, size_t count, void *arg) {
   struct fog_http_request *r = arg;
   size_t n = size * count;
@@ -166,7 +167,8 @@ void fog_http_request_prepare(struct fog_http_request *r, CURL *easy) {
 static const char *failure_kind(const struct fog_http_request *r, CURLcode code) {
   if (r->too_large) return "protocol";
   switch (code) {
-    case CURLE_OPERATION_TIMEDOUT: return "timeout";
+    case CURLE_OPERATION_TIMEDOUT:
+      return "timeout";
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
@@ -174,12 +176,15 @@ static const char *failure_kind(const struct fog_http_request *r, CURLcode code)
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ENGINE_NOTFOUND:
-    case CURLE_SSL_INVALIDCERTSTATUS: return "tls";
+    case CURLE_SSL_INVALIDCERTSTATUS:
+      return "tls";
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT: return "protocol";
-    default: return "network";
+    case CURLE_URL_MALFORMAT:
+      return "protocol";
+    default:
+      return "network";
   }
 }
 

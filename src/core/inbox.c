@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Dropping the oldest without moving memory for each drop: a dropped record is marked dead where it stands and skipped by the reader. A scan
- * position remembers how far all QoS 0 records are gone, so every record is looked at once; when the dead fill half of
- * the buffer it is compacted. Both costs are constant per message over time.
+ * Dropping the oldest without moving memory for each drop: a dropped record is marked dead where it stands and skipped
+ * by the reader. A scan position remembers how far all QoS 0 records are gone, so every record is looked at once; when
+ * the dead fill half of the buffer it is compacted. Both costs are constant per message over time.
  */
 #include "inbox.h"
 
@@ -124,8 +124,10 @@ enum fog_inbox_result fog_inbox_push(struct fog_inbox *b, const struct fog_messa
   (void)pthread_mutex_lock(&b->lock);
   b->received++;
   bool room = !full(b, size);
-  if (!room && m->qos == 0) room = drop_for_room(b, size);
-  else if (!room) result = FOG_INBOX_OVERFLOW;
+  if (!room && m->qos == 0)
+    room = drop_for_room(b, size);
+  else if (!room)
+    result = FOG_INBOX_OVERFLOW;
   if ((room || m->qos > 0) && make_room(&b->in, size)) {
     append(b, m, size);
   } else {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The messages of one session on their way to Lua: one producer at a time (Paho's receiving thread), one consumer (the Lua thread). Two
- * byte buffers: the producer appends to one under a short lock, the consumer swaps them and reads the other unlocked.
+ * The messages of one session on their way to Lua: one producer at a time (Paho's receiving thread), one consumer (the
+ * Lua thread). Two byte buffers: the producer appends to one under a short lock, the consumer swaps them and reads the
+ * other unlocked.
  *
- * Bounded by count and by bytes, counting what Lua has not taken yet. At the bound QoS 0 drops the oldest QoS 0 message, and QoS 1 and 2
- * are still taken in, for Paho acknowledges them whatever we answer (traps: P4); the caller then makes the session leave.
+ * Bounded by count and by bytes, counting what Lua has not taken yet. At the bound QoS 0 drops the oldest QoS 0
+ * message, and QoS 1 and 2 are still taken in, for Paho acknowledges them whatever we answer (traps: P4); the caller
+ * then makes the session leave.
  */
 #ifndef FOG_INBOX_H
 #define FOG_INBOX_H
@@ -24,15 +26,15 @@ struct fog_buffer {
 
 struct fog_inbox {
   pthread_mutex_t lock;
-  struct fog_buffer in;     /* the producer's */
-  struct fog_buffer out;    /* the consumer's */
+  struct fog_buffer in;  /* the producer's */
+  struct fog_buffer out; /* the consumer's */
   size_t out_pos;
-  size_t scan_pos;          /* before it, no live QoS 0 record is left in `in` */
-  size_t dead_bytes;        /* in dropped records of `in` */
-  size_t count, bytes;      /* live records in `in` */
+  size_t scan_pos;                    /* before it, no live QoS 0 record is left in `in` */
+  size_t dead_bytes;                  /* in dropped records of `in` */
+  size_t count, bytes;                /* live records in `in` */
   atomic_size_t out_count, out_bytes; /* in `out` and not read yet */
   size_t max_count, max_bytes;
-  bool notified;            /* the consumer knows that there is something */
+  bool notified; /* the consumer knows that there is something */
   uint64_t received, dropped, dropped_reported;
 };
 
@@ -47,7 +49,8 @@ struct fog_message_view {
 enum fog_inbox_result {
   FOG_INBOX_OK,      /* taken in */
   FOG_INBOX_FIRST,   /* taken in, and the consumer has to be told */
-  FOG_INBOX_OVERFLOW /* taken in beyond the bound: leave the broker (QoS 1 and 2); implies "tell the consumer" when *first */
+  FOG_INBOX_OVERFLOW /* taken in beyond the bound: leave the broker (QoS 1 and 2); implies "tell the consumer" when
+                        *first */
 };
 
 void fog_inbox_init(struct fog_inbox *b, size_t max_count, size_t max_bytes);

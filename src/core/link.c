@@ -17,7 +17,8 @@ static void link_free(struct fog_link *link) {
 
 static bool same(const char *a, const char *b) { return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0); }
 
-/* With a session that the broker keeps, Paho's handle holds the message ids that both sides agreed on, so it is kept. */
+/* With a session that the broker keeps, Paho's handle holds the message ids that both sides agreed on, so it is kept.
+ */
 static bool continues(const struct fog_link *old, const struct fog_link_options *o) {
   return old != NULL && old->handle != NULL && !old->options->clean && !o->clean &&
          old->options->version == o->version && same(old->options->uri, o->uri) &&
@@ -40,7 +41,8 @@ static void fill_tls(struct fog_link *link, MQTTAsync_SSLOptions *tls) {
   const struct fog_link_options *o = link->options;
   tls->trustStore = o->ca_file;
   tls->CApath = o->ca_path;
-  tls->disableDefaultTrustStore = o->ca_file != NULL || o->ca_path != NULL; /* a private authority replaces the system's */
+  tls->disableDefaultTrustStore =
+      o->ca_file != NULL || o->ca_path != NULL; /* a private authority replaces the system's */
   tls->keyStore = o->cert_file;
   tls->privateKey = o->key_file;
   tls->privateKeyPassword = o->key_password;
@@ -70,8 +72,10 @@ static void add_number(MQTTProperties *props, enum MQTTPropertyCodes code, uint3
   MQTTProperty p;
   memset(&p, 0, sizeof p);
   p.identifier = code;
-  if (code == MQTTPROPERTY_CODE_RECEIVE_MAXIMUM) p.value.integer2 = (unsigned short)value;
-  else p.value.integer4 = value;
+  if (code == MQTTPROPERTY_CODE_RECEIVE_MAXIMUM)
+    p.value.integer2 = (unsigned short)value;
+  else
+    p.value.integer4 = value;
   (void)MQTTProperties_add(props, &p);
 }
 
@@ -146,8 +150,10 @@ static void refuse(struct fog_session *s, struct fog_link_options *o, struct fog
 
 void fog_link_connect(struct fog_session *s, struct fog_link_options *o, struct fog_event *up, struct fog_event *down) {
   bool reuse = continues(s->link, o);
-  if (reuse) reuse_link(s->link, o);
-  else fog_link_end(s);
+  if (reuse)
+    reuse_link(s->link, o);
+  else
+    fog_link_end(s);
   if (s->link == NULL) s->link = make_link(s, o);
   if (s->link == NULL) {
     refuse(s, o, up, down);

@@ -20,8 +20,8 @@ void fog_link_subscribe(struct fog_session *s, struct fog_subscribing *sub, cons
 /* Disconnects and frees the link; what was in flight is queued again before this returns. Harmless without a link. */
 void fog_link_end(struct fog_session *s);
 
-/* A handle that never connects. While it lives, freeing the last link does not stop Paho's threads, which would cost 0.1 s
- * each time (traps: P5). NULL: no memory. */
+/* A handle that never connects. While it lives, freeing the last link does not stop Paho's threads, which would cost
+ * 0.1 s each time (traps: P5). NULL: no memory. */
 MQTTAsync fog_link_anchor(void);
 void fog_link_anchor_free(MQTTAsync anchor);
 

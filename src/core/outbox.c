@@ -34,17 +34,25 @@ static size_t cost(const struct fog_message *m) { return sizeof *m + m->event.te
 static void list_insert_after(struct fog_message_list *l, struct fog_message *after, struct fog_message *m) {
   m->prev = after;
   m->next = after == NULL ? l->head : after->next;
-  if (m->next != NULL) m->next->prev = m;
-  else l->tail = m;
-  if (after != NULL) after->next = m;
-  else l->head = m;
+  if (m->next != NULL)
+    m->next->prev = m;
+  else
+    l->tail = m;
+  if (after != NULL)
+    after->next = m;
+  else
+    l->head = m;
 }
 
 static void list_remove(struct fog_message_list *l, struct fog_message *m) {
-  if (m->next != NULL) m->next->prev = m->prev;
-  else l->tail = m->prev;
-  if (m->prev != NULL) m->prev->next = m->next;
-  else l->head = m->next;
+  if (m->next != NULL)
+    m->next->prev = m->prev;
+  else
+    l->tail = m->prev;
+  if (m->prev != NULL)
+    m->prev->next = m->next;
+  else
+    l->head = m->next;
   m->next = m->prev = NULL;
 }
 
@@ -56,17 +64,17 @@ void fog_outbox_init(struct fog_outbox *o, size_t max_count, size_t max_bytes, s
   o->window = window;
 }
 
-static void free_list(struct fog_message_list *l) {
-  while (l->head != NULL) {
-    struct fog_message *m = l->head;
-    list_remove(l, m);
+static void free_all(struct fog_message *m) {
+  while (m != NULL) {
+    struct fog_message *next = m->next;
     release_message(&m->event);
+    m = next;
   }
 }
 
 void fog_outbox_destroy(struct fog_outbox *o) {
-  free_list(&o->queued);
-  free_list(&o->flying);
+  free_all(o->queued.head);
+  free_all(o->flying.head);
   (void)pthread_mutex_destroy(&o->lock);
 }
 
@@ -108,8 +116,10 @@ static void land(struct fog_outbox *o, struct fog_message *m) {
 struct fog_message *fog_outbox_feed(struct fog_outbox *o) {
   (void)pthread_mutex_lock(&o->lock);
   struct fog_message *m = o->queued.head;
-  if (may_fly(o, m)) take_off(o, m);
-  else m = NULL;
+  if (may_fly(o, m))
+    take_off(o, m);
+  else
+    m = NULL;
   (void)pthread_mutex_unlock(&o->lock);
   return m;
 }
@@ -126,8 +136,10 @@ struct fog_outbox_after fog_outbox_end(struct fog_outbox *o, struct fog_message 
   (void)pthread_mutex_lock(&o->lock);
   land(o, m);
   o->bytes -= cost(m);
-  if (code == 0) o->acknowledged++;
-  else o->failed++;
+  if (code == 0)
+    o->acknowledged++;
+  else
+    o->failed++;
   after.drained = drained_now(o);
   after.hungry = o->queued_count > 0 && (o->flying_count <= o->window / 2 || m->qos == 2);
   (void)pthread_mutex_unlock(&o->lock);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The messages of one session on their way to the broker, bounded by count and by bytes, online and offline. Each is queued, then
- * in flight (handed to Paho), then acknowledged, failed or dropped; at every moment
- *     accepted = acknowledged + failed + dropped + queued,      queued counting those in flight too.
+ * The messages of one session on their way to the broker, bounded by count and by bytes, online and offline. Each is
+ * queued, then in flight (handed to Paho), then acknowledged, failed or dropped; at every moment accepted =
+ * acknowledged + failed + dropped + queued,      queued counting those in flight too.
  *
- * Paho's own buffering is not used, for it drops silently (traps: P2), and its list of in-flight messages is kept short, for it
- * is scanned at every QoS 1 send (P10): the window.
+ * Paho's own buffering is not used, for it drops silently (traps: P2), and its list of in-flight messages is kept
+ * short, for it is scanned at every QoS 1 send (P10): the window.
  */
 #ifndef FOG_OUTBOX_H
 #define FOG_OUTBOX_H
@@ -16,8 +16,8 @@
 
 struct fog_session;
 
-/* QoS 2 in flight at once. mosquitto cuts a 3.1.1 client off that has more than its max_inflight_messages (20 by default) between PUBLISH and
- * PUBREL, and nothing in 3.1.1 tells a client that number. */
+/* QoS 2 in flight at once. mosquitto cuts a 3.1.1 client off that has more than its max_inflight_messages (20 by
+ * default) between PUBLISH and PUBREL, and nothing in 3.1.1 tells a client that number. */
 enum { FOG_QOS2_WINDOW = 16 };
 
 /* One allocation: the event that may report it, then its topic and payload. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What belongs to the process and not to any engine: initialisation that happens once, the pid that tells a fork, and being a good guest.
+ * What belongs to the process and not to any engine: initialisation that happens once, the pid that tells a fork, and
+ * being a good guest.
  */
 #ifndef FOG_PROCESS_H
 #define FOG_PROCESS_H
@@ -16,7 +17,8 @@ int fog_process_init(void);
 /* True when pid is not this process: the caller's object was made before a fork and its threads did not survive. */
 bool fog_process_forked(pid_t pid);
 
-/* Starts a thread on which every signal is blocked, so that the host's handlers run on the host's threads. 0, or errno. */
+/* Starts a thread on which every signal is blocked, so that the host's handlers run on the host's threads. 0, or errno.
+ */
 int fog_process_thread(pthread_t *thread, void *(*run)(void *), void *arg);
 
 /* Blocks all signals on the calling thread before calling into a library that may start threads of its own: they

@@ -90,4 +90,6 @@ void fog_queue_close(struct fog_queue *q) {
   release_all(list);
 }
 
-struct fog_wake *fog_queue_wake(struct fog_queue *q) { return &q->wake; }
+struct fog_wake *fog_queue_wake(struct fog_queue *q) {
+  return &q->wake;
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The one way from any thread to Lua: many producers append events, the Lua thread takes the whole list and works through it unlocked. It is
- * bounded by construction: every event was paid for by a request, a command or a message whose numbers are bounded.
+ * The one way from any thread to Lua: many producers append events, the Lua thread takes the whole list and works
+ * through it unlocked. It is bounded by construction: every event was paid for by a request, a command or a message
+ * whose numbers are bounded.
  */
 #ifndef FOG_QUEUE_H
 #define FOG_QUEUE_H
@@ -17,10 +18,12 @@ struct fog_queue *fog_queue_new(void);
 struct fog_queue *fog_queue_ref(struct fog_queue *q);
 void fog_queue_unref(struct fog_queue *q);
 
-/* Hands ev over and wakes the reader. Any thread; never waits, never fails: on a closed queue ev is released at once. */
+/* Hands ev over and wakes the reader. Any thread; never waits, never fails: on a closed queue ev is released at once.
+ */
 void fog_queue_push(struct fog_queue *q, struct fog_event *ev);
 
-/* All that has come, oldest first, now the caller's; NULL when there is nothing. The reader's thread only. Clears the wake-up. */
+/* All that has come, oldest first, now the caller's; NULL when there is nothing. The reader's thread only. Clears the
+ * wake-up. */
 struct fog_event *fog_queue_take(struct fog_queue *q);
 
 /* True while taking would give something. */

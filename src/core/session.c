@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lua has seen the event. From here on a new one may be queued; Lua looks at the inbox only after this, so nothing is missed. */
+/* Lua has seen the event. From here on a new one may be queued; Lua looks at the inbox only after this, so nothing is
+ * missed. */
 static void release_standing(struct fog_event *ev) {
   struct fog_standing_event *standing = (struct fog_standing_event *)ev;
   struct fog_session *s = standing->session;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the three parties to one MQTT session share: the binding (Lua's thread), the dispatcher (the only caller of Paho) and the bridge
- * (Paho's threads). Reference-counted: it outlives the Lua state that made it for as long as Paho can call back.
+ * What the three parties to one MQTT session share: the binding (Lua's thread), the dispatcher (the only caller of
+ * Paho) and the bridge (Paho's threads). Reference-counted: it outlives the Lua state that made it for as long as Paho
+ * can call back.
  */
 #ifndef FOG_SESSION_H
 #define FOG_SESSION_H
@@ -31,13 +32,13 @@ struct fog_session {
   struct fog_inbox inbox;
   struct fog_outbox outbox;
   struct fog_standing_event messages, drained;
-  atomic_bool up;           /* the broker took us in, and the link is not known to be lost */
-  atomic_bool sending;      /* Lua has sent its subscriptions again: messages may go, and answers to them will arrive */
-  atomic_bool ready;        /* stands in the dispatcher's feed list */
-  atomic_bool leaving;      /* the dispatcher was asked to leave because the inbox is full */
+  atomic_bool up;      /* the broker took us in, and the link is not known to be lost */
+  atomic_bool sending; /* Lua has sent its subscriptions again: messages may go, and answers to them will arrive */
+  atomic_bool ready;   /* stands in the dispatcher's feed list */
+  atomic_bool leaving; /* the dispatcher was asked to leave because the inbox is full */
   struct fog_session *next_ready;
   struct fog_command *goodbye; /* made at opening, so that closing needs no memory; the owner's thread only */
-  struct fog_link *link;    /* the dispatcher's thread only */
+  struct fog_link *link;       /* the dispatcher's thread only */
 };
 
 /* NULL: no memory. One reference, the caller's. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The order that makes coalescing safe: a producer appends its item, then exchanges `set` to 1 and writes only where it was 0. The reader
- * empties the descriptor, stores 0, then takes the items. An item whose producer saw 1 was appended before the
- * reader's store, so the reader's taking, which comes after that store, finds it.
+ * The order that makes coalescing safe: a producer appends its item, then exchanges `set` to 1 and writes only where it
+ * was 0. The reader empties the descriptor, stores 0, then takes the items. An item whose producer saw 1 was appended
+ * before the reader's store, so the reader's taking, which comes after that store, finds it.
  */
 #include "wake.h"
 
