@@ -119,5 +119,30 @@ install: build
 	for f in $$(cd $(BUILD)/$(LUA) && find fogcloud -name '*.so'); do install -D -m 755 $(BUILD)/$(LUA)/$$f $(C_DEST)/$$f || exit 1; done
 	install -D -m 755 bin/fogcloud $(DESTDIR)$(PREFIX)/bin/fogcloud
 
+# What LuaRocks calls, with LUA_INCDIR when it builds, LUADIR, LIBDIR and BINDIR when it installs.
+ROCK := $(BUILD)/rock
+ROCK_SANDBOX_LUA := $(shell cd lua 2>/dev/null && find fogcloud/sandbox fogcloud/cli/sandbox.lua -name '*.lua' 2>/dev/null)
+ROCK_CORE_LUA := $(filter-out $(ROCK_SANDBOX_LUA),$(shell cd lua 2>/dev/null && find fogcloud -name '*.lua'))
+
+rock: $(CORE_OBJ)
+	@mkdir -p $(ROCK)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(LUA_INCDIR) $(BINDING_SRC) $(CORE_OBJ) -o $(ROCK)/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete $(PAHO_LIBS) -lcurl
+
+rock-install:
+	for f in $(ROCK_CORE_LUA); do install -D -m 644 lua/$$f $(LUADIR)/$$f || exit 1; done
+	install -D -m 755 $(ROCK)/core.so $(LIBDIR)/fogcloud/core.so
+	install -D -m 755 bin/fogcloud $(BINDIR)/fogcloud
+
+rock-sandbox:
+	@mkdir -p $(ROCK)/sandbox
+	$(CC) $(ALL_CFLAGS) -I$(LUA_INCDIR) $(SANDBOX_SRC) -o $(ROCK)/sandbox/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete -lmicrohttpd -lsqlite3 -lssl -lcrypto
+	$(CC) $(ALL_CFLAGS) $(PLUGIN_SRC) $(SHARED_SRC) -o $(ROCK)/sandbox/plugin.so $(LDFLAGS_MODULE) -lsqlite3 -lcrypto
+
+rock-sandbox-install:
+	for f in $(ROCK_SANDBOX_LUA); do install -D -m 644 lua/$$f $(LUADIR)/$$f || exit 1; done
+	install -D -m 755 $(ROCK)/sandbox/core.so $(LIBDIR)/fogcloud/sandbox/core.so
+	install -D -m 755 $(ROCK)/sandbox/plugin.so $(LIBDIR)/fogcloud/sandbox/plugin.so
+
+.PHONY: rock rock-install rock-sandbox rock-sandbox-install
 clean:
 	rm -rf $(BUILD)

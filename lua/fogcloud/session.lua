@@ -278,7 +278,7 @@ function Session:publish(topic, payload, opts)
   if id ~= nil then return id end
   if why ~= "full" then return nil, errors.new("overflow", why) end
   if not opts.wait then
-    return nil, errors.new("overflow", "the outbound queue is full: publish with wait = true, or raise out_count, out_bytes")
+    return nil, errors.new("overflow", "the outbound queue is full: publish with wait = true, or raise its bounds")
   end
   local ok, err = wait_room(self, self.host.now() + (opts.timeout or self.opts.timeout))
   if not ok then return nil, err end

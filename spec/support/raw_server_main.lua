@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- A server that answers wrongly on purpose. The first path segment says how; run by raw_server.lua, ends with its standard input.
+-- A server that answers wrongly on purpose. The first path segment says how; started and ended by raw_server.lua.
 local socket = require "socket"
 
 local function reply(client, status, headers, body)

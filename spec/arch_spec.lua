@@ -1,0 +1,206 @@
+-- SPDX-License-Identifier: MIT
+
+-- The architecture as a test: who may include what, who may require whom, and how large anything may grow.
+
+local function lines_of(command)
+  local pipe = assert(io.popen(command))
+  local lines = {}
+  for line in pipe:lines() do lines[#lines + 1] = line end
+  pipe:close()
+  return lines
+end
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local C_FILES = lines_of("ls src/*/*.c src/*/*.h")
+local LUA_FILES = lines_of("find lua -name '*.lua' | sort")
+
+local function any(path, patterns)
+  for _, pattern in ipairs(patterns) do
+    if path:find(pattern) then return true end
+  end
+  return false
+end
+
+local function includes(header, allowed)
+  for _, path in ipairs(C_FILES) do
+    if read(path):find("#include [<\"]" .. header) then
+      assert.is_true(any(path, allowed), path .. " includes " .. header)
+    end
+  end
+end
+
+describe("the C side", function()
+  it("keeps each foreign header in its place", function()
+    local bindings = { "src/binding/", "src/sandbox/binding" }
+    includes("lua%.h", bindings)
+    includes("lauxlib%.h", bindings)
+    includes("MQTTAsync%.h", { "core/dispatcher", "core/bridge", "core/link", "core/paho_lean" })
+    includes("curl/curl%.h", { "core/http", "core/process%.c" })
+    includes("pthread%.h", {
+      "core/queue", "core/process", "core/dispatcher", "core/bridge", "core/http", "core/inbox", "core/outbox",
+      "core/paho_lean", "src/sandbox/",
+    })
+    includes("mosquitto", { "src/sandbox/plugin" })
+    includes("microhttpd%.h", { "src/sandbox/" })
+    includes("sqlite3%.h", { "src/sandbox/" })
+  end)
+
+  it("lets the core know nothing of the binding", function()
+    for _, path in ipairs(C_FILES) do
+      if path:find("^src/core/") then assert.is_nil(read(path):find("binding/", 1, true), path) end
+    end
+  end)
+
+  it("never calls Lua from C", function()
+    for _, path in ipairs(C_FILES) do
+      local text = read(path)
+      assert.is_nil(text:find("lua_p?callk? ?%("), path .. " calls Lua")
+      assert.is_nil(text:find("lua_State %*[%w_]+;"), path .. " keeps a Lua state")
+    end
+  end)
+
+  it("exports luaopen_* and nothing else", function()
+    for _, path in ipairs(lines_of("find build -name core.so")) do
+      for _, line in ipairs(lines_of("nm -D --defined-only " .. path)) do
+        local name = line:match("%s[TDBRVW]%s+(%S+)$")
+        assert.is_true(name == nil or name:find("^luaopen_") ~= nil, path .. " exports " .. tostring(name))
+      end
+    end
+  end)
+end)
+
+-- Modules from the face down. A module may require what stands in a later line, never its own line or an earlier one.
+local LAYERS = {
+  { "cli" },
+  { "sandbox" },
+  { "init" },
+  { "bulk" },
+  { "cloud" },
+  { "session" },
+  { "device", "handlers", "keeper" },
+  { "token" },
+  { "runtime" },
+  { "pump", "store" },
+  { "host" },
+  { "task" },
+  { "config", "diagnosis", "envelope", "retry", "session_options", "router" },
+  { "deadline", "errors", "log", "protect", "timers", "topic" },
+}
+
+local function layer_of(module)
+  local stem = module:gsub("^fogcloud%.?", "")
+  if stem == "" then stem = "init" end
+  stem = stem:match("^[^.]+")
+  for depth, names in ipairs(LAYERS) do
+    for _, name in ipairs(names) do
+      if name == stem then return depth, stem end
+    end
+  end
+  return nil, stem
+end
+
+local function module_of(path)
+  return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
+end
+
+-- Requires that are made when a function is called, to break a circle of loading or to load on demand, are named here with their reason.
+local LAZY = {
+  ["fogcloud.host.plain -> fogcloud.runtime"] = "the first blocking wait makes the engine",
+}
+
+describe("the Lua side", function()
+  it("requires downwards only", function()
+    for _, path in ipairs(LUA_FILES) do
+      local from = module_of(path)
+      local depth, stem = layer_of(from)
+      assert.is_truthy(depth, from .. " has no layer: add it to LAYERS")
+      for name in read(path):gmatch("require%s*%(?%s*[\"'](fogcloud[%w_.]*)[\"']") do
+        local to_depth, to_stem = layer_of(name)
+        local inside = to_stem == stem -- the files of one folder
+        if name ~= "fogcloud.core" and not LAZY[from .. " -> " .. name] and not inside then
+          assert.is_truthy(to_depth, from .. " requires " .. name .. ", which has no layer")
+          assert.is_true(to_depth > depth, from .. " requires " .. name .. ", which stands above it")
+        end
+      end
+    end
+  end)
+
+  it("has no way from one host or store to another", function()
+    for _, path in ipairs(LUA_FILES) do
+      local folder = path:match("fogcloud/(host)/") or path:match("fogcloud/(store)/")
+      if folder and not path:find("/init%.lua$") then
+        for name in read(path):gmatch("require%s*%(?%s*[\"'](fogcloud[%w_.]*)[\"']") do
+          assert.is_nil(name:match("^fogcloud%." .. folder .. "%.%w"), path .. " requires " .. name)
+        end
+      end
+    end
+  end)
+end)
+
+local MAX_FILE, MAX_FUNCTION = 400, 60
+
+-- The longest function of a C file formatted as ours: it starts in the first column and ends with "}" there.
+local function longest_c_function(text)
+  local longest, since, name, n = 0, nil, nil, 0
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    n = n + 1
+    if since == nil and line:find("^[%w_].*%) {$") or line:find("^    .*%) {$") and since == nil then
+      since, name = n, line
+    elseif since ~= nil and line == "}" then
+      longest = math.max(longest, n - since + 1)
+      since = nil
+    end
+  end
+  return longest, name
+end
+
+local function longest_lua_function(text)
+  local longest, open, n = 0, {}, 0
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    n = n + 1
+    local indent = line:match("^(%s*)local function ") or line:match("^(%s*)function ")
+    if indent and not line:find("%f[%w]end%s*$") then
+      open[indent] = n
+    elseif line:find("^%s*end") then
+      local closing = line:match("^(%s*)end")
+      if open[closing] then
+        longest = math.max(longest, n - open[closing] + 1)
+        open[closing] = nil
+      end
+    end
+  end
+  return longest
+end
+
+describe("every source", function()
+  it("names its licence in one line", function()
+    for _, list in ipairs { C_FILES, LUA_FILES, lines_of("find spec scripts bench -name '*.lua' -o -name '*.c' -o -name '*.sh'") } do
+      for _, path in ipairs(list) do
+        assert.is_truthy(read(path):sub(1, 200):find("SPDX-License-Identifier: MIT", 1, true), path)
+      end
+    end
+  end)
+
+  it("stays within its limits", function()
+    for _, path in ipairs(C_FILES) do
+      local text = read(path)
+      local _, count = text:gsub("\n", "")
+      assert.is_true(count <= MAX_FILE, ("%s has %d lines"):format(path, count))
+      local longest, name = longest_c_function(text)
+      assert.is_true(longest <= MAX_FUNCTION, ("%s: a function of %d lines near %s"):format(path, longest, tostring(name)))
+    end
+    for _, path in ipairs(LUA_FILES) do
+      local text = read(path)
+      local _, count = text:gsub("\n", "")
+      assert.is_true(count <= MAX_FILE, ("%s has %d lines"):format(path, count))
+      local longest = longest_lua_function(text)
+      assert.is_true(longest <= MAX_FUNCTION, ("%s: a function of %d lines"):format(path, longest))
+    end
+  end)
+end)

@@ -1,0 +1,30 @@
+-- SPDX-License-Identifier: MIT
+
+--- Runs Lua code in a process of its own, by the Lua that runs the spec, and gives what it printed and its exit code.
+local script = {}
+
+--- The interpreter that runs this spec.
+function script.interpreter()
+  local i = 0
+  while arg[i - 1] ~= nil do i = i - 1 end
+  return arg[i]
+end
+
+--- Runs `code` with `prefix` before the interpreter ("valgrind …", "timeout 5").
+---@return string output  of both streams
+---@return integer code   124 when it took over 30 s
+function script.run(code, interpreter)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(code)
+  file:close()
+  local command = ("timeout 30 %s %s 2>&1; echo; echo $?"):format(interpreter or script.interpreter(), path)
+  local pipe = assert(io.popen(command, "r"))
+  local output = pipe:read("*a")
+  pipe:close()
+  os.remove(path)
+  local text, status = output:match("^(.*)\n(%d+)\n$")
+  return text, tonumber(status)
+end
+
+return script

@@ -1,0 +1,203 @@
+-- SPDX-License-Identifier: MIT
+
+local Scheduler = require "fogcloud.task"
+local Timers = require "fogcloud.timers"
+local protect = require "fogcloud.protect"
+
+describe("timers", function()
+  it("fire in the order of their time, and only when due", function()
+    local timers, fired = Timers.new(), {}
+    local function note(name) fired[#fired + 1] = name end
+    for _, at in ipairs { 5, 1, 4, 2, 3 } do timers:add(at, note, at) end
+    assert.equal(1, timers:next())
+    timers:fire(3)
+    assert.same({ 1, 2, 3 }, fired)
+    timers:fire(10)
+    assert.same({ 1, 2, 3, 4, 5 }, fired)
+    assert.is_nil(timers:next())
+  end)
+
+  it("leave the cancelled alone", function()
+    local timers, fired = Timers.new(), 0
+    local entry = timers:add(1, function() fired = fired + 1 end)
+    entry.cancelled = true
+    assert.is_nil(timers:next())
+    timers:fire(2)
+    assert.equal(0, fired)
+  end)
+end)
+
+describe("tasks", function()
+  local now, scheduler, reports
+
+  -- A clock that moves when the scheduler waits.
+  before_each(function()
+    now, reports = 0, {}
+    scheduler = Scheduler.new(function() return now end, function(timeout)
+      assert(timeout, "waits for ever: nothing could wake it")
+      now = now + timeout
+    end)
+    scheduler.report = function(message) reports[#reports + 1] = message end
+  end)
+
+  local function run()
+    while scheduler.users > 0 do scheduler:turn(nil, true) end
+  end
+
+  local function spawn(fn, ...) return scheduler:spawn(fn, false, false, ...) end
+
+  it("interleave at their waits", function()
+    local log = {}
+    for _, name in ipairs { "a", "b" } do
+      spawn(function(given)
+        for i = 1, 2 do
+          log[#log + 1] = given .. i
+          scheduler:sleep(1)
+        end
+      end, name)
+    end
+    run()
+    assert.same({ "a1", "b1", "a2", "b2" }, log)
+    assert.equal(2, now)
+  end)
+
+  it("keep a signal that comes before the wait, once", function()
+    local waiter = scheduler:waiter()
+    waiter:signal()
+    waiter:signal()
+    assert.is_true(waiter:wait(5))
+    assert.is_false(waiter:wait(5))
+    assert.equal(5, now)
+  end)
+
+  it("are woken by a signal before their deadline", function()
+    local waiter, result = scheduler:waiter(), nil
+    spawn(function() result = { waiter:wait(10), now } end)
+    spawn(function()
+      scheduler:sleep(3)
+      waiter:signal()
+    end)
+    run()
+    assert.same({ true, 3 }, result)
+  end)
+
+  it("cancel: the wait, and the next one", function()
+    local results = {}
+    local task = spawn(function()
+      results[1] = { scheduler:sleep(100) }
+      results[2] = { scheduler:sleep(100) }
+    end)
+    spawn(function()
+      scheduler:sleep(1)
+      task:cancel()
+      task:cancel()
+    end)
+    run()
+    assert.same({ { nil, "cancelled" }, { nil, "cancelled" } }, results)
+    assert.equal(1, now)
+  end)
+
+  it("that were cancelled before they began do not run", function()
+    local ran = false
+    local task = spawn(function() ran = true end)
+    task:cancel()
+    run()
+    assert.is_false(ran)
+  end)
+
+  it("give their results, and their error with a traceback", function()
+    local good, bad = spawn(function() return 1, nil, 3 end), spawn(function() error("boom") end)
+    local ok, err = bad:wait() -- first: an error that nobody waits for is reported
+    assert.same({ true, 1, nil, 3 }, { good:wait() })
+    assert.is_nil(ok)
+    assert.matches("boom", err)
+    assert.matches("traceback", err)
+    assert.same({}, reports)
+  end)
+
+  it("report an error that nobody waits for", function()
+    spawn(function() error("unseen") end)
+    run()
+    assert.equal(1, #reports)
+    assert.matches("unseen", reports[1])
+  end)
+
+  it("wait for each other", function()
+    local slow = spawn(function()
+      scheduler:sleep(2)
+      return "done"
+    end)
+    local seen
+    spawn(function() seen = { slow:wait() } end)
+    run()
+    assert.same({ true, "done" }, seen)
+    assert.same({ true, "done" }, { slow:wait() })
+  end)
+
+  it("of the library go on in a blocking wait, those of the user do not", function()
+    local ran = {}
+    scheduler:spawn(function() ran[#ran + 1] = "library" end, true)
+    spawn(function() ran[#ran + 1] = "user" end)
+    assert.is_false(scheduler:waiter():wait(1))
+    assert.same({ "library" }, ran)
+    run()
+    assert.same({ "library", "user" }, ran)
+  end)
+
+  it("stop at the step's budget and go on in the next", function()
+    local handled = 0
+    spawn(function()
+      for _ = 1, 10 do
+        handled = handled + 1
+        scheduler:pause()
+      end
+    end)
+    scheduler.budget = { used = 0, events = 4 }
+    scheduler:turn(now, true)
+    assert.equal(4, handled)
+    scheduler.budget = { used = 0, events = 4 }
+    scheduler:turn(now, true)
+    assert.equal(8, handled)
+    scheduler.budget = nil
+    run()
+    assert.equal(10, handled)
+  end)
+
+  it("run in thousands without growing the stack", function()
+    local count = 0
+    for _ = 1, 5000 do
+      spawn(function()
+        scheduler:sleep(1)
+        count = count + 1
+      end)
+    end
+    run()
+    assert.equal(5000, count)
+  end)
+end)
+
+describe("protect", function()
+  it("passes yields on and catches errors, in any Lua", function()
+    local co = coroutine.wrap(function()
+      return protect.call(function(a)
+        local b = coroutine.yield(a + 1)
+        local inner, err = protect.call(function()
+          coroutine.yield("deep")
+          error("inside")
+        end)
+        assert(inner == false and tostring(err):find("inside"))
+        return b
+      end, 1)
+    end)
+    assert.equal(2, co())
+    assert.equal("deep", co("b"))
+    assert.same({ true, "b" }, { co() })
+  end)
+
+  it("keeps an error that is not text as it is", function()
+    local object = {}
+    local ok, err = protect.call(function() error(object) end)
+    assert.is_false(ok)
+    assert.equal(object, err)
+  end)
+end)
