@@ -1,0 +1,78 @@
+-- SPDX-License-Identifier: MIT
+
+--- `fogcloud sandbox`: a FogCloud on loopback, until it is interrupted.
+local argparse = require "argparse"
+local cjson = require "cjson"
+
+local command = {}
+
+local function parser()
+  local p = argparse("fogcloud sandbox", "Starts a FogCloud of your own on this machine and prints what to export.")
+  p:option("--port", "HTTP port, default a free one"):convert(tonumber)
+  p:option("--mqtt-port", "the broker's plain port, default a free one"):convert(tonumber)
+  p:option("--tls-port", "the broker's TLS port, default a free one"):convert(tonumber)
+  p:option("--address", "where to listen, default 127.0.0.1"):default("127.0.0.1")
+  p:option("--data", "keep everything in this folder")
+  p:option("--seed", "accounts, apps, products and devices from a JSON or Lua file")
+  p:option("--seed-json", "the same as text")
+  p:option("--token-life", "seconds"):convert(tonumber)
+  p:option("--rng-seed", "makes ids repeatable"):convert(tonumber)
+  p:option("--cert-days", "life of the certificates; negative: expired so long ago"):convert(tonumber)
+  p:flag("--tls", "serve the API over TLS too")
+  p:flag("--json", "print one JSON object instead of exports")
+  p:flag("--until-eof", "end with standard input, too")
+  return p
+end
+
+local function read_seed(args)
+  local seeds = require "fogcloud.sandbox.seed"
+  if args.seed then return seeds.read(args.seed) end
+  if args.seed_json == nil then return nil end
+  local ok, seed = pcall(cjson.decode, args.seed_json)
+  if not ok then return nil, "--seed-json: " .. tostring(seed) end
+  local good, why = seeds.check(seed)
+  if not good then return nil, why end
+  return seed
+end
+
+local function fail(why)
+  io.stderr:write("fogcloud sandbox: ", why, "\n")
+  os.exit(1)
+end
+
+local function announce(daemon, as_json)
+  local info = require("fogcloud.sandbox.control").info(daemon)
+  if as_json then
+    print(cjson.encode { url = info.url, control_url = info.url })
+  else
+    print(("# a sandbox is ready; broker: localhost:%d (plain), localhost:%d (TLS)"):format(info.mqtt_port, info.tls_port))
+    local exports = {
+      { "FOGCLOUD_BASE_URL", info.url }, { "FOGCLOUD_CLIENT_ID", info.client_id },
+      { "FOGCLOUD_CLIENT_SECRET", info.client_secret }, { "FOGCLOUD_CA_FILE", info.ca_file },
+      { "FOGCLOUD_APP_ID", info.app_id or "" },
+    }
+    for _, pair in ipairs(exports) do print(("export %s='%s'"):format(pair[1], pair[2])) end
+  end
+  io.stdout:flush()
+end
+
+--- Runs the command.
+---@param arguments string[]
+function command.run(arguments)
+  local args = parser():parse(arguments)
+  local seed, why = read_seed(args)
+  if seed == nil and why then return fail(why) end
+  local daemon
+  daemon, why = require("fogcloud.sandbox.daemon").start {
+    seed = seed, data = args.data, address = args.address, port = args.port, mqtt_port = args.mqtt_port,
+    tls_port = args.tls_port, tls = args.tls, token_life = args.token_life, rng_seed = args.rng_seed,
+    cert_days = args.cert_days,
+  }
+  if daemon == nil then return fail(why) end
+  announce(daemon, args.json)
+  local ok, err = pcall(daemon.run, daemon, args.until_eof)
+  daemon:stop()
+  if not ok then return fail(tostring(err)) end
+end
+
+return command

@@ -1,0 +1,138 @@
+-- SPDX-License-Identifier: MIT
+
+--- The control API under /_sandbox/: JSON in, JSON out; see docs/sandbox.md. A route takes (cloud, params) and
+--- returns a status and a table.
+local cjson = require "cjson"
+local Faults = require "fogcloud.sandbox.faults"
+local seeds = require "fogcloud.sandbox.seed"
+
+local control = {}
+
+local function refuse(why) return 400, { error = why } end
+
+local function health(cloud)
+  local broker = cloud.broker:serves()
+  return broker and 200 or 503, { http = true, store = not cloud.state:is_empty(), broker = broker }
+end
+
+--- What a program needs to use this sandbox. Its secrets are those of the sandbox alone.
+function control.info(cloud)
+  local account = cloud.seed.accounts[1]
+  local ports = cloud.broker.ports
+  return {
+    url = cloud.url, client_id = account.client_id, client_secret = account.client_secret,
+    app_id = (account.apps or {})[1], devices = account.devices, mqtt_port = ports.plain, tls_port = ports.tls,
+    ca_file = cloud.broker.options.folder .. "/ca.pem", ca = cloud.broker.ca, pid = cloud.pid,
+  }
+end
+
+local function reset(cloud)
+  cloud.state:reset(cloud.seed)
+  cloud.faults:clear()
+  cloud.clock:reset()
+  cloud.journal:clear()
+  cloud.always_200, cloud.token_life = false, cloud.default_token_life
+  local ok, why = cloud.broker:start()
+  if not ok then return 503, { error = why } end
+  return 200, { ok = true }
+end
+
+local function add_seed(cloud, params)
+  local ok, why = seeds.check(params)
+  if not ok then return refuse(why) end
+  cloud.state:apply(params)
+  return 200, { ok = true }
+end
+
+local function add_fault(cloud, params)
+  local ok, why = Faults.check(params)
+  if not ok then return refuse(why) end
+  cloud.faults:add(params)
+  return 200, { ok = true }
+end
+
+local function clear_faults(cloud)
+  cloud.faults:clear()
+  return 200, { ok = true }
+end
+
+local function list(entries) return #entries > 0 and entries or cjson.empty_array end
+
+local function journal(cloud, params)
+  local entries = cloud.journal:select(params)
+  return 200, { count = #entries, entries = list(entries) }
+end
+
+local function clear_journal(cloud)
+  cloud.journal:clear()
+  return 200, { ok = true }
+end
+
+local function move_clock(cloud, params)
+  if params.advance ~= nil then
+    local seconds = tonumber(params.advance)
+    if seconds == nil then return refuse("'advance' must be a number of seconds") end
+    cloud.clock:advance(seconds)
+  end
+  if params.freeze == true then cloud.clock:freeze() end
+  if params.freeze == false then cloud.clock:thaw() end
+  return 200, { now = cloud.clock:now(), frozen = cloud.clock.frozen ~= nil }
+end
+
+local function set_tokens(cloud, params)
+  if params.life ~= nil then
+    local life = tonumber(params.life)
+    if life == nil then return refuse("'life' must be a number of seconds") end
+    cloud.token_life = life
+  end
+  if params.revoke ~= nil then cloud.state:revoke_token(params.revoke ~= "*" and tostring(params.revoke) or nil) end
+  return 200, { life = cloud.token_life }
+end
+
+local function set_switches(cloud, params)
+  if params.always_200 ~= nil then cloud.always_200 = params.always_200 == true end
+  return 200, { always_200 = cloud.always_200 }
+end
+
+local function broker(cloud, params)
+  local action = params.action
+  if action == "stop" then
+    cloud.broker:stop()
+  elseif action == "kill" then
+    cloud.broker:kill()
+  elseif action == "start" then
+    local ok, why = cloud.broker:start()
+    if not ok then return 503, { error = why } end
+  else
+    return refuse("'action' is stop, kill or start")
+  end
+  return 200, { running = cloud.broker.pid ~= nil }
+end
+
+local TABLE = {
+  ["GET health"] = health,
+  ["GET info"] = function(cloud) return 200, control.info(cloud) end,
+  ["GET state"] = function(cloud) return 200, cloud.state:dump() end,
+  ["POST reset"] = reset,
+  ["POST seed"] = add_seed,
+  ["POST faults"] = add_fault,
+  ["DELETE faults"] = clear_faults,
+  ["GET journal"] = journal,
+  ["DELETE journal"] = clear_journal,
+  ["POST clock"] = move_clock,
+  ["POST tokens"] = set_tokens,
+  ["POST switches"] = set_switches,
+  ["POST broker"] = broker,
+}
+
+--- Answers a request under /_sandbox/.
+---@return integer status
+---@return table reply
+function control.answer(cloud, request, params)
+  local name = request.path:match("^/_sandbox/([%w_]+)/?$")
+  local route = name and TABLE[request.method .. " " .. name]
+  if route == nil then return 404, { error = "no such control call" } end
+  return route(cloud, params)
+end
+
+return control

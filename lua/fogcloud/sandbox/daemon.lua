@@ -1,0 +1,211 @@
+-- SPDX-License-Identifier: MIT
+
+--- The sandbox's process: one loop over the HTTP server, the replies that are held back, signals, and the parent's
+--- death.
+local cjson = require "cjson"
+local Broker = require "fogcloud.sandbox.broker"
+local Clock = require "fogcloud.sandbox.clock"
+local Faults = require "fogcloud.sandbox.faults"
+local Journal = require "fogcloud.sandbox.journal"
+local State = require "fogcloud.sandbox.state"
+local control = require "fogcloud.sandbox.control"
+local core = require "fogcloud.sandbox.core"
+local params_of = require("fogcloud.sandbox.params").of
+local routes = require "fogcloud.sandbox.routes"
+local seeds = require "fogcloud.sandbox.seed"
+
+local Daemon = {}
+Daemon.__index = Daemon
+
+-- A test looks for it before it does anything that a real cloud would regret.
+local MARKER = "X-Fogcloud-Sandbox: 1"
+local JSON = "Content-Type: application/json"
+local TOKEN_LIFE = 604800
+
+local function random_source(rng_seed)
+  if rng_seed == nil then return math.random end
+  local state = rng_seed
+  return function()
+    state = (state * 48271) % 2147483647
+    return state / 2147483647
+  end
+end
+
+-- The folder of everything: the user's for --data, else one that goes with us.
+local function choose_folder(options)
+  if options.data == nil then return core.make_folder() end
+  local ok, why = core.mkdir(options.data)
+  if not ok then return nil, options.data .. ": " .. why end
+  return options.data
+end
+
+local function open_state(self, options)
+  local state, why = State.open(self.folder .. "/store.db", options.rng_seed)
+  if state == nil then return nil, why end
+  if state:is_empty() then state:apply(self.seed) end
+  return state
+end
+
+local function start_broker(self, options)
+  self.broker = Broker.new {
+    folder = self.folder, store = self.folder .. "/store.db", address = options.address or "127.0.0.1",
+    mqtt_port = options.mqtt_port or 0, tls_port = options.tls_port or 0, cert_days = options.cert_days,
+  }
+  return self.broker:start()
+end
+
+local function start_server(self, options)
+  local address = options.address or "127.0.0.1"
+  local cert, key = nil, nil
+  if options.tls then cert, key = self.broker.cert, self.broker.key end
+  local server, why = core.server { address = address, port = options.port or 0, tls_cert = cert, tls_key = key }
+  if server == nil then return nil, why end
+  self.url = ("%s://%s:%d"):format(options.tls and "https" or "http", options.tls and "localhost" or address, server:port())
+  return server
+end
+
+--- Starts a sandbox in this process.
+---@param options table  seed, data, address, port, mqtt_port, tls_port, tls, token_life, rng_seed, cert_days
+---@return table? daemon
+---@return string? why
+function Daemon.start(options)
+  local self = setmetatable({
+    seed = options.seed or seeds.default(), clock = Clock.new(), journal = Journal.new(), held = {},
+    faults = Faults.new(random_source(options.rng_seed)), temporary = options.data == nil, always_200 = false,
+    default_token_life = options.token_life or TOKEN_LIFE, token_life = options.token_life or TOKEN_LIFE,
+  }, Daemon)
+  self.signals = core.signals()
+  local why, ok
+  self.folder, why = choose_folder(options)
+  if self.folder == nil then return nil, why end
+  self.state, why = open_state(self, options)
+  if self.state then ok, why = start_broker(self, options) end
+  if ok then self.server, why = start_server(self, options) end
+  if self.server then return self end
+  self:stop()
+  return nil, why
+end
+
+local function send(self, id, status, headers, body, wire)
+  headers[#headers + 1] = MARKER
+  self.server:reply(id, status, headers, body, wire)
+end
+
+-- Sends now, or when the fault's delay is over.
+local function send_later(self, seconds, ...)
+  if seconds <= 0 then return send(self, ...) end
+  self.held[#self.held + 1] = { at = core.now() + seconds, n = select("#", ...), ... }
+end
+
+local function answer_control(self, request)
+  local params, why = params_of(request)
+  local status, reply
+  if params == nil then
+    status, reply = 400, { error = why }
+  else
+    status, reply = control.answer(self, request, params)
+  end
+  send(self, request.id, status, { JSON }, cjson.encode(reply))
+end
+
+local function note(self, request, name, params, code, status)
+  self.journal:note {
+    time = self.clock:now(), endpoint = name, method = request.method, path = request.path, params = params,
+    code = code, status = status, request_id = request.headers["x-request-id"],
+    content_type = request.headers["content-type"],
+  }
+end
+
+local function outcome_of(self, name, fn, request, params, fault)
+  if fault and not Faults.carries_out(fault) then
+    return { code = fault.code or 10050, message = "a fault was asked for" }
+  end
+  local outcome = routes.answer(self, name, fn, request, params)
+  if fault and fault.code then outcome = { code = fault.code, message = "a fault was asked for" } end
+  return outcome
+end
+
+local function answer_api(self, request)
+  local name, fn = routes.find(request.method, request.path)
+  if name == nil then
+    note(self, request, nil, {}, nil, fn)
+    return send(self, request.id, fn, { "Content-Type: text/plain" }, "not an API call\n")
+  end
+  local params, why = params_of(request)
+  local fault = self.faults:take(name)
+  local outcome
+  if params == nil then
+    outcome = { code = 10000, message = why }
+  else
+    outcome = outcome_of(self, name, fn, request, params, fault)
+  end
+  local status, body = routes.render(outcome, self.always_200)
+  local headers, wire = { JSON }, nil
+  if fault then status, headers, body, wire = Faults.bend(fault, status, headers, body) end
+  note(self, request, name, params, outcome.code, status)
+  send_later(self, fault and self.faults:delay(fault) or 0, request.id, status, headers, body, wire)
+end
+
+local function answer(self, request)
+  local handle = request.path:find("^/_sandbox/") and answer_control or answer_api
+  local ok, err = pcall(handle, self, request)
+  if ok then return end
+  io.stderr:write("sandbox: ", tostring(err), "\n")
+  send(self, request.id, 500, { JSON }, '{"meta":{"message":"internal error","code":10050},"data":{}}')
+end
+
+local function send_held(self)
+  local now, left = core.now(), {}
+  for _, held in ipairs(self.held) do
+    if held.at <= now then
+      send(self, (table.unpack or unpack)(held, 1, held.n)) -- luacheck: ignore 113
+    else
+      left[#left + 1] = held
+    end
+  end
+  self.held = left
+end
+
+local function next_timeout(self)
+  local timeout = self.server:timeout()
+  for _, held in ipairs(self.held) do
+    local wait = math.max(0, held.at - core.now())
+    if timeout == nil or wait < timeout then timeout = wait end
+  end
+  return timeout
+end
+
+--- Serves until a signal comes, or the end of standard input with `until_eof`.
+function Daemon:run(until_eof)
+  local fds = { self.server:fd(), self.signals, until_eof and 0 or nil }
+  while true do
+    self.server:run()
+    local request = self.server:next()
+    while request do
+      answer(self, request)
+      request = self.server:next()
+    end
+    send_held(self)
+    self.server:run()
+    local ready = core.poll(fds, next_timeout(self))
+    if ready[self.signals] then return end
+    if until_eof and ready[0] and core.read(0) == "" then return end
+  end
+end
+
+local FILES = {
+  "ca.pem", "server.pem", "server.key", "mosquitto.conf", "mosquitto.log", "store.db", "store.db-wal", "store.db-shm",
+}
+
+--- Ends everything and leaves nothing behind but what --data keeps.
+function Daemon:stop()
+  if self.server then self.server:close() end
+  if self.broker then self.broker:stop() end
+  if self.state then self.state:close() end
+  if self.temporary and self.folder then
+    for _, name in ipairs(FILES) do os.remove(self.folder .. "/" .. name) end
+    core.rmdir(self.folder)
+  end
+end
+
+return Daemon

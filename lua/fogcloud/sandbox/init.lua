@@ -1,0 +1,216 @@
+-- SPDX-License-Identifier: MIT
+
+--- A FogCloud of your own: starts one as a child of this process, or attaches to one that runs.
+local cjson = require "cjson"
+local core = require "fogcloud.sandbox.core"
+local http = require "socket.http"
+local ltn12 = require "ltn12"
+
+---@class fogcloud.Sandbox
+local Sandbox = {}
+Sandbox.__index = Sandbox
+Sandbox.__name = "fogcloud.Sandbox"
+Sandbox.__tostring = function(self) return ("fogcloud.Sandbox (%s)"):format(self.url) end
+
+local TERM, START_WAIT = 15, 20
+
+-- One control call; raises, for a sandbox that does not answer is the end of the test that uses it.
+local function call(self, method, path, body)
+  local text, out = body and cjson.encode(body) or "", {}
+  local ok, status, headers = http.request {
+    url = self.control_url .. "/_sandbox/" .. path, method = method, sink = ltn12.sink.table(out),
+    source = ltn12.source.string(text),
+    headers = { ["content-type"] = "application/json", ["content-length"] = #text },
+  }
+  if not ok then error("sandbox: " .. tostring(status), 3) end
+  if headers["x-fogcloud-sandbox"] == nil then error(self.url .. " is not a sandbox", 3) end
+  local reply = cjson.decode(table.concat(out))
+  if status ~= 200 and path ~= "health" then error("sandbox: " .. tostring(reply.error), 3) end
+  return reply, status
+end
+
+local function fill(self)
+  local info = call(self, "GET", "info")
+  self.url, self.ca_file, self.ca, self.app_id, self.devices = info.url, info.ca_file, info.ca, info.app_id, info.devices
+  self.mqtt_port, self.tls_port = info.mqtt_port, info.tls_port
+  self.account = { client_id = info.client_id, client_secret = info.client_secret }
+  return self
+end
+
+--- The handle of a running sandbox. Raises when there is none at the URL.
+---@param url string?  default FOGCLOUD_BASE_URL
+---@return fogcloud.Sandbox
+function Sandbox.attach(url)
+  url = url or os.getenv("FOGCLOUD_BASE_URL")
+  if type(url) ~= "string" then error("url: string expected; start a sandbox and export what it prints", 2) end
+  local control_url = url:gsub("/+$", "")
+  return fill(setmetatable({ url = url, control_url = control_url }, Sandbox))
+end
+
+-- Where bin/fogcloud's work is done, for a Lua that knows the same modules as this one.
+local LAUNCH = [[package.path, package.cpath = %q, %q
+require("fogcloud.cli.sandbox").run(%s)]]
+
+local OPTIONS = {
+  seed = "table", faults = "table", data = "string", token_life = "number", rng_seed = "number", tls = "boolean",
+  lua = "string", cert_days = "number", port = "number", mqtt_port = "number", tls_port = "number",
+}
+
+local function check_options(options)
+  for name, value in pairs(options) do
+    if OPTIONS[name] == nil then error(("unknown option '%s'"):format(tostring(name)), 3) end
+    if type(value) ~= OPTIONS[name] then error(("option '%s': %s expected"):format(name, OPTIONS[name]), 3) end
+  end
+end
+
+-- The interpreter that runs us; inside nginx or a game there is none of that name, then Lua 5.4.
+local function interpreter()
+  local i = 0
+  local arguments = rawget(_G, "arg") or {}
+  while arguments[i - 1] ~= nil do i = i - 1 end
+  local name = arguments[i]
+  return type(name) == "string" and name:find("lua") and name or "lua5.4"
+end
+
+local function quoted_list(args)
+  local out = {}
+  for i, text in ipairs(args) do out[i] = ("%q"):format(text) end
+  return "{" .. table.concat(out, ",") .. "}"
+end
+
+local function arguments(options)
+  local args = { "--until-eof", "--json" }
+  for _, name in ipairs { "data", "token_life", "rng_seed", "cert_days", "port", "mqtt_port", "tls_port" } do
+    if options[name] ~= nil then
+      args[#args + 1] = "--" .. name:gsub("_", "-")
+      args[#args + 1] = type(options[name]) == "number" and ("%d"):format(options[name]) or options[name]
+    end
+  end
+  if options.tls then args[#args + 1] = "--tls" end
+  if options.seed then
+    args[#args + 1] = "--seed-json"
+    args[#args + 1] = cjson.encode(options.seed)
+  end
+  return args
+end
+
+-- The first line of what the child prints.
+local function read_line(fd)
+  local text, deadline = "", core.now() + START_WAIT
+  while not text:find("\n") and core.now() < deadline do
+    core.poll({ fd }, deadline - core.now())
+    local more = core.read(fd)
+    if more == nil or more == "" then break end
+    text = text .. more
+  end
+  return text:match("^(.-)\n")
+end
+
+--- Starts a sandbox as a child of this process, on free ports; it ends with this process at the latest. Blocks until
+--- it is ready (well under a second). Raises when it cannot start.
+---@param options table?  seed, faults (a list), data (folder), token_life, rng_seed, tls, lua (interpreter), cert_days, ports
+---@return fogcloud.Sandbox
+function Sandbox.start(options)
+  options = options or {}
+  check_options(options)
+  local log = os.tmpname()
+  local code = LAUNCH:format(package.path, package.cpath, quoted_list(arguments(options)))
+  local pid, to, from = core.spawn({ options.lua or interpreter(), "-e", code }, log)
+  if pid == nil then error("the sandbox does not start: " .. to, 2) end
+  local line = read_line(from)
+  local file = io.open(log, "r")
+  local complaint = file and file:read("*a") or ""
+  if file then file:close() end
+  os.remove(log)
+  if line == nil then
+    core.close_fd(to)
+    core.close_fd(from)
+    core.wait(pid, true)
+    error("the sandbox does not start: " .. complaint, 2)
+  end
+  local info = cjson.decode(line)
+  local self = setmetatable({ url = info.url, control_url = info.control_url, pid = pid, fds = { to, from } }, Sandbox)
+  fill(self)
+  for _, fault in ipairs(options.faults or {}) do self:fail(fault) end
+  return self
+end
+
+--- Ends a sandbox that `start` made, and waits until nothing of it is left. Harmless twice.
+function Sandbox:stop()
+  if self.pid == nil then return end
+  core.kill(self.pid, TERM)
+  core.wait(self.pid, true)
+  for _, fd in ipairs(self.fds) do core.close_fd(fd) end
+  self.pid = nil
+end
+
+--- What fogcloud.new wants.
+function Sandbox:options()
+  return {
+    base_url = self.url, client_id = self.account.client_id, client_secret = self.account.client_secret, ca_pem = self.ca,
+  }
+end
+
+--- Makes requests fail: { endpoint =, count =, probability =, code | status | delay | cut | lost | … }; see
+--- docs/sandbox.md.
+function Sandbox:fail(fault) call(self, "POST", "faults", fault) end
+
+--- No fault is left.
+function Sandbox:heal() call(self, "DELETE", "faults") end
+
+--- Moves the sandbox's time by so many seconds.
+function Sandbox:advance(seconds) call(self, "POST", "clock", { advance = seconds }) end
+
+--- Stops its time; `false` lets it go on.
+function Sandbox:freeze(on) call(self, "POST", "clock", { freeze = on ~= false }) end
+
+--- Back to the seed: state, clock, faults, journal; a stopped broker is started.
+function Sandbox:reset() call(self, "POST", "reset") end
+
+--- More of everything: a table like the seed.
+function Sandbox:add(seed) call(self, "POST", "seed", seed) end
+
+local function query(filter)
+  local parts = {}
+  for name, value in pairs(filter or {}) do parts[#parts + 1] = ("%s=%s"):format(name, tostring(value)) end
+  return #parts > 0 and "?" .. table.concat(parts, "&") or ""
+end
+
+--- The requests that came, oldest first: time, endpoint, method, path, params, code, status, request_id.
+---@param filter table?  fields that must be equal, { endpoint = "token" }
+function Sandbox:journal(filter) return call(self, "GET", "journal" .. query(filter)).entries end
+
+--- How many of them came.
+function Sandbox:count(filter) return call(self, "GET", "journal" .. query(filter)).count end
+
+--- Tokens issued from now on live so many seconds.
+function Sandbox:token_life(seconds) call(self, "POST", "tokens", { life = seconds }) end
+
+--- Forgets a token, or all of them: the API then answers 10101.
+function Sandbox:revoke_token(token) call(self, "POST", "tokens", { revoke = token or "*" }) end
+
+--- Answers HTTP 200 to everything, as some clouds do.
+function Sandbox:always_200(on) call(self, "POST", "switches", { always_200 = on ~= false }) end
+
+--- Ends ("stop"), kills ("kill") or starts ("start") the broker; it keeps its ports.
+function Sandbox:broker(action) call(self, "POST", "broker", { action = action }) end
+
+--- All tables of the store, secrets as hashes.
+function Sandbox:state() return (call(self, "GET", "state")) end
+
+--- { http =, store =, broker = }, and whether all serve.
+function Sandbox:health()
+  local reply, status = call(self, "GET", "health")
+  return reply, status == 200
+end
+
+--- A simulated device, connected: on_command(fn), report(channel, value), close().
+---@param id string  one of the seed's
+function Sandbox:device(id)
+  for _, device in ipairs(self.devices) do
+    if device.id == id then return require("fogcloud.sandbox.device").connect(self, id, device.password) end
+  end
+  error(("device '%s' is not in the seed"):format(tostring(id)), 2)
+end
+
+return Sandbox

@@ -1,0 +1,89 @@
+-- SPDX-License-Identifier: MIT
+
+--- What a sandbox starts with: accounts with their apps, products and devices. A seed is a table of this shape, from
+--- Lua or JSON.
+local seed = {}
+
+--- One account, one app, two products, two devices.
+function seed.default()
+  return {
+    accounts = {
+      {
+        client_id = "sandbox-key-id",
+        client_secret = "sandbox-key-secret",
+        apps = { "sandbox-app" },
+        products = {
+          { productid = "prod-lamp", pname = "Lamp" },
+          { productid = "prod-meter", pname = "\231\148\181\232\161\168" }, -- 电表: a meter
+        },
+        devices = {
+          { id = "dev1", password = "dev1-secret", productid = "prod-lamp" },
+          { id = "dev2", password = "dev2-secret", productid = "prod-meter" },
+        },
+      },
+    },
+  }
+end
+
+local ACCOUNT = { client_id = "string", client_secret = "string", apps = "table", products = "table", devices = "table" }
+
+local function check_account(account, n)
+  if type(account) ~= "table" then return nil, ("account %d: a table expected"):format(n) end
+  for name in pairs(account) do
+    if not ACCOUNT[name] then return nil, ("account %d: unknown field '%s'"):format(n, tostring(name)) end
+  end
+  for name, expected in pairs(ACCOUNT) do
+    if type(account[name] or (expected == "table" and {} or nil)) ~= expected then
+      return nil, ("account %d: '%s' must be a %s"):format(n, name, expected)
+    end
+  end
+  for _, device in ipairs(account.devices or {}) do
+    if type(device) ~= "table" or type(device.id) ~= "string" or type(device.password) ~= "string" then
+      return nil, ("account %d: a device needs 'id' and 'password'"):format(n)
+    end
+  end
+  for _, product in ipairs(account.products or {}) do
+    if type(product) ~= "table" or type(product.productid) ~= "string" or type(product.pname) ~= "string" then
+      return nil, ("account %d: a product needs 'productid' and 'pname'"):format(n)
+    end
+  end
+  return true
+end
+
+--- Whether a table is a seed.
+---@return boolean? ok
+---@return string? why
+function seed.check(value)
+  if type(value) ~= "table" or type(value.accounts) ~= "table" or #value.accounts == 0 then
+    return nil, "a seed needs a list 'accounts' with at least one"
+  end
+  for n, account in ipairs(value.accounts) do
+    local ok, why = check_account(account, n)
+    if not ok then return nil, why end
+  end
+  return true
+end
+
+--- Reads a seed file: JSON, or Lua that returns the table when its name ends in `.lua`.
+---@return table? seed
+---@return string? why
+function seed.read(path)
+  local value
+  if path:find("%.lua$") then
+    local chunk, why = loadfile(path)
+    if chunk == nil then return nil, why end
+    value = chunk()
+  else
+    local file, why = io.open(path, "r")
+    if file == nil then return nil, why end
+    local ok
+    ok, value = pcall(require("cjson").decode, file:read("*a"))
+    file:close()
+    if not ok then return nil, path .. ": " .. tostring(value) end
+  end
+  local ok, why = seed.check(value)
+  if not ok then return nil, path .. ": " .. why end
+  return value
+end
+
+return seed

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The opens of the sandbox's module; each sets its functions in the table on the top.
+ */
+#ifndef FOG_SANDBOX_BINDING_H
+#define FOG_SANDBOX_BINDING_H
+
+#include "../binding/compat.h"
+
+void fog_open_server(lua_State *L);
+void fog_open_store(lua_State *L);
+void fog_open_system(lua_State *L);
+
+/* Makes the class `name` with methods, whose gc is also its "close" and its __close. */
+void fog_sandbox_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the sandbox needs of the system and Lua has not: children that die with us, waiting on descriptors, signals as a
+ * descriptor, free ports, clocks, certificates.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "binding.h"
+#include "certs.h"
+
+enum { MAX_ARGS = 64, MAX_FDS = 16, READ_SIZE = 4096 };
+
+static int failure(lua_State *L, int err) {
+  lua_pushnil(L);
+  lua_pushstring(L, strerror(err));
+  return 2;
+}
+
+/* In the child. The signal for our death comes first; should the parent have died before that, we see it now. */
+static void run_child(char *const *argv, int in, int out, int err, pid_t parent) {
+  sigset_t none;
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  (void)sigemptyset(&none);
+  (void)sigprocmask(SIG_SETMASK, &none, NULL);
+  (void)dup2(in, STDIN_FILENO);
+  (void)dup2(out, STDOUT_FILENO);
+  (void)dup2(err, STDERR_FILENO);
+  (void)execvp(argv[0], argv);
+  _exit(127);
+}
+
+static size_t read_argv(lua_State *L, char **argv) {
+  size_t n = 0;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (; n < MAX_ARGS; n++) {
+    lua_rawgeti(L, 1, (int)n + 1);
+    argv[n] = (char *)(uintptr_t)lua_tostring(L, -1);
+    lua_pop(L, 1); /* the table keeps it */
+    if (argv[n] == NULL) break;
+  }
+  argv[n] = NULL;
+  luaL_argcheck(L, n > 0 && n < MAX_ARGS, 1, "1 to 63 arguments expected");
+  return n;
+}
+
+/* spawn(argv, log) -> pid, stdin_fd, stdout_fd. Standard error goes to the file log, or nowhere. Nothing of ours is
+ * left open in the child. */
+static int l_spawn(lua_State *L) {
+  char *argv[MAX_ARGS + 1];
+  int to_child[2], from_child[2];
+  (void)read_argv(L, argv);
+  const char *log = luaL_optstring(L, 2, "/dev/null");
+  if (pipe2(to_child, O_CLOEXEC) != 0) return failure(L, errno);
+  if (pipe2(from_child, O_CLOEXEC) != 0) {
+    int err = errno;
+    (void)close(to_child[0]);
+    (void)close(to_child[1]);
+    return failure(L, err);
+  }
+  int err_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  pid_t parent = getpid(), pid = fork();
+  if (pid == 0) run_child(argv, to_child[0], from_child[1], err_fd, parent);
+  int err = errno;
+  (void)close(to_child[0]);
+  (void)close(from_child[1]);
+  if (err_fd >= 0) (void)close(err_fd);
+  if (pid < 0) {
+    (void)close(to_child[1]);
+    (void)close(from_child[0]);
+    return failure(L, err);
+  }
+  lua_pushinteger(L, pid);
+  lua_pushinteger(L, to_child[1]);
+  lua_pushinteger(L, from_child[0]);
+  return 3;
+}
+
+/* kill(pid, signal) */
+static int l_kill(lua_State *L) {
+  lua_pushboolean(L, kill((pid_t)luaL_checkinteger(L, 1), (int)luaL_checkinteger(L, 2)) == 0);
+  return 1;
+}
+
+/* wait(pid, hang) -> exit code (128 + signal when killed), or nil while it runs. */
+static int l_wait(lua_State *L) {
+  int status;
+  pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+  pid_t got;
+  do {
+    got = waitpid(pid, &status, lua_toboolean(L, 2) ? 0 : WNOHANG);
+  } while (got < 0 && errno == EINTR);
+  if (got == 0) return 0;
+  lua_pushinteger(L, got < 0 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+  return 1;
+}
+
+/* poll(fds, timeout) -> { [fd] = true } of those that can be read; timeout in seconds, nil: for ever. */
+static int l_poll(lua_State *L) {
+  struct pollfd fds[MAX_FDS];
+  nfds_t n = 0;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (; n < MAX_FDS; n++) {
+    lua_rawgeti(L, 1, (int)n + 1);
+    if (lua_isnil(L, -1)) break;
+    fds[n] = (struct pollfd){.fd = (int)lua_tointeger(L, -1), .events = POLLIN, .revents = 0};
+    lua_pop(L, 1);
+  }
+  double timeout = luaL_optnumber(L, 2, -1);
+  if (timeout > 3600) timeout = 3600;
+  (void)poll(fds, n, timeout < 0 ? -1 : (int)(timeout * 1e3 + 0.999));
+  lua_newtable(L);
+  for (nfds_t i = 0; i < n; i++) {
+    if (fds[i].revents == 0) continue;
+    lua_pushboolean(L, 1);
+    lua_rawseti(L, -2, fds[i].fd);
+  }
+  return 1;
+}
+
+/* read(fd) -> text, "" at the end; nil, text when there is nothing or an error. */
+static int l_read(lua_State *L) {
+  char buf[READ_SIZE];
+  ssize_t n = read((int)luaL_checkinteger(L, 1), buf, sizeof buf);
+  if (n < 0) return failure(L, errno);
+  lua_pushlstring(L, buf, (size_t)n);
+  return 1;
+}
+
+static int l_close_fd(lua_State *L) {
+  (void)close((int)luaL_checkinteger(L, 1));
+  return 0;
+}
+
+/* signals() -> fd that is readable once SIGINT, SIGTERM or SIGHUP came; they no longer end the process. SIGPIPE is
+ * ignored. */
+static int l_signals(lua_State *L) {
+  sigset_t set;
+  (void)sigemptyset(&set);
+  (void)sigaddset(&set, SIGINT);
+  (void)sigaddset(&set, SIGTERM);
+  (void)sigaddset(&set, SIGHUP);
+  (void)sigprocmask(SIG_BLOCK, &set, NULL);
+  (void)signal(SIGPIPE, SIG_IGN);
+  lua_pushinteger(L, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  return 1;
+}
+
+static int loopback(struct sockaddr_in *in, int port) {
+  *in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+/* free_port() -> a TCP port of 127.0.0.1 that nobody listened on a moment ago. */
+static int l_free_port(lua_State *L) {
+  struct sockaddr_in in;
+  socklen_t len = sizeof in;
+  int fd = loopback(&in, 0);
+  bool ok =
+      fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0 && getsockname(fd, (struct sockaddr *)&in, &len) == 0;
+  int err = errno;
+  if (fd >= 0) (void)close(fd);
+  if (!ok) return failure(L, err);
+  lua_pushinteger(L, ntohs(in.sin_port));
+  return 1;
+}
+
+/* listens(port) -> whether something accepts connections there. */
+static int l_listens(lua_State *L) {
+  struct sockaddr_in in;
+  int fd = loopback(&in, (int)luaL_checkinteger(L, 1));
+  lua_pushboolean(L, fd >= 0 && connect(fd, (struct sockaddr *)&in, sizeof in) == 0);
+  if (fd >= 0) (void)close(fd);
+  return 1;
+}
+
+static int l_certs(lua_State *L) {
+  struct fog_certs certs;
+  if (!fog_certs_make(&certs, (int)luaL_optinteger(L, 1, 3650))) return luaL_error(L, "certificates cannot be made");
+  lua_pushstring(L, certs.ca);
+  lua_pushstring(L, certs.cert);
+  lua_pushstring(L, certs.key);
+  fog_certs_free(&certs);
+  return 3;
+}
+
+/* make_folder() -> path of a new folder that only we can enter. */
+static int l_make_folder(lua_State *L) {
+  char path[] = "/tmp/fogcloud-sandbox.XXXXXX";
+  if (mkdtemp(path) == NULL) return failure(L, errno);
+  lua_pushstring(L, path);
+  return 1;
+}
+
+static int l_mkdir(lua_State *L) {
+  if (mkdir(luaL_checkstring(L, 1), 0700) != 0 && errno != EEXIST) return failure(L, errno);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int l_rmdir(lua_State *L) {
+  lua_pushboolean(L, rmdir(luaL_checkstring(L, 1)) == 0);
+  return 1;
+}
+
+/* private(path): from now on only we can read the file. */
+static int l_private(lua_State *L) {
+  lua_pushboolean(L, chmod(luaL_checkstring(L, 1), 0600) == 0);
+  return 1;
+}
+
+static int push_clock(lua_State *L, clockid_t clock) {
+  struct timespec t;
+  (void)clock_gettime(clock, &t);
+  lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec / 1e9);
+  return 1;
+}
+
+static int l_now(lua_State *L) { return push_clock(L, CLOCK_MONOTONIC); }
+static int l_wall(lua_State *L) { return push_clock(L, CLOCK_REALTIME); }
+
+static int l_is_root(lua_State *L) {
+  lua_pushboolean(L, geteuid() == 0);
+  return 1;
+}
+
+void fog_open_system(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"spawn", l_spawn},
+      {"kill", l_kill},
+      {"wait", l_wait},
+      {"poll", l_poll},
+      {"read", l_read},
+      {"signals", l_signals},
+      {"free_port", l_free_port},
+      {"listens", l_listens},
+      {"certs", l_certs},
+      {"close_fd", l_close_fd},
+      {"make_folder", l_make_folder},
+      {"mkdir", l_mkdir},
+      {"rmdir", l_rmdir},
+      {"private", l_private},
+      {"now", l_now},
+      {"wall", l_wall},
+      {"is_root", l_is_root},
+      {NULL, NULL},
+  };
+  fog_setfuncs(L, functions);
+}

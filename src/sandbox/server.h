@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An HTTP server that never calls its user: requests are taken with fog_server_next and answered, when it pleases, by
+ * number. libmicrohttpd underneath, driven from the caller's thread by fog_server_run.
+ */
+#ifndef FOG_SERVER_H
+#define FOG_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fog_server;
+
+struct fog_server_pair {
+  struct fog_server_pair *next;
+  char *name, *value; /* value NULL: a query parameter without "=" */
+};
+
+struct fog_server_request {
+  struct fog_server_request *next;
+  uint64_t id;
+  char *method, *path, *body; /* body: at most the server's limit; body_len bytes */
+  size_t body_len;
+  bool too_large;
+  struct fog_server_pair *headers, *query;
+};
+
+/* What happens on the wire besides a plain reply. */
+struct fog_server_fault {
+  bool cut;            /* close without a byte */
+  size_t cut_after;    /* close after so many bytes of the body, 0: never */
+  unsigned trickle_ms; /* a byte of the body each so many milliseconds, 0: at once */
+};
+
+/* Listens on address:port (0: a free one). tls_cert and tls_key (PEM) may be NULL. NULL: it cannot listen. */
+struct fog_server *fog_server_new(const char *address, uint16_t port, size_t max_body, const char *tls_cert,
+                                  const char *tls_key);
+
+/* Closes all connections, answered or not. */
+void fog_server_free(struct fog_server *s);
+
+uint16_t fog_server_port(const struct fog_server *s);
+
+/* Readable when run has something to do. */
+int fog_server_fd(const struct fog_server *s);
+
+/* Milliseconds after which run wants to be called in any case; -1: no need. */
+int fog_server_timeout(const struct fog_server *s);
+
+/* Moves bytes; never waits. */
+void fog_server_run(struct fog_server *s);
+
+/* The next complete request, read it before the next call on s; NULL: none. It stays the server's. */
+const struct fog_server_request *fog_server_next(struct fog_server *s);
+
+/* Answers a request. headers: "Name: value" lines; body is copied. False: the peer has gone. */
+bool fog_server_reply(struct fog_server *s, uint64_t id, unsigned status, const char *const *headers, const char *body,
+                      size_t len, const struct fog_server_fault *fault);
+
+#endif
