@@ -27,18 +27,20 @@ MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 PAHO_DIR  ?= /usr
 CURL_DIR  ?= /usr
 PAHO_A    := $(firstword $(wildcard $(PAHO_DIR)/lib/$(MULTIARCH)/libpaho-mqtt3as.a $(PAHO_DIR)/lib64/libpaho-mqtt3as.a $(PAHO_DIR)/lib/libpaho-mqtt3as.a))
-# What src/core/paho_lean.c replaces in the static archive; its header says why each is correct.
-PAHO_WRAPS := $(shell sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.c 2>/dev/null | head -n 1)
-PAHO_LIBS := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)) -lssl -lcrypto,-lpaho-mqtt3as -lssl -lcrypto)
+# PAHO_LEAN=1: what src/core/paho_lean*.c replaces in the static archive; the essays there say why each is correct.
+PAHO_LEAN  ?= 0
+LEAN       := $(and $(filter 1,$(PAHO_LEAN)),$(PAHO_A))
+PAHO_WRAPS := $(if $(LEAN),$(shell sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.h))
+PAHO_LIBS  := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)),-lpaho-mqtt3as) -lssl -lcrypto
 INCLUDES  := $(if $(filter-out /usr,$(PAHO_DIR)),-I$(PAHO_DIR)/include -L$(PAHO_DIR)/lib) $(if $(filter-out /usr,$(CURL_DIR)),-I$(CURL_DIR)/include -L$(CURL_DIR)/lib)
-CORE_DEFS := $(if $(PAHO_A),-DFOG_PAHO_LEAN)
+CORE_DEFS := $(if $(LEAN),-DFOG_PAHO_LEAN)
 
 lua_include = $(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1))
 
 # Sources -------------------------------------------------------------------------------------------------------------
 
 LEAN_SRC    := $(wildcard src/core/paho_lean*.c)
-CORE_SRC    := $(filter-out $(if $(PAHO_A),,$(LEAN_SRC)),$(wildcard src/core/*.c))
+CORE_SRC    := $(filter-out $(if $(LEAN),,$(LEAN_SRC)),$(wildcard src/core/*.c))
 BINDING_SRC := $(wildcard src/binding/*.c)
 PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
 # What the plugin shares with the sandbox's module says so in its first lines.

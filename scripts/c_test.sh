@@ -8,7 +8,7 @@ mkdir -p build/c
 multiarch=$(gcc -print-multiarch)
 paho=/usr/lib/$multiarch/libpaho-mqtt3as.a
 wraps=""
-for w in $(sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.c | head -n 1); do wraps="$wraps -Wl,--wrap=$w"; done
+for w in $(sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.h); do wraps="$wraps -Wl,--wrap=$w"; done
 extra=$(sed -n 's/.*link: *//p' "$test" | head -n 1)
 # shellcheck disable=SC2086
 gcc -std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -O1 -g -Wall -Wextra -Isrc/core "$test" ${extra:-src/core/*.c} -o "build/c/$name" \

@@ -3,7 +3,8 @@
 # Starts a sandbox, runs the quickstart against it, stops the sandbox.
 set -eu
 cd "$(dirname "$0")/.."
-. scripts/env.sh lua5.4
+lua=lua5.4
+. scripts/env.sh
 
 folder=$(mktemp -d)
 mkfifo "$folder/stdin"

@@ -35,7 +35,7 @@ run_lua() { # Lua, name, specs...
   local lua=$1 name=$2
   shift 2
   (
-    . scripts/env.sh "$lua"
+    . scripts/env.sh
     if [ -n "${SANITIZE:-}" ]; then . scripts/sanitize.sh; fi
     suite "$name" "$lua" /usr/bin/busted "$@"
   )

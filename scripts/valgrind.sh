@@ -3,7 +3,8 @@
 # The specs of the core under valgrind: no error and no leak from our code.
 set -eu
 cd "$(dirname "$0")/.."
-. scripts/env.sh lua5.4
+lua=lua5.4
+. scripts/env.sh
 specs=${*:-spec/core_http_spec.lua spec/engine_spec.lua spec/session_spec.lua}
 # shellcheck disable=SC2086
 exec valgrind -q --leak-check=full --show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible \
