@@ -179,7 +179,7 @@ static bool client_echo(struct client *c) {
 
 /* --- the broker that cuts --- */
 
-enum { DRIPPED = 60, BLASTED = 20000 };
+enum { DRIPPED = 60, BLASTED = 20000, ROUNDS = 42 };
 
 static size_t encode(unsigned char *p, int qos, uint32_t number, size_t size) {
   size_t rest = (qos > 0 ? 5U : 3U) + size, i = 0;
@@ -285,6 +285,7 @@ static pid_t start_mosquitto(int plain, int tls) {
   (void)snprintf(path, sizeof path, "%s/conf", dir);
   FILE *f = fopen(path, "w");
   (void)fprintf(f, "allow_anonymous true\nconnection_messages false\nmax_queued_messages 0\n"
+                   "max_inflight_messages 0\n"
                    "log_dest stderr\nlog_type notice\nlog_type information\nlog_type error\n"
                    "listener %d 127.0.0.1\nlistener %d 127.0.0.1\ncertfile %s/cert\nkeyfile %s/key\n",
                 plain, tls, dir, dir);
@@ -344,6 +345,50 @@ static void test_echo(int port, const char *ca, const char *what) {
   check(right == CLIENTS, what);
 }
 
+/* A broker that says yes to CONNECT, reads a little, and is gone in the middle of whatever the client does. */
+static void *rude_run(void *arg) {
+  struct linger hard = {1, 0};
+  unsigned char buf[4096];
+  for (int round = 0; round < ROUNDS; round++) {
+    int fd = accept((int)(intptr_t)arg, NULL, NULL);
+    (void)!read(fd, buf, sizeof buf);
+    (void)!write(fd, "\x20\x02\0\0", 4);
+    for (int i = 0; i < round % 7; i++) (void)!recv(fd, buf, sizeof buf, i == 0 ? 0 : MSG_DONTWAIT);
+    if (round % 2 == 0) (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    (void)close(fd);
+  }
+  return NULL;
+}
+
+/* Publishes until the connection is lost, with large messages in some rounds, so that writes are cut short too. */
+static bool publish_until_lost(struct client *c, int round) {
+  static unsigned char payload[300000];
+  MQTTAsync_responseOptions o = MQTTAsync_responseOptions_initializer;
+  int size = round % 3 == 0 ? (int)sizeof payload : 50;
+  o.context = c;
+  o.onSuccess = published;
+  o.onFailure = publish_failed;
+  for (int i = 0; i < 100; i++) {
+    if (MQTTAsync_send(c->paho, "t", size, payload, (i + round) % 3, 0, &o) != MQTTASYNC_SUCCESS) break;
+  }
+  return wait_for(&c->lost);
+}
+
+static void test_rude(void) {
+  int port, told = 0, fd = listen_somewhere(&port);
+  pthread_t t;
+  (void)pthread_create(&t, NULL, rude_run, (void *)(intptr_t)fd);
+  for (int round = 0; round < ROUNDS; round++) {
+    struct client c;
+    client_init(&c, round, 0);
+    if (client_connect(&c, port, NULL)) told += publish_until_lost(&c, round);
+    MQTTAsync_destroy(&c.paho);
+  }
+  (void)pthread_join(t, NULL);
+  check(told == ROUNDS, "a connection lost in the middle of publishing is reported, every time, and harms nothing");
+  (void)close(fd);
+}
+
 static void test_kill(int port, const char *ca, pid_t broker) {
   struct client c;
   client_init(&c, 9, 1);
@@ -366,6 +411,7 @@ int main(void) {
   make_certificate();
   pid_t broker = start_mosquitto(plain, tls);
   test_cut();
+  test_rude();
   test_echo(plain, NULL, "four clients at once, three connections each, every size and QoS, through mosquitto");
   test_echo(tls, ca, "the same over TLS");
   test_kill(tls, ca, broker);

@@ -33,8 +33,10 @@
  * bytes in hand, except for Paho's mutexes, which are held for microseconds, and in getaddrinfo, where the flush is
  * made first. So an idle session has no delay at all: the thread that wrote has nothing more to do and flushes at
  * once. Under load up to 32 KiB go out in one write. To Paho it looks like a larger socket buffer. It keeps the
- * promises of one: a failure is reported by the next read or write, a full one as EAGAIN, and before shutdown what
- * is left is sent (waiting up to 100 ms where the peer does not read). On other threads a write goes out at once.
+ * promises of one: a full one is EAGAIN, and before shutdown what is left is sent (waiting up to 100 ms where the
+ * peer does not read). On other threads a write goes out at once. A write that fails is reported to the reader,
+ * never to the writer: the connection is as lost, and Paho frees the message of a failed QoS 1 write twice (its heap
+ * tracking hides that as packaged, since it does not free what it does not know).
  *
  * Sleep and wake. The receive thread sleeps 100 ms when it found nothing, with whatever has just arrived waiting:
  * pointless after a poll that has waited already, so then it does not sleep, and else it can be woken. The wake-up
@@ -173,7 +175,7 @@ static void flush_mine(void) {
   for (int i = 0; i < me.dirty_count; i++) {
     if (fog_lean_stuck(me.dirty[i])) continue; /* the receive thread goes on with it at POLLOUT */
     fog_lean_flush(me.dirty[i]);
-    if (fog_lean_stuck(me.dirty[i])) fog_lean_wake_receiver();
+    if (fog_lean_stuck(me.dirty[i]) || fog_lean_failed(me.dirty[i])) fog_lean_wake_receiver();
   }
   me.dirty_count = 0;
 }
@@ -198,7 +200,7 @@ ssize_t __wrap_writev(int fd, const struct iovec *iov, int count) {
   if (s == NULL) return __real_writev(fd, iov, count);
   ssize_t n = fog_lean_writev(s, iov, count, &deferred);
   if (deferred) fog_lean_put_off(s);
-  if (fog_lean_stuck(s)) {
+  if (fog_lean_stuck(s) || fog_lean_failed(s)) {
     int saved = errno;
     fog_lean_wake_receiver();
     errno = saved;

@@ -52,6 +52,9 @@ void fog_lean_drain(struct fog_lean *s);
 /* The kernel took less than was there, and POLLOUT will say when to go on. */
 bool fog_lean_stuck(const struct fog_lean *s);
 
+/* A write was lost with the connection, and the reader has yet to be told. */
+bool fog_lean_failed(const struct fog_lean *s);
+
 /* Bytes are held for the reader (or an error that it must see), so poll must not wait for the kernel. */
 bool fog_lean_readable(const struct fog_lean *s);
 

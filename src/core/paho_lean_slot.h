@@ -20,7 +20,7 @@
 struct fog_lean {
   _Atomic bool ours, more, stuck, established, connecting, announce;
   _Atomic bool waiting; /* Paho holds a write that was refused or cut short */
-  _Atomic int error;    /* errno of a write that failed after it was promised; the next read or write reports it */
+  _Atomic int error;    /* errno of a write that failed after it was promised; the next read reports it */
   _Atomic size_t held;  /* bytes of the read buffer from `next` on */
   unsigned char *in;
   size_t in_size, next;
@@ -46,7 +46,7 @@ void fog_lean_drain_locked(struct fog_lean *s);
 bool fog_lean_accepts(struct fog_lean *s, size_t len);
 void fog_lean_append(struct fog_lean *s, const void *data, size_t len);
 
-/* -1 with errno; for EAGAIN notes that Paho waits. */
-ssize_t fog_lean_refuse(struct fog_lean *s, int error);
+/* -1 and EAGAIN; notes that Paho waits. */
+ssize_t fog_lean_refuse(struct fog_lean *s);
 
 #endif

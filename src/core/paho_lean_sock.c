@@ -216,12 +216,10 @@ void fog_lean_append(struct fog_lean *s, const void *data, size_t len) {
   s->out_to += len;
 }
 
-ssize_t fog_lean_refuse(struct fog_lean *s, int error) {
-  errno = error;
-  if (error == EAGAIN) {
-    atomic_store(&s->stuck, true);
-    atomic_store(&s->waiting, true);
-  }
+ssize_t fog_lean_refuse(struct fog_lean *s) {
+  atomic_store(&s->stuck, true);
+  atomic_store(&s->waiting, true);
+  errno = EAGAIN;
   return -1;
 }
 
@@ -229,7 +227,11 @@ ssize_t fog_lean_refuse(struct fog_lean *s, int error) {
 static ssize_t write_direct(struct fog_lean *s, const struct iovec *iov, int count, size_t total) {
   struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
   ssize_t n = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (n < 0) return fog_lean_refuse(s, errno);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return fog_lean_refuse(s);
+  if (n < 0) {
+    atomic_store(&s->error, errno);
+    return (ssize_t)total;
+  }
   atomic_store(&s->stuck, (size_t)n < total);
   atomic_store(&s->waiting, (size_t)n < total);
   return n;
@@ -238,13 +240,12 @@ static ssize_t write_direct(struct fog_lean *s, const struct iovec *iov, int cou
 static ssize_t write_locked(struct fog_lean *s, const struct iovec *iov, int count, bool *deferred) {
   size_t total = 0;
   for (int i = 0; i < count; i++) total += iov[i].iov_len;
-  int error = atomic_load(&s->error);
-  if (error != 0) return fog_lean_refuse(s, error);
+  if (atomic_load(&s->error) != 0) return (ssize_t)total; /* see the essay: a failure is told to the reader only */
   if (total >= WRITE_DIRECT) {
     if (s->out_to > 0) fog_lean_flush_locked(s);
     if (s->out_to == 0 && atomic_load(&s->error) == 0) return write_direct(s, iov, count, total);
   }
-  if (!fog_lean_accepts(s, total)) return fog_lean_refuse(s, EAGAIN);
+  if (!fog_lean_accepts(s, total)) return fog_lean_refuse(s);
   for (int i = 0; i < count; i++) fog_lean_append(s, iov[i].iov_base, iov[i].iov_len);
   if (s->out_to - s->out_from >= WRITE_FLUSH) fog_lean_flush_locked(s);
   *deferred = s->out_to > 0;
@@ -291,6 +292,8 @@ void fog_lean_drain(struct fog_lean *s) {
 
 bool fog_lean_stuck(const struct fog_lean *s) { return atomic_load_explicit(&s->stuck, memory_order_acquire); }
 
+bool fog_lean_failed(const struct fog_lean *s) { return atomic_load_explicit(&s->error, memory_order_relaxed) != 0; }
+
 bool fog_lean_may_resume(const struct fog_lean *s) {
   return atomic_load(&s->waiting) && !fog_lean_stuck(s);
 }
@@ -303,8 +306,7 @@ bool fog_lean_resume(struct fog_lean *s) {
 
 bool fog_lean_readable(const struct fog_lean *s) {
   return atomic_load_explicit(&s->held, memory_order_acquire) > 0 ||
-         atomic_load_explicit(&s->more, memory_order_relaxed) ||
-         atomic_load_explicit(&s->error, memory_order_relaxed) != 0;
+         atomic_load_explicit(&s->more, memory_order_relaxed) || fog_lean_failed(s);
 }
 
 void fog_lean_connecting(struct fog_lean *s) { atomic_store(&s->connecting, true); }

@@ -7,9 +7,7 @@
 
 #ifdef FOG_PAHO_LEAN
 
-#include <errno.h>
 #include <openssl/err.h>
-#include <stdint.h>
 
 int __real_SSL_set_fd(SSL *ssl, int fd);
 int __real_SSL_pending(const SSL *ssl);
@@ -66,22 +64,20 @@ int fog_lean_tls_read(struct fog_lean *s, SSL *ssl, void *buf, int len, int *err
 }
 
 int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, int *error, bool *deferred) {
-  struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = (size_t)len};
   (void)ssl;
   *error = SSL_ERROR_NONE;
   *deferred = false;
   (void)pthread_mutex_lock(&s->lock);
-  int n = -1;
+  int n = len;
   if (atomic_load(&s->error) != 0) {
-    *error = SSL_ERROR_SYSCALL;
-  } else if (!fog_lean_accepts(s, iov.iov_len)) {
-    (void)fog_lean_refuse(s, EAGAIN);
+    /* told to the reader only */
+  } else if (!fog_lean_accepts(s, (size_t)len)) {
+    n = (int)fog_lean_refuse(s);
     *error = SSL_ERROR_WANT_WRITE;
   } else {
-    fog_lean_append(s, buf, iov.iov_len);
+    fog_lean_append(s, buf, (size_t)len);
     if (s->out_to - s->out_from >= WRITE_FLUSH) fog_lean_flush_locked(s);
     *deferred = s->out_to > 0;
-    n = len;
   }
   (void)pthread_mutex_unlock(&s->lock);
   return n;
@@ -142,7 +138,7 @@ int __wrap_SSL_write(SSL *ssl, const void *buf, int len) {
   if (s == NULL) return __real_SSL_write(ssl, buf, len);
   int rc = fog_lean_tls_write(s, ssl, buf, len, &error, &deferred);
   if (deferred) fog_lean_put_off(s);
-  if (fog_lean_stuck(s)) fog_lean_wake_receiver();
+  if (fog_lean_stuck(s) || fog_lean_failed(s)) fog_lean_wake_receiver();
   return remember(ssl, rc, error);
 }
 
