@@ -24,6 +24,8 @@ void fog_lean_tls_open(struct fog_lean *s, SSL *ssl) {
   (void)pthread_mutex_lock(&s->lock);
   s->ssl = ssl;
   SSL_set_read_ahead(ssl, 1); /* many small records per recv; tls_fill leaves none behind for poll to miss */
+  SSL_set_msg_callback(ssl, NULL); /* Paho's two only format lines for Log, per record, in one static buffer */
+  SSL_set_info_callback(ssl, NULL);
   SSL_set_default_read_buffer_len(ssl, 32768);
   (void)SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   (void)pthread_mutex_unlock(&s->lock);
