@@ -27,8 +27,8 @@ MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 PAHO_DIR  ?= /usr
 CURL_DIR  ?= /usr
 PAHO_A    := $(firstword $(wildcard $(PAHO_DIR)/lib/$(MULTIARCH)/libpaho-mqtt3as.a $(PAHO_DIR)/lib64/libpaho-mqtt3as.a $(PAHO_DIR)/lib/libpaho-mqtt3as.a))
-# PAHO_LEAN=1: what src/core/paho_lean*.c replaces in the static archive; the essays there say why each is correct.
-PAHO_LEAN  ?= 0
+# PAHO_LEAN=0 leaves Paho as packaged; 1: what src/core/paho_lean*.c replaces in the static archive, and why each is correct, the essays there say.
+PAHO_LEAN  ?= 1
 LEAN       := $(and $(filter 1,$(PAHO_LEAN)),$(PAHO_A))
 PAHO_WRAPS := $(if $(LEAN),$(shell sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.h))
 PAHO_LIBS  := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)),-lpaho-mqtt3as) -lssl -lcrypto
