@@ -184,11 +184,14 @@ end
 ---@return fogcloud.Error? err  kinds: those of grant
 function Cloud:products(options) return run(self, "products", {}, start(self, options)) end
 
--- The account's session options: its CA serves the broker too unless said otherwise.
+-- The account's session options: its CA serves the broker too unless another is given.
 local function session_options(self, given)
-  local result = { ca_file = self.options.ca_file, ca_pem = self.options.ca_pem }
+  local result = {}
   for name, value in pairs(self.options.session or {}) do result[name] = value end
   for name, value in pairs(given or {}) do result[name] = value end
+  if result.ca_file == nil and result.ca_pem == nil then
+    result.ca_file, result.ca_pem = self.options.ca_file, self.options.ca_pem
+  end
   return result
 end
 

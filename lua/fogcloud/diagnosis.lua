@@ -5,17 +5,19 @@ local errors = require "fogcloud.errors"
 
 local diagnosis = {}
 
+local CREDENTIALS = "the broker refused the login name, the password or the client id: get new ones with create_client"
+
 -- CONNACK return codes: MQTT 3.1.1, table 3.1, and MQTT 5.0, 3.2.2.2.
 local REFUSALS = {
   [1] = { "mqtt", "the broker does not speak this version of MQTT" },
   [2] = { "mqtt", "the broker does not accept this client id" },
   [3] = { "mqtt", "the broker is not available at the moment", retryable = true },
-  [4] = { "auth", "the broker refused the login name or the password: get new credentials with create_client" },
-  [5] = { "auth", "the broker does not allow this client: get new credentials with create_client" },
+  [4] = { "auth", CREDENTIALS },
+  [5] = { "auth", CREDENTIALS }, -- what mosquitto answers to all three
   [0x84] = { "mqtt", "the broker does not speak this version of MQTT" },
   [0x85] = { "mqtt", "the broker does not accept this client id" },
-  [0x86] = { "auth", "the broker refused the login name or the password: get new credentials with create_client" },
-  [0x87] = { "auth", "the broker does not allow this client: get new credentials with create_client" },
+  [0x86] = { "auth", CREDENTIALS },
+  [0x87] = { "auth", CREDENTIALS },
   [0x88] = { "mqtt", "the broker is not available at the moment", retryable = true },
   [0x89] = { "mqtt", "the broker is busy", retryable = true },
   [0x8A] = { "auth", "the broker has banned this client" },
@@ -28,7 +30,7 @@ local TLS_TEXTS = {
   { "not yet valid", "the broker's certificate is not valid yet, or this machine's clock is wrong" },
   { "[Hh]ostname mismatch", "the certificate is for another host name than mqtthost" },
   { "certificate verify failed", "the broker's certificate is not signed by a trusted authority: check ca_file" },
-  { "No such file", "a certificate file cannot be read: check ca_file" },
+  { "[Nn]o such file", "a certificate file cannot be read: check ca_file" },
 }
 
 local function tls_error(text, fields)

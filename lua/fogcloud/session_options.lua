@@ -83,7 +83,7 @@ function options.check(given, level)
   return result
 end
 
-local CREDENTIALS = { clientid = "string", loginname = "string", password = "string", mqtthost = "string" }
+local CREDENTIALS = { "clientid", "loginname", "password", "mqtthost" }
 
 --- Raises unless the table is what create_client returns; the port that is not used may be missing.
 function options.check_credentials(credentials, opts, level)
@@ -91,8 +91,8 @@ function options.check_credentials(credentials, opts, level)
   if type(credentials) ~= "table" then
     error(("credentials: table expected, got %s"):format(type(credentials)), level)
   end
-  for name, expected in pairs(CREDENTIALS) do
-    if type(credentials[name]) ~= expected or credentials[name] == "" then
+  for _, name in ipairs(CREDENTIALS) do
+    if type(credentials[name]) ~= "string" or credentials[name] == "" then
       error(("credentials: field '%s' must be a non-empty string"):format(name), level)
     end
     if credentials[name]:find("%z") then error(("credentials: field '%s' holds a NUL byte"):format(name), level) end

@@ -45,7 +45,8 @@ local function announce(daemon, as_json)
   if as_json then
     print(cjson.encode { url = info.url, control_url = info.url })
   else
-    print(("# a sandbox is ready; broker: localhost:%d (plain), localhost:%d (TLS)"):format(info.mqtt_port, info.tls_port))
+    local text = "# a sandbox is ready; broker: localhost:%d (plain), localhost:%d (TLS)"
+    print(text:format(info.mqtt_port, info.tls_port))
     local exports = {
       { "FOGCLOUD_BASE_URL", info.url }, { "FOGCLOUD_CLIENT_ID", info.client_id },
       { "FOGCLOUD_CLIENT_SECRET", info.client_secret }, { "FOGCLOUD_CA_FILE", info.ca_file },

@@ -60,7 +60,9 @@ local function start_server(self, options)
   if options.tls then cert, key = self.broker.cert, self.broker.key end
   local server, why = core.server { address = address, port = options.port or 0, tls_cert = cert, tls_key = key }
   if server == nil then return nil, why end
-  self.url = ("%s://%s:%d"):format(options.tls and "https" or "http", options.tls and "localhost" or address, server:port())
+  local scheme, host = "http", address
+  if options.tls then scheme, host = "https", "localhost" end
+  self.url = ("%s://%s:%d"):format(scheme, host, server:port())
   return server
 end
 

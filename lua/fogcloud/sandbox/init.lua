@@ -31,8 +31,9 @@ end
 
 local function fill(self)
   local info = call(self, "GET", "info")
-  self.url, self.ca_file, self.ca, self.app_id, self.devices = info.url, info.ca_file, info.ca, info.app_id, info.devices
-  self.mqtt_port, self.tls_port = info.mqtt_port, info.tls_port
+  for _, name in ipairs { "url", "ca_file", "ca", "app_id", "devices", "mqtt_port", "tls_port" } do
+    self[name] = info[name]
+  end
   self.account = { client_id = info.client_id, client_secret = info.client_secret }
   return self
 end
@@ -108,7 +109,7 @@ end
 
 --- Starts a sandbox as a child of this process, on free ports; it ends with this process at the latest. Blocks until
 --- it is ready (well under a second). Raises when it cannot start.
----@param options table?  seed, faults (a list), data (folder), token_life, rng_seed, tls, lua (interpreter), cert_days, ports
+---@param options table?  seed, faults (a list), data (folder), token_life, rng_seed, tls, lua (interpreter), cert_days
 ---@return fogcloud.Sandbox
 function Sandbox.start(options)
   options = options or {}
@@ -129,7 +130,8 @@ function Sandbox.start(options)
     error("the sandbox does not start: " .. complaint, 2)
   end
   local info = cjson.decode(line)
-  local self = setmetatable({ url = info.url, control_url = info.control_url, pid = pid, fds = { to, from } }, Sandbox)
+  local self = { url = info.url, control_url = info.control_url, pid = pid, fds = { to, from } }
+  setmetatable(self, Sandbox)
   fill(self)
   for _, fault in ipairs(options.faults or {}) do self:fail(fault) end
   return self
@@ -147,7 +149,8 @@ end
 --- What fogcloud.new wants.
 function Sandbox:options()
   return {
-    base_url = self.url, client_id = self.account.client_id, client_secret = self.account.client_secret, ca_pem = self.ca,
+    base_url = self.url, ca_pem = self.ca,
+    client_id = self.account.client_id, client_secret = self.account.client_secret,
   }
 end
 

@@ -50,8 +50,12 @@ local function permission(cloud, params, account)
     local value, refusal = need(params, name)
     if not value then return nil, refusal end
   end
-  if not cloud.state:owns("clients", "clientid", params.client_id, account) then return nil, bad("client_id is unknown") end
-  if not cloud.state:owns("devices", "id", params.device_id, account) then return nil, bad("device_id is unknown") end
+  if not cloud.state:owns("clients", "clientid", params.client_id, account) then
+    return nil, bad("client_id is unknown")
+  end
+  if not cloud.state:owns("devices", "id", params.device_id, account) then
+    return nil, bad("device_id is unknown")
+  end
   return { client_id = params.client_id, device_id = params.device_id }
 end
 

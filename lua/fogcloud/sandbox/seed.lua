@@ -25,7 +25,9 @@ function seed.default()
   }
 end
 
-local ACCOUNT = { client_id = "string", client_secret = "string", apps = "table", products = "table", devices = "table" }
+local ACCOUNT = {
+  client_id = "string", client_secret = "string", apps = "table", products = "table", devices = "table",
+}
 
 local function check_account(account, n)
   if type(account) ~= "table" then return nil, ("account %d: a table expected"):format(n) end

@@ -10,9 +10,10 @@ local SCHEMA = {
   "CREATE TABLE IF NOT EXISTS accounts (client_id TEXT PRIMARY KEY, secret TEXT NOT NULL)",
   "CREATE TABLE IF NOT EXISTS apps (app_id TEXT PRIMARY KEY, account TEXT NOT NULL)",
   "CREATE TABLE IF NOT EXISTS products (productid TEXT PRIMARY KEY, pname TEXT NOT NULL, account TEXT NOT NULL)",
-  "CREATE TABLE IF NOT EXISTS devices (id TEXT PRIMARY KEY, password TEXT NOT NULL, productid TEXT, account TEXT NOT NULL)",
-  "CREATE TABLE IF NOT EXISTS clients (clientid TEXT PRIMARY KEY, loginname TEXT NOT NULL UNIQUE, password TEXT NOT NULL,"
-    .. " app_id TEXT NOT NULL, account TEXT NOT NULL)",
+  "CREATE TABLE IF NOT EXISTS devices (id TEXT PRIMARY KEY, password TEXT NOT NULL, productid TEXT,"
+    .. " account TEXT NOT NULL)",
+  "CREATE TABLE IF NOT EXISTS clients (clientid TEXT PRIMARY KEY, loginname TEXT NOT NULL UNIQUE,"
+    .. " password TEXT NOT NULL, app_id TEXT NOT NULL, account TEXT NOT NULL)",
   "CREATE TABLE IF NOT EXISTS grants (clientid TEXT NOT NULL, device_id TEXT NOT NULL,"
     .. " PRIMARY KEY (clientid, device_id)) WITHOUT ROWID",
   "CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, account TEXT NOT NULL, expires REAL NOT NULL)",
@@ -76,7 +77,8 @@ function State:apply(seed)
       self:query("INSERT OR REPLACE INTO products VALUES (?, ?, ?)", { p.productid, p.pname, id })
     end
     for _, d in ipairs(account.devices or {}) do
-      self:query("INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)", { d.id, core.hash(d.password), d.productid, id })
+      local row = { d.id, core.hash(d.password), d.productid, id }
+      self:query("INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)", row)
     end
   end
   self:query("COMMIT")
@@ -119,7 +121,8 @@ function State:revoke_token(token)
 end
 
 function State:owns(what, column, id, account)
-  return self:first(("SELECT 1 AS one FROM %s WHERE %s = ? AND account = ?"):format(what, column), { id, account }) ~= nil
+  local sql = ("SELECT 1 AS one FROM %s WHERE %s = ? AND account = ?"):format(what, column)
+  return self:first(sql, { id, account }) ~= nil
 end
 
 --- A new MQTT client of an app: clientid, loginname and its password in clear, which is not kept.

@@ -1,0 +1,318 @@
+-- SPDX-License-Identifier: MIT
+
+local fogcloud = require "fogcloud"
+local support = require "spec.support.sandbox"
+
+describe("a session", function()
+  local sandbox, cloud, open
+
+  setup(function()
+    sandbox = support.start()
+    cloud = support.cloud(sandbox)
+  end)
+  teardown(function() sandbox:stop() end)
+  before_each(function() open = {} end)
+  after_each(function()
+    for _, session in ipairs(open) do session:close() end
+    fogcloud.run()
+  end)
+
+  local function keep(session, err)
+    if session then open[#open + 1] = session end
+    return session, err
+  end
+
+  local function connect(opts, devices)
+    return assert(keep(cloud:connect(support.client(sandbox, cloud, devices or { "dev1", "dev2" }), opts)))
+  end
+
+  local function device(id)
+    local d = assert(sandbox:device(id))
+    keep(d.session)
+    return d
+  end
+
+  it("connects over TLS by default, and plain when told", function()
+    local session = connect()
+    assert.matches("up", tostring(session))
+    connect { tls = false }
+    connect { version = "5.0" }
+    connect { ca_file = sandbox.ca_file }
+  end)
+
+  it("hears its devices and nobody else", function()
+    local session, heard = connect({}, { "dev1" }), {}
+    assert.equal(1, session:subscribe("d2c/+/status", 1, function(topic, payload) heard[topic] = payload end))
+    local dev1, dev2 = device "dev1", device "dev2"
+    assert(dev2:report("status", "unheard"))
+    assert(dev1:report("status", "heard"))
+    support.serve_until(function() return heard["d2c/dev1/status"] end)
+    assert.same({ ["d2c/dev1/status"] = "heard" }, heard)
+  end)
+
+  it("loses a device with its permission, and gets it back, on the live connection", function()
+    local session, heard = connect({}, { "dev2" }), {}
+    session:subscribe("d2c/+/status", 1, function(_, payload) heard[#heard + 1] = payload end)
+    local dev1, dev2 = device "dev1", device "dev2"
+    local clientid = session.credentials.clientid
+    for i, change in ipairs { "grant", "revoke", "grant" } do
+      assert(cloud[change](cloud, clientid, "dev1"))
+      assert(dev1:report("status", "one" .. i))
+      assert(dev2:report("status", "two" .. i))
+      support.serve_until(function() return heard[#heard] == "two" .. i end)
+    end
+    assert.same({ "one1", "two1", "two2", "one3", "two3" }, heard)
+  end)
+
+  it("calls all handlers of all matching filters, in the order of subscribing", function()
+    local session, calls = connect(), {}
+    for _, filter in ipairs { "d2c/dev1/#", "d2c/+/status", "d2c/dev1/status", "d2c/dev1/status" } do
+      session:subscribe(filter, 0, function() calls[#calls + 1] = filter end)
+    end
+    device("dev1"):report("status", "x", { qos = 0 })
+    support.serve_until(function() return #calls >= 4 end)
+    assert.same("d2c/dev1/#", calls[1])
+    assert.same("d2c/+/status", calls[2])
+  end)
+
+  for qos = 0, 2 do
+    it("publishes in order with QoS " .. qos, function()
+      local session, got = connect(), {}
+      local d = device "dev1"
+      assert(d.session:subscribe("c2d/dev1/#", qos, function(_, payload, message)
+        got[#got + 1] = tonumber(payload)
+        assert.equal(qos, message.qos)
+      end))
+      for i = 1, 300 do assert(session:publish("c2d/dev1/commands", tostring(i), { qos = qos })) end
+      support.assert_identity(session)
+      assert.is_true(session:flush(20))
+      local stats = support.assert_identity(session)
+      assert.equal(300, stats.acknowledged)
+      support.serve_until(function() return #got == 300 end)
+      for i = 1, 300 do assert.equal(i, got[i]) end
+    end)
+  end
+
+  it("publishes and receives retained messages", function()
+    local d = device "dev1"
+    assert(d:report("status", "kept", { retained = true }))
+    local session, seen = connect(), nil
+    session:subscribe("d2c/dev1/status", 1, function(_, payload, message) seen = { payload, message.retained } end)
+    support.serve_until(function() return seen end)
+    assert.same({ "kept", true }, seen)
+    assert(d.session:publish("d2c/dev1/status", "", { retained = true }))
+    assert(d.session:flush())
+  end)
+
+  it("carries any bytes and large payloads", function()
+    local session, got = connect(), nil
+    local d = device "dev1"
+    d.session:subscribe("c2d/dev1/#", 1, function(_, payload) got = payload end)
+    local bytes = {}
+    for i = 0, 255 do bytes[i + 1] = string.char(i) end
+    local payload = table.concat(bytes):rep(4096) -- 1 MiB
+    session:publish("c2d/dev1/blob", payload, { qos = 1 })
+    support.serve_until(function() return got end)
+    assert.is_true(got == payload)
+  end)
+
+  it("is refused what it has no permission for", function()
+    local session = connect({}, { "dev1" })
+    for _, filter in ipairs { "d2c/dev2/status", "#", "c2d/dev1/#", "$SYS/#", "+/dev1/status" } do
+      local granted, err = session:subscribe(filter, 1, function() end)
+      assert.is_nil(granted)
+      assert.equal("mqtt", err.kind)
+      assert.matches("no permission", tostring(err))
+    end
+  end)
+
+  it("survives a handler that throws, and says so", function()
+    local session, errors_seen, after = connect(), {}, false
+    session:on("error", function(err) errors_seen[#errors_seen + 1] = tostring(err) end)
+    session:subscribe("d2c/dev1/status", 1, function(_, payload)
+      if payload == "bad" then error("boom") end
+      after = true
+    end)
+    local d = device "dev1"
+    d:report("status", "bad")
+    d:report("status", "good")
+    support.serve_until(function() return after end)
+    assert.equal(1, #errors_seen)
+    assert.matches("boom", errors_seen[1])
+    assert.matches("traceback", errors_seen[1])
+  end)
+
+  it("lets a handler yield, call and publish, while others are handled", function()
+    local session, order = connect(), {}
+    session:subscribe("d2c/dev1/status", 1, function(_, payload)
+      if payload == "slow" then
+        assert(#assert(cloud:products()) == 2)
+        fogcloud.sleep(0.2)
+        assert(session:subscribe("d2c/dev2/status", 1, function() end))
+      end
+      order[#order + 1] = payload
+    end)
+    local d = device "dev1"
+    d:report("status", "slow")
+    d:report("status", "fast")
+    support.serve_until(function() return #order == 2 end)
+    assert.same({ "fast", "slow" }, order)
+  end)
+
+  it("runs no handler in a blocking call", function()
+    local session, handled = connect(), 0
+    session:subscribe("d2c/dev1/status", 1, function() handled = handled + 1 end)
+    device("dev1"):report("status", "x")
+    for _ = 1, 3 do assert(cloud:products()) end
+    assert(session:flush())
+    assert.equal(0, handled)
+    support.serve_until(function() return handled == 1 end)
+  end)
+
+  it("reconnects when the broker was killed, restores its subscriptions and sends what was queued", function()
+    local session, events, got = connect { backoff_base = 0.05 }, {}, {}
+    local d = device "dev1"
+    d.session.opts.backoff_base = 0.05
+    session:on("connect", function() events[#events + 1] = "connect" end)
+    session:on("disconnect", function(err) events[#events + 1] = err.kind end)
+    session:subscribe("d2c/dev1/status", 1, function(_, payload) got[#got + 1] = payload end)
+    sandbox:broker "kill"
+    support.serve_until(function() return events[#events] == "mqtt" end)
+    for i = 1, 5 do assert(session:publish("c2d/dev1/commands", tostring(i), { qos = 1 })) end
+    local commands = {}
+    local stats = support.assert_identity(session)
+    assert.equal(5, stats.queued)
+    sandbox:broker "start"
+    support.serve_until(function() return events[#events] == "connect" and d.session.up end)
+    d.session:subscribe("c2d/dev1/#", 1, function(_, payload) commands[#commands + 1] = payload end)
+    assert(session:flush(20))
+    assert(d:report("status", "back"))
+    support.serve_until(function() return got[1] end)
+    assert.same({ "back" }, got)
+    assert.equal(5, support.assert_identity(session).acknowledged)
+  end)
+
+  it("queues up to its bound and then says so", function()
+    local session = connect { out_count = 10, backoff_base = 30 }
+    local gone = false
+    session:on("disconnect", function() gone = true end)
+    sandbox:broker "kill"
+    support.serve_until(function() return gone end)
+    for _ = 1, 10 do assert(session:publish("c2d/dev1/x", "p", { qos = 1 })) end
+    local id, err = session:publish("c2d/dev1/x", "p", { qos = 1 })
+    assert.is_nil(id)
+    assert.equal("overflow", err.kind)
+    local ok, late = session:flush(0.05)
+    assert.is_nil(ok)
+    assert.equal("timeout", late.kind)
+    local dropped = {}
+    session:on("drop", function(drop) dropped[#dropped + 1] = drop end)
+    session:close()
+    fogcloud.run()
+    sandbox:broker "start"
+    assert.equal(10, #dropped)
+    assert.equal("c2d/dev1/x", dropped[1].topic)
+    assert.equal("p", dropped[1].payload)
+  end)
+
+  it("drops the oldest QoS 0 message at the inbound bound, and counts it", function()
+    local session = connect { in_count = 50 }
+    local got = {}
+    session:subscribe("d2c/dev1/status", 0, function(_, payload) got[#got + 1] = tonumber(payload) end)
+    local d = device "dev1"
+    for i = 1, 200 do d.session:publish("d2c/dev1/status", tostring(i), { qos = 0 }) end
+    assert(d.session:flush())
+    d.session:publish("d2c/dev1/status", "201", { qos = 0 })
+    support.serve_until(function() return got[#got] == 201 end)
+    local stats = session:stats()
+    assert.equal(201, stats.received)
+    assert.equal(201, #got + stats.received_dropped)
+    for i = 2, #got do assert.is_true(got[i] > got[i - 1]) end
+  end)
+
+  it("ends every call after close, and close returns at once", function()
+    local session = connect()
+    session:close()
+    session:close()
+    local arguments = { flush = {}, publish = { "a", "p" }, subscribe = { "a", 1, print }, unsubscribe = { "a" } }
+    for call, args in pairs(arguments) do
+      local ok, err = session[call](session, args[1], args[2], args[3])
+      assert.is_nil(ok, call)
+      assert.equal("closed", err.kind)
+    end
+  end)
+
+  describe("cannot be opened with", function()
+    local function refused(change, opts, kind, text)
+      local credentials = support.client(sandbox, cloud)
+      for name, value in pairs(change) do credentials[name] = value end
+      local session, err = keep(cloud:connect(credentials, opts))
+      assert.is_nil(session)
+      assert.equal(kind, err.kind, tostring(err))
+      assert.matches(text, tostring(err))
+      assert.is_nil(tostring(err):find(credentials.password, 1, true))
+    end
+
+    it("a wrong password", function() refused({ password = "wrong" }, {}, "auth", "login name, the password") end)
+    it("a foreign client id", function() refused({ clientid = "other" }, {}, "auth", "client id") end)
+    it("a wrong CA", function()
+      refused({}, { ca_file = "spec/support/other_ca.pem" }, "tls", "trusted authority")
+    end)
+    it("a CA file that is not there", function() refused({}, { ca_file = "/nowhere.pem" }, "tls", "check ca_file") end)
+    it("a plain port for TLS", function() refused({ sslport = sandbox.mqtt_port }, {}, "network", "sslport") end)
+    it("a port that nobody listens on", function() refused({ sslport = 1 }, {}, "network", "is it running") end)
+    it("a host that does not exist", function() refused({ mqtthost = "no.such.host.invalid" }, {}, "network", "no.such") end)
+  end)
+
+  it("asks for fresh credentials once after a refusal", function()
+    local good = support.client(sandbox, cloud)
+    local bad, asked = {}, 0
+    for name, value in pairs(good) do bad[name] = value end
+    bad.password = "revoked"
+    local session = assert(keep(cloud:connect(bad, { credentials = function()
+      asked = asked + 1
+      return good
+    end })))
+    assert.equal(1, asked)
+    assert.matches("up", tostring(session))
+    local none, err = keep(cloud:connect(bad, { credentials = function() return bad end }))
+    assert.is_nil(none)
+    assert.equal("auth", err.kind)
+  end)
+
+  it("raises on wrong use, with the argument named", function()
+    local session = connect()
+    local function raises(text, fn, ...)
+      local ok, err = pcall(fn, ...)
+      assert.is_false(ok)
+      assert.matches(text, err)
+    end
+    raises("topic: .*wildcard", session.publish, session, "c2d/+/x", "p")
+    raises("payload", session.publish, session, "c2d/x", 5)
+    raises("unknown publish option 'qso'", session.publish, session, "c2d/x", "p", { qso = 1 })
+    raises("qos", session.publish, session, "c2d/x", "p", { qos = 3 })
+    raises("filter", session.subscribe, session, "a#", 1, print)
+    raises("handler", session.subscribe, session, "a", 1)
+    raises("unknown event", session.on, session, "message", print)
+    for _, id in ipairs { "a/b", "+", "#", "" } do raises("device id", session.device, session, id) end
+    raises("unknown session option 'tsl'", cloud.connect, cloud, session.credentials, { tsl = true })
+    raises("boolean expected", cloud.connect, cloud, session.credentials, { tls = "no" })
+    raises("field 'clientid'", cloud.connect, cloud, {})
+  end)
+
+  it("talks JSON with a device", function()
+    local session, status, errors_seen = connect(), nil, {}
+    session:on("error", function(err) errors_seen[#errors_seen + 1] = err end)
+    assert.equal(1, session:device("dev1"):on("status", function(value, topic) status = { value.power, topic } end))
+    local d, command = device "dev1", nil
+    assert(d:on_command(function(value, channel) command = { value.power, channel } end))
+    d:report("status", "not JSON")
+    d:report("status", { power = "on" })
+    assert(session:device("dev1"):send("commands", { power = "off" }))
+    support.serve_until(function() return status and command end)
+    assert.same({ "on", "d2c/dev1/status" }, status)
+    assert.same({ "off", "commands" }, command)
+    assert.equal("protocol", errors_seen[1].kind)
+    assert.has_error(function() session:device("dev1"):send("commands", function() end) end)
+  end)
+end)

@@ -1,0 +1,52 @@
+-- SPDX-License-Identifier: MIT
+
+--- A sandbox for a spec file and what its specs do with it again and again.
+local fogcloud = require "fogcloud"
+local sandboxes = require "fogcloud.sandbox"
+
+local support = {}
+
+function support.start(options) return sandboxes.start(options) end
+
+--- A cloud of the sandbox's account; `more` overrides options.
+function support.cloud(sandbox, more)
+  local options = sandbox:options()
+  for name, value in pairs(more or {}) do options[name] = value end
+  return assert(fogcloud.new(options))
+end
+
+--- Credentials of a new client with permission on these devices.
+function support.client(sandbox, cloud, devices)
+  local credentials = assert(cloud:create_client(sandbox.app_id))
+  for _, id in ipairs(devices or {}) do assert(cloud:grant(credentials.clientid, id)) end
+  return credentials
+end
+
+--- Serves handlers until `done()` is true; an error after `seconds` (20).
+function support.serve_until(done, seconds)
+  local core = require "fogcloud.core"
+  local deadline = core.now() + (seconds or 20)
+  while not done() do
+    assert(core.now() < deadline, "it did not happen in time")
+    fogcloud.step(0.05)
+  end
+end
+
+--- Runs a shell command: what it printed (both streams) and its exit code.
+function support.shell(command)
+  local pipe = assert(io.popen(command .. " 2>&1; echo; echo $?", "r"))
+  local text, status = pipe:read("*a"):match("^(.*)\n(%d+)\n$")
+  pipe:close()
+  return text, tonumber(status)
+end
+
+--- The identity that holds at every moment.
+function support.assert_identity(session)
+  local s = session:stats()
+  assert(s.accepted == s.acknowledged + s.failed + s.dropped + s.queued,
+    ("accepted %d ~= acknowledged %d + failed %d + dropped %d + queued %d")
+      :format(s.accepted, s.acknowledged, s.failed, s.dropped, s.queued))
+  return s
+end
+
+return support
