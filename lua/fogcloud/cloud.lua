@@ -1,10 +1,16 @@
 -- SPDX-License-Identifier: MIT
 
---- One FogCloud account: the five calls of the v3 open API, with token and retries.
+--- One FogCloud account: the five calls of the v3 open API, with token and retries, and what is made of them.
+--
+-- Every call takes a last table with `timeout`: seconds over all attempts and waits, default the cloud's. Every call
+-- yields in a task and blocks elsewhere; a task that is cancelled ends its request on the wire.
+local bulk = require "fogcloud.bulk"
+local call = require "fogcloud.call"
 local config = require "fogcloud.config"
+local core = require "fogcloud.core"
 local deadlines = require "fogcloud.deadline"
-local envelope = require "fogcloud.envelope"
 local errors = require "fogcloud.errors"
+local log = require "fogcloud.log"
 local retry = require "fogcloud.retry"
 local stores = require "fogcloud.store"
 local Token = require "fogcloud.token"
@@ -18,180 +24,241 @@ Cloud.__tostring = function(self)
   return ("fogcloud.Cloud (%s, %s)"):format(self.options.base_url, self.options.client_id)
 end
 
-local CALL_OPTIONS = { timeout = true }
+-- Making one -------------------------------------------------------------------------------------------------------
 
-local function check_call_options(options, level)
-  if options == nil then return {} end
-  if type(options) ~= "table" then error("options: table expected, got " .. type(options), level + 1) end
-  for name in pairs(options) do
-    if not CALL_OPTIONS[name] then error(("unknown call option '%s'"):format(tostring(name)), level + 1) end
-  end
-  return options
-end
-
--- What the core wants to know of one request.
-local function request_options(self, token, left, request_id)
-  local o = self.options
-  return {
-    base_url = o.base_url, token = token, encoding = o.encoding, ca_file = o.ca_file, ca_pem = o.ca_pem,
-    proxy = o.proxy, max_body = o.max_body, timeout = left, connect_timeout = math.min(o.connect_timeout, left),
-    request_id = o.request_id and request_id or nil,
+-- Whoever prints a cloud, or walks through it, finds no secret of the account: it lives in the fetcher alone.
+local function token_fetcher(self)
+  local params = {
+    grant_type = "client_credentials", client_id = self.options.client_id, client_secret = self.options.client_secret,
   }
+  self.options.client_secret = nil
+  return function(deadline) return call.run(self, "token", params, { deadline = deadline }) end
 end
 
--- One request: data, or nil, err, and what Retry-After asked for.
-local function attempt(self, endpoint, token, params, deadline, request_id)
-  local left = deadlines.left(deadline, self.host.now())
-  local opts = request_options(self, token, left, request_id)
-  local reply, err = self.pump:request(endpoint, opts, params, deadline)
-  if reply == nil then
-    err.message = errors.redact(err.message, { self.options.client_secret, token })
-    return nil, err
-  end
-  local data
-  data, err = envelope.open(reply, endpoint)
-  if err then err.message = errors.redact(err.message, { self.options.client_secret, token }) end
-  return data, err, retry.after(reply.headers["retry-after"], self.host.wall())
+local function new_redactor(options)
+  local redactor = errors.redactor()
+  redactor:hide(options.client_secret)
+  redactor:hide(options.proxy and options.proxy:match("^%a+://[^/@]*:([^/@]+)@"))
+  return redactor
 end
 
-local function new_request_id(self)
-  return ("%08x%08x"):format(math.floor(self.random() * 2 ^ 31), math.floor(self.random() * 2 ^ 31))
-end
-
--- Waits before the next attempt. False when there is to be none.
-local function wait_turn(self, call, err, retry_after)
-  if call.attempts >= retry.ATTEMPTS or not retry.may_repeat(call.endpoint, err) then return false end
-  local delay = retry.delay(call.attempts, self.random, retry_after)
-  if self.host.now() + delay >= call.deadline or not self.budget:take() then return false end
-  local slept = self.host.sleep(delay)
-  if not slept then call.cancelled = true end
-  return slept
-end
-
-local function finish(self, call, err)
-  if call.cancelled then err = errors.new("cancelled", "the task was cancelled") end
-  err.endpoint = err.endpoint or call.endpoint
-  err.attempts = (err.attempts or 0) + call.attempts
-  err.elapsed = self.host.now() - call.started
-  err.request_id = call.request_id
-  return nil, err
-end
-
-local function refused_token(err) return err.code == 10100 or err.code == 10101 end
-
--- The whole of one call: attempts, waits, and a new token once when the old one is refused.
-local function run(self, endpoint, params, deadline)
-  local call = {
-    endpoint = endpoint, attempts = 0, started = self.host.now(), deadline = deadline,
-    request_id = new_request_id(self),
-  }
-  local authorized, renewed = endpoint ~= "token", false
-  while true do
-    local token, err, data, retry_after
-    if authorized then
-      token, err = self.access:get(deadline)
-      if token == nil then return finish(self, call, err) end
-    end
-    call.attempts = call.attempts + 1
-    data, err, retry_after = attempt(self, endpoint, token, params, deadline, call.request_id)
-    if data ~= nil then
-      self.budget:refill()
-      return data
-    end
-    if authorized and refused_token(err) and not renewed then
-      renewed = true
-      self.access:drop(token)
-    elseif not wait_turn(self, call, err, retry_after) then
-      return finish(self, call, err)
-    end
-  end
-end
-
---- What init.lua calls. Nothing is sent until a call is made.
+--- What init.lua calls. Nothing is sent until a call is made. Wrong options raise.
 ---@param options fogcloud.Options?
+---@param host table
+---@param pump table
+---@return fogcloud.Cloud
 function Cloud.new(options, host, pump)
   options = config.resolve(options, 2)
+  local redactor = new_redactor(options)
   local self = setmetatable({
-    options = options, host = host, pump = pump, random = math.random, budget = retry.budget(),
+    options = options, host = host, pump = pump, budget = retry.budget(), redactor = redactor,
+    random = options.random or retry.random(host.wall() * 1e6 + core.pid() * 7919),
+    logger = log.new(options.log, function(text) return redactor:clean(text) end),
+    counters = { calls = 0, attempts = 0, repeats = 0, failures = 0 },
   }, Cloud)
-  local store = options.store or stores.default(host)
-  local key = ("token %s %s"):format(options.base_url, options.client_id)
-  self.access = Token.new(host, store, key, function(deadline)
-    local params = {
-      grant_type = "client_credentials", client_id = options.client_id, client_secret = options.client_secret,
-    }
-    return run(self, "token", params, deadline)
-  end)
+  self.store = stores.resolve(options.store, host, self.random, 2)
+  self.access = Token.new {
+    host = host, store = self.store, key = ("token %s %s"):format(options.base_url, options.client_id),
+    fetch = token_fetcher(self), random = self.random, logger = self.logger,
+    hide = function(secret) redactor:hide(secret, true) end,
+  }
   return self
 end
 
-local function start(self, options)
-  options = check_call_options(options, 3)
-  return deadlines.after(self.host.now(), options.timeout, self.options.timeout, 3)
+-- Arguments ----------------------------------------------------------------------------------------------------------
+
+local TIMED, CREATION = { timeout = true }, { timeout = true, repeatable = true }
+
+-- How call.run is to make a call that starts now. Level 3 is who called the method.
+local function settings(self, options, allowed)
+  if options ~= nil and type(options) ~= "table" then error("options: table expected, got " .. type(options), 3) end
+  for name in pairs(options or {}) do
+    if not allowed[name] then error(("unknown call option '%s'"):format(tostring(name)), 3) end
+  end
+  options = options or {}
+  return {
+    deadline = deadlines.after(self.host.now(), options.timeout, self.options.timeout, 3),
+    repeatable = options.repeatable, access = self.access,
+  }
 end
 
 local function check_id(name, value)
   if type(value) ~= "string" then error(("%s: string expected, got %s"):format(name, type(value)), 3) end
-  if value == "" or value:find("%c") or value:find("%z") then
-    error(("%s: is empty or holds a control character"):format(name), 3)
-  end
+  if value == "" then error(("%s: is empty"):format(name), 3) end
+  if value:find("%c") or value:find("%z") then error(("%s: holds a control character"):format(name), 3) end
   if not topic_rules.is_utf8(value) then error(("%s: must be UTF-8"):format(name), 3) end
 end
 
-local function check_device(value)
+local function check_device(value, level)
   local ok, why = topic_rules.valid_device_id(value)
-  if not ok then error(("device_id: %s"):format(why), 3) end
+  if not ok then error(("device_id: %s"):format(why), level or 3) end
 end
 
---- The access token: cached, renewed ahead of expiry. Yields in a task, blocks elsewhere; so do all calls below.
----@param options table?  timeout: seconds over all attempts
+-- The five calls -----------------------------------------------------------------------------------------------------
+
+--- The access token: cached, renewed ahead of expiry. Safe to repeat.
+---@param options table?  timeout
 ---@return string? token
----@return fogcloud.Error? err  kinds: auth (wrong access key), api, http, network, tls, timeout, protocol, cancelled
-function Cloud:token(options) return self.access:get(start(self, options)) end
+---@return fogcloud.Error? err  kinds: auth (wrong access key), api, http, network, tls, timeout, protocol, closed,
+---                             cancelled
+function Cloud:token(options)
+  local how = settings(self, options, TIMED)
+  if self.closed then return nil, errors.new("closed", "the cloud is closed") end
+  return self.access:get(how.deadline)
+end
 
 --- Creates an MQTT client. Not repeated once it may have reached the server, for a second call makes a second client.
---- Keep what it returns: the password can never be had again.
+--- Keep what it returns: the password can never be had again. See `client`.
 ---@param app_id string
+---@param options table?  timeout; repeatable: true allows a second client to be made when a reply was lost
 ---@return table? credentials  clientid, loginname, password, mqtthost, mqttport, sslport, endpoint
----@return fogcloud.Error? err  kinds: api, auth, http, network, tls, timeout, protocol, cancelled
+---@return fogcloud.Error? err  kinds: api, auth, http, network, tls, timeout, protocol, closed, cancelled
 function Cloud:create_client(app_id, options)
   check_id("app_id", app_id)
-  return run(self, "create_client", { app_id = app_id }, start(self, options))
+  local data, err = call.run(self, "create_client", { app_id = app_id }, settings(self, options, CREATION))
+  if data then self.redactor:hide(data.password, true) end
+  return data, err
 end
 
 --- Lets an MQTT client talk to a device. Safe to repeat; repeated by itself on loss.
 ---@param clientid string   the `clientid` that create_client returned
 ---@param device_id string  1 to 128 bytes, without `/`, `+`, `#`
+---@param options table?    timeout
 ---@return table? permission  client_id, device_id
----@return fogcloud.Error? err  kinds: api, auth, http, network, tls, timeout, protocol, cancelled
+---@return fogcloud.Error? err  kinds: api, auth, http, network, tls, timeout, protocol, closed, cancelled
 function Cloud:grant(clientid, device_id, options)
   check_id("clientid", clientid)
   check_device(device_id)
-  return run(self, "grant", { client_id = clientid, device_id = device_id }, start(self, options))
+  return call.run(self, "grant", { client_id = clientid, device_id = device_id }, settings(self, options, TIMED))
 end
 
 --- Takes that away; at once, on live connections too. Safe to repeat; repeated by itself on loss.
+---@param clientid string
+---@param device_id string
+---@param options table?  timeout
 ---@return table? permission  client_id, device_id
 ---@return fogcloud.Error? err  kinds: those of grant
 function Cloud:revoke(clientid, device_id, options)
   check_id("clientid", clientid)
   check_device(device_id)
-  return run(self, "revoke", { client_id = clientid, device_id = device_id }, start(self, options))
+  return call.run(self, "revoke", { client_id = clientid, device_id = device_id }, settings(self, options, TIMED))
 end
 
 --- The account's products; an empty account gives an empty list. Safe to repeat; repeated by itself on loss.
+---@param options table?  timeout
 ---@return table[]? products  { productid=, pname= }
 ---@return fogcloud.Error? err  kinds: those of grant
-function Cloud:products(options) return run(self, "products", {}, start(self, options)) end
+function Cloud:products(options) return call.run(self, "products", {}, settings(self, options, TIMED)) end
 
--- The account's session options: its CA serves the broker too unless another is given.
-local function session_options(self, given)
+-- Many at once -------------------------------------------------------------------------------------------------------
+
+local function for_all(self, endpoint, clientid, ids, options)
+  check_id("clientid", clientid)
+  if type(ids) ~= "table" then error("ids: table expected, got " .. type(ids), 3) end
+  for _, id in ipairs(ids) do check_device(id, 4) end
+  options = bulk.check(options, 3)
+  local function one(id, observe)
+    local how = settings(self, { timeout = options.timeout }, TIMED)
+    how.observe = observe
+    return call.run(self, endpoint, { client_id = clientid, device_id = id }, how)
+  end
+  return bulk.run(self.host, endpoint .. "_all", ids, one, options)
+end
+
+--- Lets an MQTT client talk to many devices: several calls in flight, as many as the server bears. Safe to repeat.
+---@param clientid string
+---@param ids string[]
+---@param options fogcloud.BulkOptions?  concurrency, progress, timeout for each
+---@return table? results  true per id, in the order given
+---@return fogcloud.Error? err  of the first that failed, or cancelled; err.results has true, an error, or nil (not
+---                             tried) per id
+function Cloud:grant_all(clientid, ids, options) return for_all(self, "grant", clientid, ids, options) end
+
+--- Takes that away from all of them. Safe to repeat.
+---@param clientid string
+---@param ids string[]
+---@param options fogcloud.BulkOptions?
+---@return table? results
+---@return fogcloud.Error? err  as with grant_all
+function Cloud:revoke_all(clientid, ids, options) return for_all(self, "revoke", clientid, ids, options) end
+
+-- Kept clients -------------------------------------------------------------------------------------------------------
+
+local function client_key(self, app_id)
+  return ("client %s %s %s"):format(self.options.base_url, self.options.client_id, app_id)
+end
+
+-- What a store takes: the flat fields. `value` is what delete compares.
+local function client_record(credentials)
+  local record = { value = credentials.clientid }
+  for name, field in pairs(credentials) do
+    local kind = type(field)
+    if kind == "string" or kind == "number" or kind == "boolean" then record[name] = field end
+  end
+  return record
+end
+
+local function kept_client(self, key)
+  local record, err = self.store:get(key)
+  if record == nil then return nil, err end
+  record.value = nil
+  self.redactor:hide(record.password, true)
+  return record
+end
+
+-- The holder of the lock looks again; a client that was created is given out even if it cannot be kept.
+local function create_and_keep(self, key, app_id, how)
+  local credentials, err = kept_client(self, key)
+  if credentials or err then return credentials, err end
+  credentials, err = call.run(self, "create_client", { app_id = app_id }, how)
+  if credentials == nil then return nil, err end
+  self.redactor:hide(credentials.password, true)
+  local kept, why = self.store:set(key, client_record(credentials))
+  if not kept then self.logger:write("error", "the created client could not be kept", { err = why }) end
+  return credentials
+end
+
+--- The client of an application that is kept in the cloud's store; created and kept if there is none, once among all
+--- that share the store. Safe to repeat.
+---@param app_id string?  default the cloud's app_id
+---@param options table?  timeout
+---@return table? credentials  as of create_client
+---@return fogcloud.Error? err  kinds: those of create_client; protocol when what is kept cannot be read
+function Cloud:client(app_id, options)
+  app_id = app_id or self.options.app_id
+  check_id("app_id", app_id)
+  local how, key = settings(self, options, TIMED), client_key(self, app_id)
+  local credentials, err = kept_client(self, key)
+  if credentials or err then return credentials, err end
+  local unlock, why = self.store:lock(key, how.deadline)
+  if unlock == nil then return nil, why end
+  credentials, err = create_and_keep(self, key, app_id, how)
+  unlock()
+  return credentials, err
+end
+
+--- Forgets the kept client of an application, so that `client` creates another. Safe to repeat.
+---@param app_id string?      default the cloud's app_id
+---@param credentials table?  only if it is this one that is kept
+---@return boolean? ok
+---@return fogcloud.Error? err  kind protocol: the store cannot be written
+function Cloud:forget_client(app_id, credentials)
+  app_id = app_id or self.options.app_id
+  check_id("app_id", app_id)
+  return self.store:delete(client_key(self, app_id), credentials and { value = credentials.clientid })
+end
+
+-- Sessions -----------------------------------------------------------------------------------------------------------
+
+--- Options of a session with the account's defaults: its authorities serve the broker too unless said otherwise.
+---@param given fogcloud.SessionOptions?
+---@return table
+function Cloud:session_options(given)
   local result = {}
   for name, value in pairs(self.options.session or {}) do result[name] = value end
   for name, value in pairs(given or {}) do result[name] = value end
-  if result.ca_file == nil and result.ca_pem == nil then
-    result.ca_file, result.ca_pem = self.options.ca_file, self.options.ca_pem
-  end
+  local own_trust = result.ca_file ~= nil or result.ca_pem ~= nil
+  if not own_trust then result.ca_file, result.ca_pem = self.options.ca_file, self.options.ca_pem end
   return result
 end
 
@@ -201,30 +268,35 @@ end
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, cancelled
 function Cloud:connect(credentials, options)
-  return require("fogcloud.session").connect(credentials, session_options(self, options), 2)
+  return require("fogcloud.session").connect(credentials, self:session_options(options), 2)
 end
 
---- Creates a client, grants it the devices and connects: all of the above in one. A client that could not be
---- connected is in err.credentials.
----@param options table  app_id, devices (a list of ids), credentials (instead of app_id), session (options)
+--- Creates a client, grants it the devices and connects: all of the above in one. When the broker refuses the client
+--- later, another is made and granted.
+---@param options fogcloud.OpenOptions  app_id, devices, credentials, keep, session; see open.lua
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err
+---@return table? credentials  of the client, also when it could not be connected
 function Cloud:open(options)
-  if type(options) ~= "table" then error("options: table expected, got " .. type(options), 2) end
-  local credentials, err = options.credentials, nil
-  if credentials == nil then
-    check_id("app_id", options.app_id)
-    credentials, err = self:create_client(options.app_id)
-  end
-  if credentials == nil then return nil, err end
-  for _, device_id in ipairs(options.devices or {}) do
-    local granted
-    granted, err = self:grant(credentials.clientid, device_id)
-    if granted == nil then return nil, err, credentials end
-  end
-  local session
-  session, err = self:connect(credentials, options.session)
-  return session, err, credentials
+  return require("fogcloud.open").open(self, options, 2)
 end
+
+-- The rest -----------------------------------------------------------------------------------------------------------
+
+--- Counters since the cloud was made: calls, attempts, repeats, failures; token_fetches, token_failures,
+--- token_renewals, token_refusals; budget, what is left of the repetitions.
+---@return table<string, number>
+function Cloud:stats()
+  local result = { budget = self.budget.left }
+  for name, value in pairs(self.counters) do result[name] = value end
+  for name, value in pairs(self.access.counters) do result["token_" .. name] = value end
+  return result
+end
+
+--- Ends the cloud: calls from now on, and the waits of those under way, return nil, err of kind closed. Sessions live
+--- on. Harmless twice.
+function Cloud:close() self.closed = true end
+
+Cloud.__close = Cloud.close
 
 return Cloud

@@ -1,86 +1,82 @@
 -- SPDX-License-Identifier: MIT
 
 --- What `fogcloud.new` takes: options, then FOGCLOUD_* variables, then a profile file; checked in one place.
+--
+-- The profile file is `$XDG_CONFIG_HOME/fogcloud/profiles.json` (or `~/.config/fogcloud/profiles.json`): one object of
+-- profiles by name, each an object of options. It holds secrets, so it must be its owner's alone (chmod 600).
+-- Whatever is wrong raises and names the option and where its value came from; a value is never quoted.
 local cjson = require "cjson"
+local core = require "fogcloud.core"
 
 local config = {}
 
 ---@class (exact) fogcloud.Options
----@field base_url string?              where the API is; https, or http to a loopback address
+---@field base_url string?              where the API is; https, or http to a loopback address. No default
 ---@field client_id string?             Access Key ID
 ---@field client_secret string?         Access Key Secret
+---@field app_id string?                the application that `client` and `open` use when they are given none
 ---@field ca_file string?               PEM file of the authorities to trust instead of the system's
 ---@field ca_pem string?                the same as text
 ---@field encoding "form"|"json"|nil    default "form"
 ---@field timeout number?               seconds for a call with all its attempts, default 30
+---@field attempt_timeout number?       seconds for one attempt of a call that may be repeated, default 10
 ---@field connect_timeout number?       seconds for one connection, default 10
 ---@field max_body number?              bytes of a reply at most, default 4 MiB
 ---@field proxy string?                 URL of an HTTP proxy; without it none is used, whatever the environment says
 ---@field allow_insecure_http boolean?  lets http:// go to other hosts than this one
 ---@field request_id boolean?           send X-Request-Id with every request
 ---@field profile string?               the profile's name, default "default"
+---@field store string|table|nil        where tokens and clients are kept: "memory" (default), "file", "file:FOLDER", or
+---                                     a store (see store/init.lua)
+---@field log string|function|nil       "debug", "info", "warn", "error" (to stderr) or fn(level, message, fields)
+---@field random function?              gives numbers in [0, 1), for jitter and request ids
 ---@field session table?                defaults of session options
 
 local SPEC = {
-  base_url = "string", client_id = "string", client_secret = "string", ca_file = "string", ca_pem = "string",
-  encoding = "string", timeout = "number", connect_timeout = "number", max_body = "number", proxy = "string",
-  allow_insecure_http = "boolean", request_id = "boolean", profile = "string", session = "table", store = "table",
+  base_url = "string", client_id = "string", client_secret = "string", app_id = "string", ca_file = "string",
+  ca_pem = "string", encoding = "string", timeout = "number", attempt_timeout = "number", connect_timeout = "number",
+  max_body = "number", proxy = "string", allow_insecure_http = "boolean", request_id = "boolean", profile = "string",
+  store = "string or table", log = "string or function", random = "function", session = "table",
 }
 
 local VARIABLES = {
   base_url = "FOGCLOUD_BASE_URL", client_id = "FOGCLOUD_CLIENT_ID", client_secret = "FOGCLOUD_CLIENT_SECRET",
-  ca_file = "FOGCLOUD_CA_FILE", profile = "FOGCLOUD_PROFILE",
+  app_id = "FOGCLOUD_APP_ID", ca_file = "FOGCLOUD_CA_FILE", profile = "FOGCLOUD_PROFILE",
 }
 
-local DEFAULTS = { encoding = "form", timeout = 30, connect_timeout = 10, max_body = 4 * 1024 * 1024 }
+local DEFAULTS = {
+  encoding = "form", timeout = 30, attempt_timeout = 10, connect_timeout = 10, max_body = 4 * 1024 * 1024,
+  profile = "default", store = "memory",
+}
 
-local function check_types(given, level)
-  for name, value in pairs(given) do
-    local expected = SPEC[name]
-    if expected == nil then error(("unknown option '%s'"):format(tostring(name)), level) end
-    if type(value) ~= expected then
-      error(("option '%s': %s expected, got %s"):format(name, expected, type(value)), level)
-    end
-    if expected == "string" and name ~= "ca_pem" and (value == "" or value:find("%c") or value:find("%z")) then
-      error(("option '%s' is empty or holds a control character"):format(name), level)
-    end
+local REQUIRED = { "base_url", "client_id", "client_secret" }
+local MULTILINE = { ca_pem = true }
+local CHOICES = {
+  encoding = { { form = true, json = true }, "'form' or 'json'" },
+  log = { { debug = true, info = true, warn = true, error = true }, "'debug', 'info', 'warn' or 'error'" },
+}
+
+-- What to say after the name of an option that has a wrong value, nil when it is right.
+local function complaint(name, value)
+  local expected = SPEC[name]
+  if not expected:find(type(value), 1, true) then return (": %s expected, got %s"):format(expected, type(value)) end
+  if type(value) == "number" and not (value > 0 and value < math.huge) then return ": a positive number expected" end
+  if type(value) ~= "string" then return nil end
+  if value == "" then return " is empty" end
+  local choice = CHOICES[name]
+  if choice and not choice[1][value] then return (": %s expected"):format(choice[2]) end
+  if not MULTILINE[name] and (value:find("%c") or value:find("%z")) then return " holds a control character" end
+  return nil
+end
+
+-- Takes over what `source` has and nobody before it had; `label(name)` says where a value came from.
+local function merge(result, source, label, level)
+  for name, value in pairs(source) do
+    if SPEC[name] == nil then error(("unknown %s"):format(label(name)), level + 1) end
+    local why = complaint(name, value)
+    if why then error(label(name) .. why, level + 1) end
+    if result[name] == nil then result[name] = value end
   end
-end
-
-local LOOPBACK = { ["localhost"] = true, ["[::1]"] = true }
-
-local function is_loopback(host) return LOOPBACK[host] or host:find("^127%.%d+%.%d+%.%d+$") ~= nil end
-
---- Raises unless the URL is one the token may be sent to.
-local function check_url(options, level)
-  local scheme, authority, rest = options.base_url:match("^(%a+)://([^/?#]+)(.*)$")
-  if scheme == nil then error("option 'base_url': a URL like https://host expected", level) end
-  if scheme ~= "https" and scheme ~= "http" then error("option 'base_url': https:// expected", level) end
-  if authority:find("@", 1, true) then error("option 'base_url' may hold no user name or password", level) end
-  if rest:find("[?#]") then error("option 'base_url' may hold no query or fragment", level) end
-  local host = authority:gsub(":%d+$", "")
-  if scheme == "http" and not is_loopback(host) and not options.allow_insecure_http then
-    error(("option 'base_url': http:// to '%s' would show the secret to the network; use https://, or say "
-      .. "allow_insecure_http = true"):format(host), level)
-  end
-end
-
---- Where profiles are kept.
-function config.profile_path(getenv)
-  local home = getenv("XDG_CONFIG_HOME")
-  if home == nil or home == "" then home = (getenv("HOME") or "") .. "/.config" end
-  return home .. "/fogcloud/profiles.json"
-end
-
-local function read_profile(name, getenv)
-  local file = io.open(config.profile_path(getenv), "r")
-  if file == nil then return {} end
-  local text = file:read("*a")
-  file:close()
-  local ok, profiles = pcall(cjson.decode, text)
-  if not ok or type(profiles) ~= "table" then return {} end
-  local profile = profiles[name]
-  return type(profile) == "table" and profile or {}
 end
 
 local function from_environment(getenv)
@@ -92,34 +88,84 @@ local function from_environment(getenv)
   return found
 end
 
+--- Where profiles are kept.
+---@param getenv fun(name: string): string?
+---@return string path
+function config.profile_path(getenv)
+  local home = getenv("XDG_CONFIG_HOME")
+  if home == nil or home == "" then home = (getenv("HOME") or "") .. "/.config" end
+  return home .. "/fogcloud/profiles.json"
+end
+
+local function decode_profiles(text, path, level)
+  local ok, profiles = pcall(cjson.decode, text)
+  if not ok or type(profiles) ~= "table" then
+    error(("profile file %s: a JSON object of profiles expected"):format(path), level + 1)
+  end
+  return profiles
+end
+
+-- The profile's options; none when there is no file. A profile that was asked for by name must be there.
+local function read_profile(name, path, asked, level)
+  local text, why, detail = core.file.read(path)
+  if text == nil and why ~= "absent" then error(("profile file %s: %s"):format(path, detail), level + 1) end
+  local profile = text and decode_profiles(text, path, level + 1)[name]
+  if profile == nil and asked then
+    error(("option 'profile': there is no profile '%s' in %s"):format(name, path), level + 1)
+  end
+  if profile ~= nil and type(profile) ~= "table" then
+    error(("profile file %s: '%s' is no object"):format(path, name), level + 1)
+  end
+  return profile or {}
+end
+
+local function is_loopback(host)
+  host = host:lower()
+  return host == "localhost" or host == "[::1]" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
+end
+
+-- Why the token may not be sent to this URL, nil when it may.
+local function url_complaint(url, allow_insecure)
+  local scheme, authority, rest = url:match("^(%a+)://([^/?#\\]+)([^\\]*)$")
+  scheme = scheme and scheme:lower()
+  if scheme ~= "https" and scheme ~= "http" then return "a URL that begins with https:// expected" end
+  if url:find("%s") then return "holds a blank" end
+  if authority:find("@", 1, true) then return "may hold no user name or password" end
+  if rest:find("[?#]") then return "may hold no query or fragment" end
+  local host = authority:gsub(":%d+$", "")
+  if scheme == "http" and not is_loopback(host) and not allow_insecure then
+    return ("http:// to '%s' shows the secret to the network; use https://, or say allow_insecure_http = true"):format(
+      host)
+  end
+  return nil
+end
+
+local function check_whole(result, level)
+  for _, name in ipairs(REQUIRED) do
+    if result[name] == nil then
+      error(("option '%s' is missing: give it, set %s, or use a profile"):format(name, VARIABLES[name]), level + 1)
+    end
+  end
+  local why = url_complaint(result.base_url, result.allow_insecure_http)
+  if why then error("option 'base_url': " .. why, level + 1) end
+end
+
 --- The options in force. Wrong ones raise at the caller of the caller; missing ones too, with where they may come from.
 ---@param given fogcloud.Options?
 ---@param level integer?
----@param getenv fun(name: string): string?  os.getenv, for specs to replace
+---@param getenv (fun(name: string): string?)?  os.getenv, for specs to replace
 ---@return table
 function config.resolve(given, level, getenv)
   level, given, getenv = (level or 1) + 1, given or {}, getenv or os.getenv
   if type(given) ~= "table" then error("options: table expected, got " .. type(given), level) end
-  check_types(given, level + 1)
-  local environment = from_environment(getenv)
-  local profile = read_profile(given.profile or environment.profile or "default", getenv)
   local result = {}
-  for name in pairs(SPEC) do
-    result[name] = given[name]
-    if result[name] == nil then result[name] = environment[name] end
-    if result[name] == nil then result[name] = profile[name] end
-    if result[name] == nil then result[name] = DEFAULTS[name] end
-  end
-  check_types(result, level + 1)
-  for _, name in ipairs { "base_url", "client_id", "client_secret" } do
-    if result[name] == nil then
-      error(("option '%s' is missing: give it, set %s, or use a profile"):format(name, VARIABLES[name]), level)
-    end
-  end
-  if result.encoding ~= "form" and result.encoding ~= "json" then
-    error("option 'encoding': 'form' or 'json' expected", level)
-  end
-  check_url(result, level + 1)
+  merge(result, given, function(name) return ("option '%s'"):format(tostring(name)) end, level)
+  merge(result, from_environment(getenv), function(name) return VARIABLES[name] end, level)
+  local path = config.profile_path(getenv)
+  local profile = read_profile(result.profile or DEFAULTS.profile, path, result.profile ~= nil, level)
+  merge(result, profile, function(name) return ("option '%s' in %s"):format(tostring(name), path) end, level)
+  merge(result, DEFAULTS, tostring, level)
+  check_whole(result, level)
   return result
 end
 

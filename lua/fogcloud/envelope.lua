@@ -4,67 +4,123 @@
 --- problem. Pure.
 --
 -- `meta.code` decides whenever the body is an envelope, whatever the HTTP status; the status only where it is not.
+-- A body that was cut off on the way may be asked for again (err.retryable); one that is not the API's may not.
+-- No part of a body that looks like JSON is ever quoted: it may hold a password or a token.
 local cjson = require "cjson"
 local errors = require "fogcloud.errors"
 
 local envelope = {}
 
+-- A decoder of our own: what a program sets in its cjson must not change ours.
+local decoder = cjson.new()
+decoder.decode_max_depth(64)
+decoder.decode_invalid_numbers(false)
+
 local CODES = {
-  [10000] = { "api", "bad parameter: %s" },
-  [10050] = { "api", "the cloud had an internal error: %s", retryable = true },
-  [10100] = { "auth", "the access token has expired: %s" },
-  [10101] = { "auth", "the access token is not valid: %s" },
+  [10000] = { "api", "a parameter is wrong: %s" },
+  [10050] = { "api", "the cloud has an internal error; try again later: %s", retryable = true },
+  [10100] = { "auth", "the cloud says that the access token has expired, though it was just renewed: %s" },
+  [10101] = { "auth", "the cloud refuses the access token, though it was just renewed: is the access key still "
+    .. "enabled? (%s)" },
+}
+local WRONG_KEY = "the access key id or secret is wrong: check client_id and client_secret (%s)"
+
+-- What each call's data must have; the rest is handed on as it came.
+local FIELDS = {
+  token = { access_token = "string" },
+  create_client = {
+    clientid = "string", loginname = "string", password = "string", mqtthost = "string", mqttport = "number",
+    sslport = "number",
+  },
+  grant = {}, revoke = {}, products = {},
 }
 
-local function excerpt(text)
-  local short = text:sub(1, 80):gsub("[%c\127-\255]+", " ")
-  return short .. (#text > 80 and " ..." or "")
+local function of_refusal(status, fields)
+  if status == 429 then return errors.new("http", "too many requests: the server asks for a slower pace", fields) end
+  if status >= 500 then
+    return errors.new("http", "the server is in trouble; try again later", fields)
+  end
+  if status == 401 or status == 403 then
+    return errors.new("auth", "the server refuses access, not in the API's words: check base_url and proxy", fields)
+  end
+  if status == 404 then
+    return errors.new("http", "there is no FogCloud API at this address: check base_url", fields)
+  end
+  return errors.new("http", "the server refuses the request, not in the API's words: check base_url", fields)
 end
 
-local function from_status(reply)
-  local status = reply.status
+-- What a body that is no envelope means.
+local function of_status(reply, decoded)
+  local status, body = reply.status, reply.body
   local fields = { status = status, retryable = status == 429 or status >= 500 }
   if status >= 300 and status < 400 then
-    local text = "the server answered with a redirect, which is not followed: check base_url"
-    return errors.new("http", text, fields)
+    return errors.new("http", "the server redirects, which is not followed: check base_url", fields)
   end
-  if status >= 400 then
-    return errors.new("http", ("the server answered with HTTP status %d"):format(status), fields)
+  if status >= 400 then return of_refusal(status, fields) end
+  if body == "" then
+    fields.retryable = true
+    return errors.new("protocol", "the reply has an empty body", fields)
   end
-  fields.retryable = true
-  if reply.body == "" then return errors.new("protocol", "the server answered with an empty body", fields) end
-  local text = "the answer is not the API's: check base_url; it begins: " .. excerpt(reply.body)
-  if reply.body:find("^%s*[{%[]") then text = "the answer is broken JSON or no envelope: " .. excerpt(reply.body) end
-  fields.retryable = reply.body:find("^%s*{") ~= nil -- cut off on the way; HTML or a foreign API stays what it is
+  if not decoded and body:find("^%s*{") then
+    fields.retryable = true
+    return errors.new("protocol", "the reply is broken JSON: it was cut off on the way", fields)
+  end
+  if decoded then
+    return errors.new("protocol", "the reply is JSON but no envelope of the API's: check base_url", fields)
+  end
+  local text = "the reply is not the API's: check base_url; it begins: " .. errors.one_line(body, 60)
   return errors.new("protocol", text, fields)
+end
+
+local function of_code(meta, reply, endpoint)
+  local said = type(meta.message) == "string" and errors.one_line(meta.message) or "no message"
+  local known = CODES[meta.code] or { "api", "the cloud refuses the call: %s" }
+  local kind, text = known[1], known[2]
+  if endpoint == "token" and meta.code == 10000 then
+    kind, text = "auth", WRONG_KEY
+  end
+  local fields = { code = meta.code, status = reply.status, retryable = known.retryable or false }
+  return errors.new(kind, text:format(said), fields)
+end
+
+-- Whole numbers as integers where Lua has them: a port is to print as 1883, not as 1883.0.
+local to_integer = math.tointeger or function(number) return number end
+
+local function whole(value)
+  if type(value) == "number" then return to_integer(value) or value end
+  if type(value) == "table" then
+    for name, field in pairs(value) do value[name] = whole(field) end
+  end
+  return value
 end
 
 local function is_envelope(value)
   return type(value) == "table" and type(value.meta) == "table" and type(value.meta.code) == "number"
-    and type(value.data) == "table"
 end
 
-local function from_code(meta, reply, endpoint)
-  local text = type(meta.message) == "string" and meta.message or "no message"
-  local known = CODES[meta.code] or { "api", "the cloud refused the call: %s" }
-  local kind, message = known[1], known[2]:format(text)
-  if endpoint == "token" and meta.code == 10000 then
-    kind = "auth"
-    message = ("the access key id or secret is wrong: check client_id and client_secret (%s)"):format(text)
+-- The name of a field that is missing or of a wrong type, nil when all are there.
+local function missing_field(endpoint, data)
+  for name, expected in pairs(FIELDS[endpoint] or {}) do
+    if type(data[name]) ~= expected or data[name] == "" then return name end
   end
-  return errors.new(kind, message, { code = meta.code, status = reply.status, retryable = known.retryable or false })
+  return nil
 end
 
 --- The `data` of a reply.
 ---@param reply table       status, body
----@param endpoint string?  "token" for its own words
+---@param endpoint string?  which of the five calls, for the fields it must have and for its own words
 ---@return table? data      unknown fields are kept
 ---@return fogcloud.Error? err  kinds: api, auth, http, protocol
 function envelope.open(reply, endpoint)
-  local ok, value = pcall(cjson.decode, reply.body)
-  if not ok or not is_envelope(value) then return nil, from_status(reply) end
-  if value.meta.code ~= 0 then return nil, from_code(value.meta, reply, endpoint) end
-  return value.data
+  local decoded, value = pcall(decoder.decode, reply.body)
+  if not decoded or not is_envelope(value) then return nil, of_status(reply, decoded) end
+  if value.meta.code ~= 0 then return nil, of_code(value.meta, reply, endpoint) end
+  local wrong = type(value.data) ~= "table" and "data" or missing_field(endpoint, value.data)
+  if wrong then
+    local text = ("the reply has no usable '%s'"):format(wrong)
+    return nil, errors.new("protocol", text, { status = reply.status, code = 0, retryable = false })
+  end
+  return whole(value.data)
 end
 
 return envelope

@@ -3,9 +3,9 @@
 --- What may be repeated, when, and how often. Pure: the clock and the randomness are given.
 --
 -- Full jitter: before attempt n + 1 a wait drawn from 0 to min(cap, base * 2^(n - 1)), but never less than a sensible
--- Retry-After. A budget per cloud keeps an outage from being answered with a storm: every repetition costs a token of
--- a bucket that successes refill a little, so that in the long run at most a tenth more requests are sent than calls
--- are made.
+-- Retry-After. A budget per cloud keeps an outage from being answered with a storm: every repetition costs one of a
+-- bucket that every call refills by a tenth, so that once it is spent, at most a tenth more requests are sent than
+-- calls are made.
 local retry = {}
 
 retry.BASE, retry.CAP, retry.ATTEMPTS = 0.2, 10, 4
@@ -13,18 +13,29 @@ retry.BASE, retry.CAP, retry.ATTEMPTS = 0.2, 10, 4
 -- Calls that do no harm when they arrive twice.
 local REPEATABLE = { token = true, products = true, grant = true, revoke = true }
 
---- Whether a call may be sent again after this error. 10100 and 10101 are not decided here: they want a new token
+-- In what the TLS library says: a matter of trust or of configuration, which no repetition heals.
+local LASTING_TLS = { "certificate", "verif", "wrong version", "unsupported protocol", "alert", "hostname", "CAfile" }
+
+local function is_lasting(err)
+  for _, word in ipairs(LASTING_TLS) do
+    if err.message:find(word, 1, true) then return true end
+  end
+  return false
+end
+
+-- Kinds that say nothing of themselves: whether they may be repeated hangs on the call alone.
+local PASSING = { network = true, timeout = true }
+
+--- Whether the call may be sent again after this error. 10100 and 10101 are not decided here: they want a new token
 --- first.
 ---@param endpoint string
 ---@param err fogcloud.Error
+---@param allowed boolean?  the caller allows a second delivery of a call that is not repeatable by itself
 ---@return boolean
-function retry.may_repeat(endpoint, err)
-  if err.kind == "tls" or err.kind == "cancelled" or err.kind == "overflow" or err.kind == "closed" then
-    return false
-  end
-  if not REPEATABLE[endpoint] then return err.kind == "network" and err.sent == false end
-  if err.kind == "network" or err.kind == "timeout" then return true end
-  return err.retryable == true
+function retry.may_repeat(endpoint, err, allowed)
+  local transport = PASSING[err.kind] or (err.kind == "tls" and not is_lasting(err))
+  if not REPEATABLE[endpoint] and not allowed then return transport and err.sent == false end
+  return transport or (err.retryable == true and err.kind ~= "cancelled" and err.kind ~= "closed")
 end
 
 local MONTHS = {
@@ -43,16 +54,17 @@ local function http_date(text)
   local pattern = "^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$"
   local day, month, year, hour, minute, second = text:match(pattern)
   if day == nil or MONTHS[month] == nil then return nil end
-  return ((days(tonumber(year), MONTHS[month], tonumber(day)) * 24 + hour) * 60 + minute) * 60 + second
+  local midnight = days(tonumber(year), MONTHS[month], tonumber(day)) * 86400
+  return midnight + tonumber(hour) * 3600 + tonumber(minute) * 60 + tonumber(second)
 end
 
 --- Seconds to wait by a Retry-After header (RFC 9110, 10.2.3); nil when it is missing, negative, in the past or
---- nonsense.
+--- nonsense. An absurd one is handed on: the deadline then ends the call early.
 ---@param value string?
 ---@param wall number  seconds since the epoch
 ---@return number?
 function retry.after(value, wall)
-  if value == nil then return nil end
+  if type(value) ~= "string" then return nil end
   local seconds = tonumber(value:match("^%s*(%d+)%s*$"))
   if seconds == nil then
     local date = http_date(value:match("^%s*(.-)%s*$"))
@@ -72,22 +84,41 @@ function retry.delay(attempt, random, retry_after)
   return math.max(jittered, retry_after or 0)
 end
 
-local Budget = {}
-Budget.__index = Budget
-
-local FULL, REFILL = 10, 0.1
-
---- A budget of repetitions: 10 at once, then one for every ten calls that succeeded.
-function retry.budget() return setmetatable({ tokens = FULL }, Budget) end
-
---- Takes one repetition. False when there is none.
-function Budget:take()
-  if self.tokens < 1 then return false end
-  self.tokens = self.tokens - 1
-  return true
+--- A source of randomness of our own: math.random starts alike in every process on Lua 5.1 to 5.3, and jitter that is
+--- alike in all clients is none. Park and Miller's generator; good enough to spread, not to keep secrets.
+---@param seed number
+---@return fun(): number random  uniform in [0, 1)
+function retry.random(seed)
+  local state = math.floor(seed) % 2147483646 + 1
+  return function()
+    state = (state * 16807) % 2147483647
+    return (state - 1) / 2147483646
+  end
 end
 
---- Notes a call that succeeded.
-function Budget:refill() self.tokens = math.min(FULL, self.tokens + REFILL) end
+-- The budget -------------------------------------------------------------------------------------------------------
+
+---@class fogcloud.Budget
+local Budget = {}
+Budget.__index = Budget
+Budget.__name = "fogcloud.Budget"
+
+local FULL, SHARE = 10, 0.1
+
+--- A budget of repetitions: 10 at once, then one for every ten calls.
+---@return fogcloud.Budget
+function retry.budget() return setmetatable({ left = FULL }, Budget) end
+
+--- Notes a call that begins.
+function Budget:earn() self.left = math.min(FULL, self.left + SHARE) end
+
+--- Takes one repetition. False when there is none.
+---@return boolean
+function Budget:take()
+  -- Ten tenths are a little less than one in binary.
+  if self.left < 1 - 1e-9 then return false end
+  self.left = self.left - 1
+  return true
+end
 
 return retry

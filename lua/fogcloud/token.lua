@@ -1,13 +1,22 @@
 -- SPDX-License-Identifier: MIT
 
---- One access token: fetched at first use by one of all that wait, renewed ahead of its expiry, dropped by value when
+--- One access token: fetched at first use, once for all that wait; renewed ahead of its expiry; dropped by value when
 --- refused.
 --
--- Renewal is at 80 % of the stated life, less up to a tenth of it, in the background; the old token serves meanwhile,
--- and goes on to serve when renewing fails, until it expires: the next try then waits 5 to 10 minutes, or a part of
--- what is left. Life counts on the monotonic clock in a store of our own, on the wall clock in a shared one.
+-- A fetch is a flight: one background task, joined by whoever needs its outcome, so that a caller that is cancelled
+-- or out of time takes nothing from the others. Renewal is a flight that nobody waits for: it starts with the first
+-- call after 80 % of the stated life, less up to a tenth of it, and the old token serves meanwhile. When it fails, the
+-- old one serves until it expires; the next try waits 5 to 10 minutes, or a part of what is left.
+--
+-- Life counts on the monotonic clock, so a wall clock that jumps changes nothing. Only what comes from a shared store
+-- is dated by the wall clock, once, when it is taken over. A machine that slept finds its token refused and fetches.
+--
+-- A cloud that refuses every token it gives, or the key itself, must not be asked again and again: after the second
+-- refusal in a row each next fetch waits twice as long as the one before, 5 minutes at most.
 local errors = require "fogcloud.errors"
+local protect = require "fogcloud.protect"
 
+---@class fogcloud.Token
 local Token = {}
 Token.__index = Token
 Token.__name = "fogcloud.Token"
@@ -15,98 +24,225 @@ Token.__tostring = function() return "fogcloud.Token [redacted]" end
 
 local RENEW_AT, JITTER = 0.8, 0.1
 local RETRY_MIN, RETRY_MAX = 300, 600
-local DEFAULT_LIFE, MAX_LIFE = 604800, 10 * 365 * 86400
+local UNKNOWN_LIFE, MAX_LIFE = 3600, 30 * 86400
+local FETCH_TIME = 30 -- seconds for a flight that nobody waits for
+local LOCK_TIME = 15 -- a stopped process must not hold up all others for ever
+local MAX_BACKOFF = 300
+local FUTURE = 60 -- seconds by which two machines' wall clocks may differ
 
---- `fetch(deadline)` makes the token request with its retries: the reply's data, or nil, err.
----@param key string  what tells this account's token from others in the store
-function Token.new(host, store, key, fetch, random)
-  return setmetatable({ host = host, store = store, key = key, fetch = fetch, random = random or math.random }, Token)
+---@class fogcloud.TokenParts
+---@field host table
+---@field store table                        see store/init.lua
+---@field key string                         what tells this account's token from others in the store
+---@field fetch fun(deadline: number): table?, fogcloud.Error?   makes the token call, with its repetitions
+---@field random fun(): number
+---@field logger fogcloud.Logger
+---@field hide fun(secret: string)           is told every token, for redaction
+
+---@param parts fogcloud.TokenParts
+---@return fogcloud.Token
+function Token.new(parts)
+  local self = { refusals = 0, not_before = 0, counters = { fetches = 0, failures = 0, renewals = 0, refusals = 0 } }
+  for name, value in pairs(parts) do self[name] = value end
+  return setmetatable(self, Token)
 end
 
-local function clock(self) return self.store.shared and self.host.wall() or self.host.now() end
+-- Records ------------------------------------------------------------------------------------------------------------
 
--- A server may state nothing, nonsense or eternity; a token of unknown life is used until it is refused.
+-- A server may state nothing, nonsense or eternity: then the token serves until it is refused, and is renewed every
+-- now and then.
 local function life_of(data)
   local life = tonumber(data.expires_in)
-  if life == nil or life ~= life or life <= 0 then return DEFAULT_LIFE end
+  if life == nil or life ~= life or life <= 0 then return UNKNOWN_LIFE end
   return math.min(life, MAX_LIFE)
 end
 
-local function record_of(self, data)
-  local now, life = clock(self), life_of(data)
+local function new_record(self, data, asked)
+  local life = life_of(data)
   return {
-    value = data.access_token,
-    expires = now + life,
-    renew = now + life * (RENEW_AT - JITTER * self.random()),
-    born = now,
+    value = data.access_token, born = asked, expires = asked + life,
+    renew = asked + life * (RENEW_AT - JITTER * self.random()),
   }
 end
 
--- The stored token when it still serves. A wall clock that was put back makes it younger than new: then it is not
--- believed.
-local function serving(self)
-  local record = self.store:get(self.key)
-  if record == nil then return nil end
-  local now = clock(self)
-  if now >= record.expires or now < record.born - 60 then return nil end
-  return record, now >= record.renew
+-- What is added to a time on our clock to get one on the store's.
+local function offset(self) return self.store.shared and self.host.wall() - self.host.now() or 0 end
+
+local TIMES = { "born", "expires", "renew" }
+
+local function shifted(record, by)
+  local copy = { value = record.value }
+  for _, name in ipairs(TIMES) do copy[name] = record[name] + by end
+  return copy
 end
 
-local function fetch(self, deadline)
-  local data, err = self.fetch(deadline)
-  if data == nil then return nil, err end
-  if type(data.access_token) ~= "string" or data.access_token == "" then
-    return nil, errors.new("protocol", "the reply holds no access_token", { endpoint = "token" })
+local function save(self, record)
+  local ok, err = self.store:set(self.key, shifted(record, offset(self)))
+  if not ok then self.logger:write("warn", "the token could not be stored", { err = err }) end
+end
+
+local function is_record(record)
+  if type(record.value) ~= "string" then return false end
+  for _, name in ipairs(TIMES) do
+    if type(record[name]) ~= "number" then return false end
   end
-  local record = record_of(self, data)
-  self.store:set(self.key, record)
+  return true
+end
+
+-- The stored token when it still serves. One from the future was stored before the wall clock was put back: how long
+-- it will serve cannot be told.
+local function load(self)
+  local stored, err = self.store:get(self.key)
+  if err then self.logger:write("warn", "the stored token is not used", { err = err }) end
+  if stored == nil or not is_record(stored) or stored.value == self.rejected then return nil end
+  local record, now = shifted(stored, -offset(self)), self.host.now()
+  if now >= record.expires or record.born > now + FUTURE or record.expires - record.born > MAX_LIFE then return nil end
+  self.hide(record.value)
   return record
 end
 
--- Fetches unless somebody else did while we waited for the lock.
-local function fetch_once(self, deadline, known)
-  local unlock, err = self.store:lock(self.key, deadline)
-  if unlock == nil then return nil, err end
-  local record = serving(self)
-  if record == nil or record.value == known then record, err = fetch(self, deadline) end
-  unlock()
+local function serving(self)
+  local record = self.record
+  if record ~= nil and self.host.now() < record.expires then return record end
+  self.record = load(self)
+  return self.record
+end
+
+-- Flights ------------------------------------------------------------------------------------------------------------
+
+local function back_off(self)
+  self.refusals = self.refusals + 1
+  if self.refusals < 2 then return end
+  local longest = math.min(MAX_BACKOFF, 2 ^ (self.refusals - 2))
+  self.not_before = self.host.now() + longest * (0.5 + 0.5 * self.random())
+end
+
+-- True when a fetch may be made now; it waits for that where the deadline allows.
+local function wait_turn(self, deadline)
+  local now = self.host.now()
+  if now >= self.not_before then return true end
+  if self.denial then return nil, self.denial end
+  if self.not_before >= deadline then
+    local text = "the cloud refuses one new access token after another: is the access key still enabled?"
+    return nil, errors.new("auth", text, { retryable = true, retry_after = self.not_before - now })
+  end
+  return self.host.sleep(self.not_before - now)
+end
+
+local function fetch(self, deadline)
+  local allowed, why = wait_turn(self, deadline)
+  if not allowed then return nil, errors.is(why) and why or errors.new("cancelled", "the task was cancelled") end
+  local asked = self.host.now()
+  self.counters.fetches = self.counters.fetches + 1
+  local data, err = self.fetch(deadline)
+  self.denial = nil
+  if data == nil then
+    self.counters.failures = self.counters.failures + 1
+    if err.kind == "auth" then
+      self.denial = err
+      back_off(self)
+    end
+    return nil, err
+  end
+  self.hide(data.access_token)
+  local record = new_record(self, data, asked)
+  save(self, record)
+  return record
+end
+
+-- After a renewal that failed: when the next one is due, for the others that share the store too.
+local function postpone(self, record)
+  local now = self.host.now()
+  local wait = RETRY_MIN + (RETRY_MAX - RETRY_MIN) * self.random()
+  local left = record.expires - now
+  record.renew = now + math.min(wait, left * (0.3 + 0.2 * self.random()))
+  save(self, record)
+end
+
+-- The holder of the lock looks again: somebody else may have fetched, or tried in vain, while it waited.
+local function obtain(self, deadline)
+  local old = load(self)
+  if old and self.host.now() < old.renew then return old end
+  local record, err = fetch(self, deadline)
+  if record == nil and old and old.value ~= self.rejected then
+    postpone(self, old)
+    self.logger:write("warn", "the token was not renewed; the old one serves on", { err = err })
+    return old
+  end
   return record, err
 end
 
--- After a renewal that failed: when the next one is due.
-local function postpone(self, record)
-  local left = record.expires - clock(self)
-  local wait = RETRY_MIN + (RETRY_MAX - RETRY_MIN) * self.random()
-  record.renew = clock(self) + math.min(wait, left / 2)
-  self.store:set(self.key, record)
+local function obtain_locked(self, deadline)
+  local unlock, why = self.store:lock(self.key, math.min(deadline, self.host.now() + LOCK_TIME))
+  if not unlock then self.logger:write("warn", "the token is fetched without its lock", { err = why }) end
+  local ok, record, err = protect.call(obtain, self, deadline)
+  if unlock then unlock() end
+  if not ok then return nil, errors.new("protocol", "the token store failed: " .. errors.one_line(record)) end
+  return record, err
 end
 
-local function renew(self, record)
-  self.renewing = true
+local function launch(self, deadline)
+  local flight = { waiters = {}, deadline = deadline }
+  self.flight = flight
   self.host.spawn(function()
-    local fresh = fetch_once(self, self.host.now() + 30, record.value)
-    if fresh == nil and serving(self) then postpone(self, record) end
-    self.renewing = false
+    flight.record, flight.err = obtain_locked(self, deadline)
+    self.flight, flight.done = nil, true
+    if flight.record then self.record = flight.record end
+    for waiter in pairs(flight.waiters) do waiter:signal() end
   end)
+  return flight
 end
+
+-- True when the flight has landed by the deadline.
+local function join(self, flight, deadline)
+  local waiter = self.host.waiter()
+  flight.waiters[waiter] = true
+  local _, why = waiter:wait(deadline)
+  flight.waiters[waiter] = nil
+  if flight.done then return true end
+  if why then return nil, errors.new("cancelled", "the task was cancelled") end
+  return nil, errors.new("timeout", "the access token did not come in time", { retryable = true })
+end
+
+-- The face -----------------------------------------------------------------------------------------------------------
 
 --- The token. Waits only when there is none that serves; yields in a task, blocks elsewhere.
 ---@param deadline number
 ---@return string? token
----@return fogcloud.Error? err  the token call's, or timeout, cancelled
+---@return fogcloud.Error? err  the token call's; timeout, cancelled. The caller's own copy
 function Token:get(deadline)
-  local record, due = serving(self)
+  local record = serving(self)
   if record ~= nil then
-    if due and not self.renewing then renew(self, record) end
+    if self.flight == nil and self.host.now() >= record.renew then
+      self.counters.renewals = self.counters.renewals + 1
+      launch(self, self.host.now() + FETCH_TIME)
+    end
     return record.value
   end
-  local err
-  record, err = fetch_once(self, deadline)
-  if record == nil then return nil, err end
-  return record.value
+  while true do
+    local flight = self.flight or launch(self, deadline)
+    local landed, err = join(self, flight, deadline)
+    if not landed then return nil, err end
+    if flight.record then return flight.record.value end
+    -- A flight that somebody with less time began says little of what we can get.
+    if not (flight.err.retryable and flight.deadline + 1 < deadline) then return nil, errors.copy(flight.err) end
+  end
 end
 
 --- Drops this very token after the server refused it; one that somebody else got meanwhile stays.
-function Token:drop(value) self.store:delete(self.key, { value = value }) end
+---@param value string
+function Token:drop(value)
+  if self.record == nil or self.record.value ~= value then return end
+  self.record, self.rejected = nil, value
+  self.counters.refusals = self.counters.refusals + 1
+  back_off(self)
+  self.logger:write("info", "the cloud refused the token; a new one is fetched")
+end
+
+--- Notes that the server took this token.
+---@param value string
+function Token:accept(value)
+  if self.record ~= nil and self.record.value == value then self.refusals = 0 end
+end
 
 return Token

@@ -1,23 +1,51 @@
 -- SPDX-License-Identifier: MIT
 
---- Where tokens and credentials are kept.
+--- Where tokens and the credentials of created clients are kept.
 --
--- A store is a table with these functions. A record is a flat table of strings and numbers.
+-- A store is a table with these functions. A record is a flat table of strings, numbers and booleans; what `get`
+-- gives is the caller's own copy.
 --
---   store:get(key)               the record, nil when there is none; nil, err when the store cannot be read
---   store:set(key, record)       keeps it; true, or nil, err
+--   store:get(key)               the record; nil when there is none; nil, err when there is one that cannot be used
+--                                (damaged, another user's, open to others): err says what to do
+--   store:set(key, record)       keeps it, in the place of whatever was there, in one step; true, or nil, err
 --   store:delete(key, record)    forgets it if it still holds record.value, so that a newer one that somebody else
---                                got is not thrown away; record nil: whatever it holds
---   store:lock(key, deadline)    one holder among all that share the store, waiting until the deadline (host.now());
---                                a function that unlocks, or nil, err. The holder looks again before it fetches.
---   store.shared                 true when others use it too: life is then measured on the wall clock
+--                                got is not thrown away; record nil: whatever it holds. true, or nil, err
+--   store:lock(key, deadline)    makes one holder among all that share the store, waiting until the deadline
+--                                (host.now()): a function that unlocks, harmless twice; or nil, err (timeout,
+--                                cancelled, protocol). Ends by itself when the holder's process dies. The holder
+--                                looks again before it fetches.
+--   store.shared                 true when other processes use it too: times in records are then the wall clock's
 --
--- Keys are text made by the library, at most 256 bytes. No function may raise for a reason of the store's.
-local memory = require "fogcloud.store.memory"
-
+-- Keys are text made by the library, of any length, on one line. All functions may wait in the host's way; none may
+-- raise for a reason of the store's. A store for Redis or a shared dictionary needs no more than this.
 local store = {}
 
---- The default: this Lua state's memory.
-function store.default(host) return memory.new(host) end
+local FUNCTIONS = { "get", "set", "delete", "lock" }
+
+local function check(custom, level)
+  for _, name in ipairs(FUNCTIONS) do
+    if type(custom[name]) ~= "function" then
+      error(("option 'store': a store with a function '%s' expected"):format(name), level + 1)
+    end
+  end
+  return custom
+end
+
+--- The store that the option means.
+---@param option string|table       "memory", "file", "file:FOLDER", or a store
+---@param host table
+---@param random fun(): number
+---@param level integer?            whom to blame for a wrong option
+---@return table store
+function store.resolve(option, host, random, level)
+  level = (level or 1) + 1
+  if type(option) == "table" then return check(option, level) end
+  if option == "memory" then return require("fogcloud.store.memory").new(host) end
+  local folder = option:match("^file:(.+)$")
+  if folder == nil and option ~= "file" then
+    error("option 'store': 'memory', 'file', 'file:FOLDER' or a store expected", level)
+  end
+  return require("fogcloud.store.file").new(host, folder, random)
+end
 
 return store

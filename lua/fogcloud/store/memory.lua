@@ -3,15 +3,29 @@
 --- A store in this Lua state's memory. See init.lua for the contract.
 local errors = require "fogcloud.errors"
 
+---@class fogcloud.MemoryStore
 local Memory = {}
 Memory.__index = Memory
+Memory.__name = "fogcloud.MemoryStore"
+Memory.__tostring = function() return "fogcloud.MemoryStore" end
 
+---@param host table
+---@return fogcloud.MemoryStore
 function Memory.new(host) return setmetatable({ host = host, records = {}, queues = {}, shared = false }, Memory) end
 
-function Memory:get(key) return self.records[key] end
+local function copy(record)
+  local result = {}
+  for name, value in pairs(record) do result[name] = value end
+  return result
+end
+
+function Memory:get(key)
+  local record = self.records[key]
+  return record and copy(record)
+end
 
 function Memory:set(key, record)
-  self.records[key] = record
+  self.records[key] = copy(record)
   return true
 end
 
@@ -21,10 +35,16 @@ function Memory:delete(key, record)
   return true
 end
 
-local function leave(queue, waiter)
+-- The place of a waiter in the queue may be its head: then the next one has its turn.
+local function leave(self, key, queue, waiter)
   for i, other in ipairs(queue) do
-    if other == waiter then return table.remove(queue, i) end
+    if other == waiter then
+      table.remove(queue, i)
+      if i == 1 and queue[1] then queue[1]:signal() end
+      break
+    end
   end
+  if #queue == 0 and self.queues[key] == queue then self.queues[key] = nil end
 end
 
 -- The first in the queue holds the lock; the others wait for their turn.
@@ -33,22 +53,15 @@ function Memory:lock(key, deadline)
   self.queues[key] = queue
   local waiter = self.host.waiter()
   queue[#queue + 1] = waiter
-  local function unlock()
-    leave(queue, waiter)
-    if queue[1] then
-      queue[1]:signal()
-    elseif self.queues[key] == queue then
-      self.queues[key] = nil
-    end
-  end
   while queue[1] ~= waiter do
     local woken, why = waiter:wait(deadline)
-    if not woken then
-      unlock()
-      return nil, errors.new(why or "timeout", "somebody else's fetch took too long")
+    if not woken and queue[1] ~= waiter then
+      leave(self, key, queue, waiter)
+      if why then return nil, errors.new("cancelled", "the task was cancelled") end
+      return nil, errors.new("timeout", "somebody else holds the lock for too long", { retryable = true })
     end
   end
-  return unlock
+  return function() leave(self, key, queue, waiter) end
 end
 
 return Memory

@@ -1,0 +1,144 @@
+-- SPDX-License-Identifier: MIT
+
+--- One call for each of many ids: several in flight over kept connections, as many as the server bears.
+--
+-- The number in flight starts low, grows by one with every round that goes well and is halved when the server says
+-- that it is too much (429, 5xx, 10050) or falls silent. Only those in flight cost memory, beside one entry per id.
+local errors = require "fogcloud.errors"
+
+local bulk = {}
+
+---@class (exact) fogcloud.BulkOptions
+---@field concurrency integer?  calls in flight at most, default 16, at most 256
+---@field progress (fun(done: integer, total: integer, failed: integer))?  called now and then, in the caller's task
+---@field timeout number?       seconds for each id, with all its attempts; default the cloud's
+
+local SPEC = { concurrency = "number", progress = "function", timeout = "number" }
+local DEFAULT_MAX, MAX, START = 16, 256, 4
+
+--- Raises unless these are options of a bulk call.
+---@param options fogcloud.BulkOptions?
+---@param level integer
+---@return fogcloud.BulkOptions
+function bulk.check(options, level)
+  if options == nil then return {} end
+  if type(options) ~= "table" then error("options: table expected, got " .. type(options), level + 1) end
+  for name, value in pairs(options) do
+    local expected = SPEC[name]
+    if expected == nil then error(("unknown bulk option '%s'"):format(tostring(name)), level + 1) end
+    if type(value) ~= expected then
+      error(("bulk option '%s': %s expected, got %s"):format(name, expected, type(value)), level + 1)
+    end
+  end
+  local most = options.concurrency
+  if most ~= nil and not (most >= 1 and most <= MAX) then
+    error(("bulk option 'concurrency': 1 to %d expected"):format(MAX), level + 1)
+  end
+  return options
+end
+
+local function is_overload(err)
+  return err.status == 429 or (err.status or 0) >= 500 or err.code == 10050 or err.kind == "timeout"
+end
+
+-- One overload is met by many at once: the next halving waits for as many outcomes as were in flight.
+local function slow_down(job, err)
+  if not is_overload(err) or job.done < job.hold then return end
+  job.hold = job.done + job.active
+  job.limit = math.max(1, job.limit / 2)
+end
+
+local function note(job, index, ok, err)
+  job.results[index] = ok and true or err
+  job.done = job.done + 1
+  if ok then
+    job.limit = math.min(job.max, job.limit + 1 / job.limit)
+  else
+    job.failed = job.failed + 1
+    job.first_error = job.first_error or err
+  end
+end
+
+local function take(job)
+  local index = job.next
+  job.next = index + 1
+  return index
+end
+
+-- Works on until there are too many workers or nothing is left.
+local function worker(job, first)
+  local index = first
+  while true do
+    local ok, err = job.one(job.ids[index], job.observe)
+    if job.stopped and not ok then break end
+    note(job, index, ok, err)
+    job.waiter:signal()
+    if job.stopped or job.next > job.total or job.active > math.floor(job.limit) then break end
+    index = take(job)
+  end
+  job.tasks[first] = nil
+  job.active = job.active - 1
+end
+
+local function fill(job, spawn)
+  while job.active < math.floor(job.limit) and job.next <= job.total do
+    job.active = job.active + 1
+    local first = take(job)
+    job.tasks[first] = spawn(worker, job, first)
+  end
+end
+
+-- Ends what is in flight, where the host's tasks can be ended; elsewhere they end by themselves, unheard.
+local function stop(job)
+  job.stopped = true
+  for _, task in pairs(job.tasks) do
+    if type(task) == "table" and type(task.cancel) == "function" then task:cancel() end
+  end
+end
+
+local function outcome(job, name, cancelled)
+  if job.failed == 0 and not cancelled then return job.results end
+  local fields = { endpoint = name, results = job.results, retryable = true }
+  if cancelled then
+    return nil, errors.new("cancelled", ("cancelled after %d of %d"):format(job.done, job.total), fields)
+  end
+  local text = ("%d of %d failed; the first: %s"):format(job.failed, job.total, tostring(job.first_error))
+  return nil, errors.new(job.first_error.kind, text, fields)
+end
+
+--- Calls `one(id, observe)` for each id and waits for all. Yields in a task, blocks elsewhere. Safe to repeat when
+--- `one` is.
+---@param host table
+---@param name string     for the error
+---@param ids string[]    not changed meanwhile
+---@param one fun(id: string, observe: fun(err: fogcloud.Error)): any, fogcloud.Error?  tells `observe` of every
+---                       attempt that failed
+---@param options fogcloud.BulkOptions
+---@return table? results  true per id, in the order given
+---@return fogcloud.Error? err  when any failed or the task was cancelled; err.results has true, an error, or nil
+---                             (not tried) per id
+function bulk.run(host, name, ids, one, options)
+  local max = math.floor(options.concurrency or DEFAULT_MAX)
+  local job = {
+    ids = ids, one = one, total = #ids, results = {}, next = 1, done = 0, failed = 0, active = 0, hold = 0,
+    max = max, limit = math.min(START, max), tasks = {}, waiter = host.waiter(),
+  }
+  function job.observe(err) slow_down(job, err) end
+  while job.done < job.total do
+    fill(job, host.spawn)
+    if job.waiter:wait(nil) == nil then
+      stop(job)
+      return outcome(job, name, true)
+    end
+    if options.progress then
+      local ok, why = pcall(options.progress, job.done, job.total, job.failed)
+      if not ok then
+        stop(job)
+        error(why, 0)
+      end
+    end
+  end
+  return outcome(job, name)
+end
+
+return bulk

@@ -1,0 +1,162 @@
+-- SPDX-License-Identifier: MIT
+
+--- One of the five calls from beginning to end: attempts, waits between them, and a new token once when the old one is
+--- refused. What it needs of its cloud is named in fogcloud.CallContext; it knows nothing else of it.
+local deadlines = require "fogcloud.deadline"
+local envelope = require "fogcloud.envelope"
+local errors = require "fogcloud.errors"
+local retry = require "fogcloud.retry"
+
+local call = {}
+
+---@class fogcloud.CallContext
+---@field host table
+---@field pump table                  request(name, opts, params, deadline)
+---@field options fogcloud.Options
+---@field random fun(): number
+---@field budget fogcloud.Budget
+---@field logger fogcloud.Logger
+---@field redactor fogcloud.Redactor
+---@field counters table              calls, attempts, repeats, failures: what stats() tells
+---@field closed boolean?
+
+---@class fogcloud.CallSettings
+---@field deadline number
+---@field access fogcloud.Token?      nil for the token call itself
+---@field repeatable boolean?         the caller allows that the call arrives twice
+---@field observe fun(err: fogcloud.Error)?  is told of every attempt that failed; must not yield
+
+-- What the core wants to know of one request.
+local function request_options(context, run, token, left)
+  local o = context.options
+  return {
+    base_url = o.base_url, token = token, encoding = o.encoding, ca_file = o.ca_file, ca_pem = o.ca_pem,
+    proxy = o.proxy, max_body = o.max_body, timeout = left, connect_timeout = math.min(o.connect_timeout, left),
+    request_id = o.request_id and run.request_id or nil,
+  }
+end
+
+local TRANSPORT = {
+  network = "the cloud cannot be reached: %s",
+  tls = "no secure connection to the cloud (check ca_file and the host name in base_url): %s",
+  timeout = "the cloud did not answer in time: %s",
+}
+
+-- Whether the server may have done what it was asked for.
+local function is_unknown(err)
+  local interrupted = TRANSPORT[err.kind] ~= nil or err.kind == "protocol" or err.kind == "cancelled"
+  return interrupted or err.code == 10050 or (err.code == nil and (err.status or 0) >= 500)
+end
+
+-- A failure below HTTP in the words of the user's problem. The kind decides what may be repeated, and that was done.
+local function explain(err, endpoint)
+  local text = TRANSPORT[err.kind]
+  if text and not err.explained then
+    err.message, err.explained = text:format(errors.one_line(err.message)), true
+  end
+  if endpoint == "create_client" and err.sent and is_unknown(err) then
+    err.message = err.message .. "; the client may have been created all the same"
+  end
+end
+
+-- Whether an attempt that hangs can be made again, so that it should not be given all the time there is.
+local function may_hang_twice(run, settings) return run.endpoint ~= "create_client" or settings.repeatable end
+
+local function attempt(context, run, settings, token, params)
+  local now = context.host.now()
+  local left = deadlines.left(settings.deadline, now)
+  if may_hang_twice(run, settings) then left = math.min(left, context.options.attempt_timeout) end
+  run.attempts = run.attempts + 1
+  context.counters.attempts = context.counters.attempts + 1
+  local reply, err = context.pump:request(run.endpoint, request_options(context, run, token, left), params, now + left)
+  if reply == nil then return nil, err end
+  local data
+  data, err = envelope.open(reply, run.endpoint)
+  if err then
+    err.sent = true
+    err.retry_after = retry.after(reply.headers["retry-after"], context.host.wall())
+  end
+  return data, err
+end
+
+-- Waits before the next attempt. False when there is to be none.
+local function wait_turn(context, run, settings, err)
+  if run.attempts - run.refused >= retry.ATTEMPTS then return false end
+  if not retry.may_repeat(run.endpoint, err, settings.repeatable) then return false end
+  local delay = retry.delay(run.attempts - run.refused, context.random, err.retry_after)
+  if context.host.now() + delay >= settings.deadline or not context.budget:take() then return false end
+  context.counters.repeats = context.counters.repeats + 1
+  context.logger:write("debug", run.endpoint .. " is repeated", { err = err, delay = delay, request = run.request_id })
+  if context.host.sleep(delay) then return true end
+  run.cancelled = true
+  return false
+end
+
+local function fail(context, run, err)
+  if run.cancelled then err = errors.new("cancelled", "the task was cancelled", { sent = err.sent }) end
+  explain(err, run.endpoint)
+  if err.retryable == nil then err.retryable = retry.may_repeat("token", err) end
+  err.message = context.redactor:clean(err.message)
+  err.endpoint = err.endpoint or run.endpoint
+  err.attempts = (err.attempts or 0) + run.attempts
+  err.elapsed = context.host.now() - run.started
+  err.request_id = err.request_id or run.request_id
+  context.counters.failures = context.counters.failures + 1
+  context.logger:write("debug", run.endpoint .. " failed", { err = err })
+  return nil, err
+end
+
+-- A token's refusal counts once; with the new one the call has all its attempts again.
+local function renew_after(run, settings, token, err)
+  local refused = err.code == 10100 or err.code == 10101
+  if not refused or settings.access == nil then return false end
+  settings.access:drop(token)
+  run.refused = run.refused + 1
+  return run.refused == 1
+end
+
+local function token_for(context, settings)
+  if context.closed then return nil, errors.new("closed", "the cloud is closed") end
+  if settings.access == nil then return nil end
+  return settings.access:get(settings.deadline)
+end
+
+local function new_request_id(random)
+  local function word() return math.floor(random() * 0x7fffffff) end
+  return ("%08x%08x"):format(word(), word())
+end
+
+local function new_run(context, endpoint)
+  context.counters.calls = context.counters.calls + 1
+  context.budget:earn()
+  return {
+    endpoint = endpoint, attempts = 0, refused = 0, started = context.host.now(),
+    request_id = new_request_id(context.random),
+  }
+end
+
+--- Makes the call and waits for its outcome. Yields in a task, blocks elsewhere. The deadline is never overrun by a
+--- wait.
+---@param context fogcloud.CallContext
+---@param endpoint string
+---@param params table
+---@param settings fogcloud.CallSettings
+---@return table? data
+---@return fogcloud.Error? err  kinds: api, auth, http, network, tls, timeout, protocol, overflow, closed, cancelled
+function call.run(context, endpoint, params, settings)
+  local run = new_run(context, endpoint)
+  while true do
+    local token, refusal = token_for(context, settings)
+    if refusal then return fail(context, run, refusal) end
+    local data, err = attempt(context, run, settings, token, params)
+    if data ~= nil then
+      if token then settings.access:accept(token) end
+      return data
+    end
+    if settings.observe then settings.observe(err) end
+    local again = renew_after(run, settings, token, err) or wait_turn(context, run, settings, err)
+    if not again then return fail(context, run, err) end
+  end
+end
+
+return call

@@ -1,0 +1,136 @@
+-- SPDX-License-Identifier: MIT
+
+--- A store in a folder, shared by all processes of one user. See init.lua for the contract.
+--
+-- A record is a file of its own, 0600, replaced in one step, with its key inside; beside it lies a file that is only
+-- ever locked, never removed (whoever removed it could let two holders in). The kernel gives a lock up when its
+-- holder dies. What is damaged, another user's, or open to others is never used and never repaired in place: `get`
+-- reports it, `set` puts a good file there.
+local cjson = require "cjson"
+local core = require "fogcloud.core"
+local errors = require "fogcloud.errors"
+
+---@class fogcloud.FileStore
+local File = {}
+File.__index = File
+File.__name = "fogcloud.FileStore"
+File.__tostring = function(self) return ("fogcloud.FileStore (%s)"):format(self.folder) end
+
+-- How often a lock that is held is tried again, seconds; the kernel offers no wait that would not stop Lua.
+local POLL_MIN, POLL_MAX = 0.01, 0.05
+local LONGEST_NAME = 150
+
+-- The folder of the XDG base directory specification for what a program keeps.
+local function default_folder()
+  local home = os.getenv("XDG_STATE_HOME")
+  if home == nil or home == "" then home = (os.getenv("HOME") or "") .. "/.local/state" end
+  return home .. "/fogcloud"
+end
+
+local function failure(path, text)
+  return errors.new("protocol", ("%s cannot be used: %s"):format(path, text))
+end
+
+--- Makes the folder when it is not there, with those above it; what is wrong with it comes out at the first use.
+---@param host table
+---@param folder string?           default $XDG_STATE_HOME/fogcloud or ~/.local/state/fogcloud
+---@param random (fun(): number)?  spreads the tries of those that wait for a lock
+---@return fogcloud.FileStore
+function File.new(host, folder, random)
+  folder = folder or default_folder()
+  return setmetatable({ host = host, folder = folder, random = random or math.random, shared = true }, File)
+end
+
+local function make_folder(self)
+  if self.made then return true end
+  for at in self.folder:gmatch("()/") do
+    if at > 1 then core.file.folder(self.folder:sub(1, at - 1)) end -- those above may be anybody's
+  end
+  local ok, _, text = core.file.folder(self.folder)
+  if not ok then return nil, failure(self.folder, text) end
+  self.made = true
+  return true
+end
+
+local function checksum(text)
+  local a, b = 1, 0
+  for i = 1, #text do
+    a = (a + text:byte(i)) % 65521
+    b = (b + a) % 65521
+  end
+  return ("%04x%04x"):format(b, a)
+end
+
+local function escape(byte) return ("%%%02x"):format(byte:byte()) end
+
+-- Long keys may share a name; the key inside the file tells them apart.
+local function path_of(self, key, suffix)
+  local name = key:gsub("[^%w%-_.@]", escape)
+  if #name > LONGEST_NAME then name = name:sub(1, LONGEST_NAME) .. "-" .. checksum(key) end
+  return ("%s/%s%s"):format(self.folder, name, suffix)
+end
+
+local function is_record(value)
+  if type(value) ~= "table" then return false end
+  for name, field in pairs(value) do
+    if type(name) ~= "string" or type(field) == "table" or type(field) == "userdata" then return false end
+  end
+  return true
+end
+
+function File:get(key)
+  local path = path_of(self, key, ".json")
+  local text, why, detail = core.file.read(path)
+  if text == nil and why == "absent" then return nil end
+  if text == nil then return nil, failure(path, detail) end
+  local ok, content = pcall(cjson.decode, text)
+  if not ok or type(content) ~= "table" or not is_record(content.record) then
+    return nil, failure(path, "it is damaged; remove it")
+  end
+  if content.key ~= key then return nil end
+  return content.record
+end
+
+-- cjson keeps 14 digits, which is enough for milliseconds of this century.
+function File:set(key, record)
+  local ok, err = make_folder(self)
+  if not ok then return nil, err end
+  local path = path_of(self, key, ".json")
+  local written, _, detail = core.file.write(path, cjson.encode { key = key, record = record })
+  if not written then return nil, failure(path, detail) end
+  return true
+end
+
+function File:delete(key, record)
+  local held = self:get(key)
+  if record ~= nil and (held == nil or held.value ~= record.value) then return true end
+  local path = path_of(self, key, ".json")
+  local ok, text = os.remove(path)
+  if ok or core.file.read(path) == nil and select(2, core.file.read(path)) == "absent" then return true end
+  return nil, failure(path, text)
+end
+
+-- The lock as a function that gives it up; nil while somebody else holds it; nil, err.
+local function try_lock(path)
+  local lock, why, detail = core.file.lock(path)
+  if lock then return function() lock:unlock() end end
+  if why == "busy" then return nil end
+  return nil, failure(path, detail)
+end
+
+function File:lock(key, deadline)
+  local made, err = make_folder(self)
+  if not made then return nil, err end
+  local path = path_of(self, key, ".lock")
+  while true do
+    local unlock, why = try_lock(path)
+    if unlock or why then return unlock, why end
+    if self.host.now() >= deadline then
+      return nil, errors.new("timeout", "another process holds the lock for too long", { retryable = true })
+    end
+    local pause = POLL_MIN + (POLL_MAX - POLL_MIN) * self.random()
+    if not self.host.sleep(pause) then return nil, errors.new("cancelled", "the task was cancelled") end
+  end
+end
+
+return File
