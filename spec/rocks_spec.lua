@@ -3,7 +3,7 @@
 -- Both rocks: linted, built by LuaRocks into an empty tree for each Lua, and required from there.
 
 local function run(command)
-  local pipe = assert(io.popen(command .. " 2>&1; echo; echo $?", "r"))
+  local pipe = assert(io.popen(("(%s\n) 2>&1; s=$?; echo; echo $s"):format(command), "r"))
   local text, status = pipe:read("*a"):match("^(.*)\n(%d+)\n$")
   pipe:close()
   return tonumber(status), text

@@ -34,7 +34,7 @@ end
 
 --- Runs a shell command: what it printed (both streams) and its exit code.
 function support.shell(command)
-  local pipe = assert(io.popen(command .. " 2>&1; echo; echo $?", "r"))
+  local pipe = assert(io.popen(("(%s\n) 2>&1; s=$?; echo; echo $s"):format(command), "r"))
   local text, status = pipe:read("*a"):match("^(.*)\n(%d+)\n$")
   pipe:close()
   return text, tonumber(status)

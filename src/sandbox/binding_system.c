@@ -32,9 +32,9 @@ static int failure(lua_State *L, int err) {
 }
 
 /* In the child. The signal for our death comes first; should the parent have died before that, we see it now. */
-static void run_child(char *const *argv, int in, int out, int err, pid_t parent) {
+static void run_child(char *const *argv, int in, int out, int err, pid_t parent, int death_signal) {
   sigset_t none;
-  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  (void)prctl(PR_SET_PDEATHSIG, death_signal);
   if (getppid() != parent) _exit(127);
   (void)sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -59,13 +59,14 @@ static size_t read_argv(lua_State *L, char **argv) {
   return n;
 }
 
-/* spawn(argv, log) -> pid, stdin_fd, stdout_fd. Standard error goes to the file log, or nowhere. Nothing of ours is
- * left open in the child. */
+/* spawn(argv, log, death_signal) -> pid, stdin_fd, stdout_fd. The child gets death_signal (SIGKILL) when we die.
+ * Standard error goes to the file log, or nowhere. Nothing of ours is left open in the child. */
 static int l_spawn(lua_State *L) {
   char *argv[MAX_ARGS + 1];
   int to_child[2], from_child[2];
   (void)read_argv(L, argv);
   const char *log = luaL_optstring(L, 2, "/dev/null");
+  int death_signal = (int)luaL_optinteger(L, 3, SIGKILL);
   if (pipe2(to_child, O_CLOEXEC) != 0) return failure(L, errno);
   if (pipe2(from_child, O_CLOEXEC) != 0) {
     int err = errno;
@@ -75,7 +76,7 @@ static int l_spawn(lua_State *L) {
   }
   int err_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   pid_t parent = getpid(), pid = fork();
-  if (pid == 0) run_child(argv, to_child[0], from_child[1], err_fd, parent);
+  if (pid == 0) run_child(argv, to_child[0], from_child[1], err_fd, parent, death_signal);
   int err = errno;
   (void)close(to_child[0]);
   (void)close(from_child[1]);

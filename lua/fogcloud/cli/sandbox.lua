@@ -43,7 +43,7 @@ end
 local function announce(daemon, as_json)
   local info = require("fogcloud.sandbox.control").info(daemon)
   if as_json then
-    print(cjson.encode { url = info.url, control_url = info.url })
+    print(cjson.encode { url = info.url, ca_file = info.ca_file })
   else
     local text = "# a sandbox is ready; broker: localhost:%d (plain), localhost:%d (TLS)"
     print(text:format(info.mqtt_port, info.tls_port))

@@ -17,11 +17,18 @@ local TERM, START_WAIT = 15, 20
 -- One control call; raises, for a sandbox that does not answer is the end of the test that uses it.
 local function call(self, method, path, body)
   local text, out = body and cjson.encode(body) or "", {}
-  local ok, status, headers = http.request {
+  local request = {
     url = self.control_url .. "/_sandbox/" .. path, method = method, sink = ltn12.sink.table(out),
     source = ltn12.source.string(text),
     headers = { ["content-type"] = "application/json", ["content-length"] = #text },
   }
+  local ok, status, headers
+  if request.url:find("^https:") then
+    request.verify, request.cafile = "peer", self.ca_file
+    ok, status, headers = require("ssl.https").request(request)
+  else
+    ok, status, headers = http.request(request)
+  end
   if not ok then error("sandbox: " .. tostring(status), 3) end
   if headers["x-fogcloud-sandbox"] == nil then error(self.url .. " is not a sandbox", 3) end
   local reply = cjson.decode(table.concat(out))
@@ -39,13 +46,15 @@ local function fill(self)
 end
 
 --- The handle of a running sandbox. Raises when there is none at the URL.
----@param url string?  default FOGCLOUD_BASE_URL
+---@param url string?      default FOGCLOUD_BASE_URL
+---@param ca_file string?  default FOGCLOUD_CA_FILE; for one that serves its API over TLS
 ---@return fogcloud.Sandbox
-function Sandbox.attach(url)
+function Sandbox.attach(url, ca_file)
   url = url or os.getenv("FOGCLOUD_BASE_URL")
   if type(url) ~= "string" then error("url: string expected; start a sandbox and export what it prints", 2) end
   local control_url = url:gsub("/+$", "")
-  return fill(setmetatable({ url = url, control_url = control_url }, Sandbox))
+  ca_file = ca_file or os.getenv("FOGCLOUD_CA_FILE")
+  return fill(setmetatable({ url = url, control_url = control_url, ca_file = ca_file }, Sandbox))
 end
 
 -- Where bin/fogcloud's work is done, for a Lua that knows the same modules as this one.
@@ -116,7 +125,7 @@ function Sandbox.start(options)
   check_options(options)
   local log = os.tmpname()
   local code = LAUNCH:format(package.path, package.cpath, quoted_list(arguments(options)))
-  local pid, to, from = core.spawn({ options.lua or interpreter(), "-e", code }, log)
+  local pid, to, from = core.spawn({ options.lua or interpreter(), "-e", code }, log, TERM)
   if pid == nil then error("the sandbox does not start: " .. to, 2) end
   local line = read_line(from)
   local file = io.open(log, "r")
@@ -130,7 +139,7 @@ function Sandbox.start(options)
     error("the sandbox does not start: " .. complaint, 2)
   end
   local info = cjson.decode(line)
-  local self = { url = info.url, control_url = info.control_url, pid = pid, fds = { to, from } }
+  local self = { url = info.url, control_url = info.url, ca_file = info.ca_file, pid = pid, fds = { to, from } }
   setmetatable(self, Sandbox)
   fill(self)
   for _, fault in ipairs(options.faults or {}) do self:fail(fault) end
