@@ -65,4 +65,4 @@ done
 if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then suite valgrind scripts/valgrind.sh; fi
 
 cat "$results"/*.counts | awk '{ p += $1; f += $2; s += $3 }
-  END { printf "%d passed, %d failed%s\n", p, f, s > 0 ? ", " s " skipped" : ""; exit f > 0 }'
+  END { printf "%d passed, %d failed%s\n", p, f, (s > 0 ? ", " s " skipped" : ""); exit (f > 0) }'

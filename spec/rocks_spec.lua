@@ -38,7 +38,7 @@ describe("the rocks", function()
     it("are made and required with " .. lua.name, function()
       local tree = folder .. "/tree-" .. lua.name
       for _, rock in ipairs { "fogcloud", "fogcloud-sandbox" } do
-        local status, text = run(("cd %s && luarocks --lua-version %s --tree %s --deps-mode=none make %s-dev-1.rockspec LUA_INCDIR=%s")
+        local status, text = run(("cd %s && luarocks --lua-version %s --tree %s make --deps-mode=none %s-dev-1.rockspec LUA_INCDIR=%s")
           :format(folder, lua.version, tree, rock, lua.include))
         assert.equal(0, status, text)
       end

@@ -17,7 +17,7 @@
 
 #define FOG_LOCK_CLASS "fogcloud.FileLock"
 
-static const size_t MAX_SIZE = 1024 * 1024;
+static const size_t MAX_SIZE = 1048576;
 
 struct lock {
   int fd; /* -1 when given up */

@@ -41,7 +41,7 @@ static void run_child(char *const *argv, int in, int out, int err, pid_t parent,
   (void)dup2(in, STDIN_FILENO);
   (void)dup2(out, STDOUT_FILENO);
   (void)dup2(err, STDERR_FILENO);
-  (void)execvp(argv[0], argv);
+  if (argv[0] != NULL) (void)execvp(argv[0], argv);
   _exit(127);
 }
 

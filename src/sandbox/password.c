@@ -5,10 +5,11 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SALT = 16, HASH = 32, ITERATIONS = 1000 };
+static const size_t DOLLAR = 2 * (size_t)SALT; /* where it stands in the text */
 
 static void to_hex(const unsigned char *bytes, size_t n, char *out) {
   static const char digits[] = "0123456789abcdef";
@@ -21,10 +22,9 @@ static void to_hex(const unsigned char *bytes, size_t n, char *out) {
 
 static bool from_hex(const char *text, size_t n, unsigned char *out) {
   for (size_t i = 0; i < n; i++) {
-    unsigned byte;
     char pair[3] = {text[2 * i], text[2 * i + 1], '\0'};
-    if (strspn(pair, "0123456789abcdef") != 2 || sscanf(pair, "%2x", &byte) != 1) return false;
-    out[i] = (unsigned char)byte;
+    if (strspn(pair, "0123456789abcdef") != 2) return false;
+    out[i] = (unsigned char)strtoul(pair, NULL, 16);
   }
   return true;
 }
@@ -37,14 +37,14 @@ bool fog_password_hash(const char *secret, size_t len, char out[FOG_PASSWORD_TEX
   unsigned char salt[SALT], hash[HASH];
   if (RAND_bytes(salt, SALT) != 1 || !derive(secret, len, salt, hash)) return false;
   to_hex(salt, SALT, out);
-  out[2 * SALT] = '$';
-  to_hex(hash, HASH, out + 2 * SALT + 1);
+  out[DOLLAR] = '$';
+  to_hex(hash, HASH, out + DOLLAR + 1);
   return true;
 }
 
 bool fog_password_matches(const char *secret, size_t len, const char *stored) {
   unsigned char salt[SALT], wanted[HASH], hash[HASH];
-  if (strlen(stored) != FOG_PASSWORD_TEXT - 1 || stored[2 * SALT] != '$') return false;
-  if (!from_hex(stored, SALT, salt) || !from_hex(stored + 2 * SALT + 1, HASH, wanted)) return false;
+  if (strlen(stored) != FOG_PASSWORD_TEXT - 1 || stored[DOLLAR] != '$') return false;
+  if (!from_hex(stored, SALT, salt) || !from_hex(stored + DOLLAR + 1, HASH, wanted)) return false;
   return derive(secret, len, salt, hash) && CRYPTO_memcmp(hash, wanted, HASH) == 0;
 }

@@ -192,7 +192,10 @@ void fog_server_free(struct fog_server *s) {
   }
   (void)MHD_run(s->daemon);
   MHD_stop_daemon(s->daemon);
-  while (s->open != NULL) forget(s->open);
+  for (struct open_request *r = s->open, *next; r != NULL; r = next) {
+    next = r->next_open;
+    forget(r);
+  }
   free(s);
 }
 
