@@ -1,0 +1,147 @@
+-- SPDX-License-Identifier: MIT
+
+local config = require "fogcloud.config"
+local core = require "fogcloud.core"
+
+local GOOD = { base_url = "https://api.example.com", client_id = "id", client_secret = "s3cret" }
+
+local function with(change)
+  local options = {}
+  for name, value in pairs(GOOD) do options[name] = value end
+  for name, value in pairs(change or {}) do options[name] = value end
+  return options
+end
+
+describe("options", function()
+  local folder, environment
+
+  local function getenv(name) return environment[name] end
+
+  before_each(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(core.file.folder(folder))
+    assert(core.file.folder(folder .. "/fogcloud"))
+    environment = { XDG_CONFIG_HOME = folder, HOME = "/nonexistent" }
+  end)
+  after_each(function() os.execute(("rm -rf '%s'"):format(folder)) end)
+
+  local function resolve(given) return config.resolve(given, 1, getenv) end
+
+  local function write_profile(text) assert(core.file.write(folder .. "/fogcloud/profiles.json", text)) end
+
+  local function refused(text, given)
+    local ok, err = pcall(resolve, given)
+    assert.is_false(ok, text)
+    assert.is_truthy(err:find(text, 1, true), err)
+    assert.is_nil(err:find("s3cret", 1, true), err)
+  end
+
+  it("come with defaults", function()
+    local options = resolve(with())
+    assert.same({ "form", 30, 10, 10, "memory" }, {
+      options.encoding, options.timeout, options.attempt_timeout, options.connect_timeout, options.store,
+    })
+  end)
+
+  it("come from the caller before the environment before the profile", function()
+    environment.FOGCLOUD_CLIENT_ID, environment.FOGCLOUD_APP_ID = "env-id", "env-app"
+    write_profile('{"default":{"base_url":"https://p.example.com","client_id":"p","client_secret":"p","timeout":5}}')
+    local options = resolve { client_secret = "mine" }
+    assert.same({ "https://p.example.com", "env-id", "mine", "env-app", 5 }, {
+      options.base_url, options.client_id, options.client_secret, options.app_id, options.timeout,
+    })
+  end)
+
+  it("may choose a profile, that must be there", function()
+    write_profile('{"default":{},"work":{"client_id":"worker"}}')
+    assert.equal("worker", resolve({
+      base_url = GOOD.base_url, client_secret = "x", profile = "work" }).client_id)
+    environment.FOGCLOUD_PROFILE = "work"
+    assert.equal("worker", resolve({ base_url = GOOD.base_url, client_secret = "x" }).client_id)
+    refused("there is no profile 'gone'", with { profile = "gone" })
+  end)
+
+  it("raise at the caller, by name", function()
+    local function wrapper(options) return (config.resolve(options, 1, getenv)) end
+    local ok, err = pcall(wrapper, with { colour = 1 })
+    assert.is_false(ok)
+    assert.matches("config_spec.lua:%d+: unknown option 'colour'", err)
+  end)
+
+  it("are refused when they are wrong", function()
+    local CASES = {
+      { { timeout = 0 }, "option 'timeout': a positive number" }, { { timeout = "5" }, "'timeout': number expected" },
+      { { timeout = 0 / 0 }, "a positive number" }, { { max_body = math.huge }, "a positive number" },
+      { { client_id = "" }, "'client_id' is empty" }, { { client_secret = "s3cret\n" }, "'client_secret' holds a control" },
+      { { client_id = "a\0b" }, "'client_id' holds a control" }, { { ca_file = "a\r" }, "'ca_file' holds a control" },
+      { { encoding = "xml" }, "'encoding': 'form' or 'json' expected" }, { { log = "loud" }, "'log': 'debug', 'info'" },
+      { { store = 5 }, "'store': string or table expected" }, { { random = 5 }, "'random': function expected" },
+      { { [5] = 5 }, "unknown option '5'" },
+    }
+    for _, case in ipairs(CASES) do refused(case[2], with(case[1])) end
+    refused("options: table expected, got string", "x")
+    assert.equal("a\nb", resolve(with { ca_pem = "a\nb" }).ca_pem)
+  end)
+
+  it("name the variable that holds a wrong value", function()
+    environment.FOGCLOUD_CLIENT_SECRET = "s3cret\r\nX: y"
+    refused("FOGCLOUD_CLIENT_SECRET holds a control character", { base_url = GOOD.base_url, client_id = "x" })
+  end)
+
+  it("say where a missing one may come from", function()
+    for name, variable in pairs {
+      base_url = "FOGCLOUD_BASE_URL", client_id = "FOGCLOUD_CLIENT_ID", client_secret = "FOGCLOUD_CLIENT_SECRET",
+    } do
+      local options = with()
+      options[name] = nil
+      refused(("option '%s' is missing: give it, set %s, or use a profile"):format(name, variable), options)
+    end
+  end)
+
+  it("take a URL only where a secret may be sent", function()
+    local BAD = {
+      ["ftp://x"] = "https:// expected", ["x.com"] = "https:// expected", ["https://"] = "https:// expected",
+      ["https://u:p@x"] = "user name", ["https://x?a"] = "query", ["https://x/#a"] = "query", ["https://a b"] = "blank",
+      ["http://x.com"] = "shows the secret", ["http://127.0.0.1.x.com"] = "shows the secret",
+      ["http://localhost.x.com"] = "shows the secret", ["http://1.127.0.0.1"] = "shows the secret",
+      ["HTTP://x.com"] = "shows the secret", ["http://x.com\\@127.0.0.1"] = "https:// expected",
+      ["http://127.0.0.1@x.com"] = "user name", ["https://x/\r\nA: b"] = "control character",
+    }
+    for url, why in pairs(BAD) do refused(why, with { base_url = url }) end
+    for _, url in ipairs {
+      "https://x.com", "https://x.com:8443/base/", "http://localhost:1", "http://127.9.9.9", "http://[::1]:80/x",
+      "HTTPS://X.com",
+    } do
+      assert.equal(url, resolve(with { base_url = url }).base_url)
+    end
+    assert.is_table(resolve(with { base_url = "http://x.com", allow_insecure_http = true }))
+  end)
+
+  describe("in the profile file", function()
+    it("are its owner's alone", function()
+      write_profile "{}"
+      assert(os.execute(("chmod 644 '%s/fogcloud/profiles.json'"):format(folder)))
+      refused("chmod 600", with())
+    end)
+
+    it("must be options", function()
+      write_profile "{"
+      refused("a JSON object of profiles expected", with())
+      write_profile "5"
+      refused("a JSON object of profiles expected", with())
+      write_profile '{"default":5}'
+      refused("'default' is no object", with())
+      write_profile '{"default":{"colour":1}}'
+      refused("unknown option 'colour' in " .. folder, with())
+      write_profile '{"default":{"client_secret":"s3cret\\n"}}'
+      refused("option 'client_secret' in " .. folder .. "/fogcloud/profiles.json holds a control", with())
+    end)
+
+    it("are not asked for when there is none", function()
+      assert.is_table(resolve(with()))
+      environment = {}
+      assert.is_table(resolve(with()))
+    end)
+  end)
+end)
