@@ -3,7 +3,8 @@
 const mqtt = require('mqtt')
 const fs = require('fs')
 
-const [mode, port, qos, size, count] = [process.argv[2], ...process.argv.slice(3, 7).map(Number)]
+const mode = process.argv[2]
+const [port, qos, size, count] = process.argv.slice(3, 7).map(Number)
 const ca = process.argv[7]
 let seen = 0, from, cpu
 

@@ -46,9 +46,9 @@
  *
  * SSL_*. OpenSSL reads and writes the descriptor by itself, so the same two buffers lie above it, holding plain
  * text. Two threads now use one SSL object, so every use is under the slot's lock, and SSL_get_error, which looks at
- * the object after the call it asks about, is answered with what it said inside that lock. SSL_pending counts the
- * read buffer; records that OpenSSL read ahead are taken out until it has no whole one left, so waiting in poll
- * afterwards is right.
+ * the object after the call it asks about, is answered with what it said inside that lock. SSL_pending is 0, since
+ * poll knows the buffer; records that OpenSSL read ahead are taken out until it has no whole one left, so waiting in
+ * poll is right. ERR_clear_error waits for a call that looks at the error queue.
  *
  * Threads of Paho's are known by the names that they give themselves. All else in this library calls the same
  * symbols and gets the real functions.
@@ -133,6 +133,8 @@ void __wrap_myfree(char *file, int line, void *p) {
 
 /* --- waking the two threads --- */
 
+bool fog_lean_is_mine(void) { return me.role != FOG_LEAN_NONE; }
+
 static void wake_open(void) { wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
 void fog_lean_wake_receiver(void) {
@@ -214,7 +216,6 @@ int __wrap_pthread_cond_signal(pthread_cond_t *cond) {
   return __real_pthread_cond_signal(cond);
 }
 
-/* Unlocks for the flush, since whoever signals takes this mutex; a signal meanwhile is remembered. */
 int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until) {
   if (me.role != FOG_LEAN_SEND) return __real_pthread_cond_timedwait(cond, mutex, until);
@@ -223,7 +224,7 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, 
     atomic_store(&send_cond, cond);
   }
   if (me.dirty_count > 0) {
-    (void)pthread_mutex_unlock(mutex);
+    (void)pthread_mutex_unlock(mutex); /* whoever signals takes it; a signal meanwhile is remembered */
     flush_mine();
     (void)pthread_mutex_lock(mutex);
   }

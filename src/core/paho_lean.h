@@ -4,7 +4,8 @@
  *
  *   PAHO_WRAPS: StackTrace_entry StackTrace_exit Log mymalloc myrealloc myfree socket connect recv poll writev
  *   PAHO_WRAPS: shutdown close usleep getaddrinfo pthread_setname_np pthread_cond_signal pthread_cond_timedwait
- *   PAHO_WRAPS: SSL_set_fd SSL_read SSL_write SSL_pending SSL_get_error SSL_shutdown SSL_free
+ *   PAHO_WRAPS: SSL_set_fd SSL_connect SSL_read SSL_write SSL_pending SSL_get_error SSL_shutdown SSL_free
+ *   PAHO_WRAPS: ERR_clear_error
  *
  * Each is linked with -Wl,--wrap=NAME, all together or none. A wrap changes nothing for a descriptor or a thread
  * that is not Paho's: a socket is Paho's when it was made by socket(AF_INET or AF_INET6, SOCK_STREAM, 0), without
@@ -69,17 +70,19 @@ bool fog_lean_established(const struct fog_lean *s);
 void fog_lean_connected(struct fog_lean *s);
 bool fog_lean_announced(struct fog_lean *s);
 
-/* The TLS halves: as SSL_read, SSL_write, SSL_pending on the connection of s. *error is what SSL_get_error would say at
+/* The TLS halves: as SSL_read, SSL_write on the connection of s. *error is what SSL_get_error would say at
  * that moment: it cannot be asked later, because the other thread may have used the connection in between. */
 void fog_lean_tls_open(struct fog_lean *s, SSL *ssl);
 int fog_lean_tls_read(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error);
 int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, int *error, bool *deferred);
-int fog_lean_tls_pending(const struct fog_lean *s);
 int fog_lean_tls_shutdown(struct fog_lean *s, SSL *ssl);
 void fog_lean_tls_free(struct fog_lean *s, SSL *ssl);
 
 /* Bytes of s wait to be written: at the calling thread's next flush, or now where it has none. */
 void fog_lean_put_off(struct fog_lean *s);
+
+/* Whether the calling thread is one of Paho's two. */
+bool fog_lean_is_mine(void);
 
 /* Makes the receive thread look at its sockets again, if it waits. Any thread. */
 void fog_lean_wake_receiver(void);
@@ -94,5 +97,6 @@ int __real_SSL_write(SSL *ssl, const void *buf, int len);
 int __real_SSL_get_error(const SSL *ssl, int rc);
 int __real_SSL_shutdown(SSL *ssl);
 void __real_SSL_free(SSL *ssl);
+void __real_ERR_clear_error(void);
 
 #endif

@@ -27,7 +27,7 @@ struct fog_lean {
   bool full; /* the last read filled the buffer */
   pthread_mutex_t lock; /* all that follows */
   int fd;
-  SSL *ssl;
+  SSL *_Atomic ssl; /* written under the lock; read without it to tell whether a remembered slot is still right */
   bool want_read; /* OpenSSL must read before it can write on (renegotiation) */
   unsigned char *out;
   size_t out_size, out_from, out_to;

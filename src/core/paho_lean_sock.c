@@ -155,11 +155,11 @@ static ssize_t put(struct fog_lean *s, const void *data, size_t len) {
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
     return n;
   }
-  ERR_clear_error();
+  __real_ERR_clear_error();
   int n = __real_SSL_write(s->ssl, data, (int)len);
   if (n > 0) return n;
   int e = __real_SSL_get_error(s->ssl, n);
-  ERR_clear_error();
+  __real_ERR_clear_error();
   s->want_read = e == SSL_ERROR_WANT_READ;
   if (e == SSL_ERROR_WANT_WRITE || s->want_read) return 0;
   errno = EPIPE;

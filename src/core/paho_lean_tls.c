@@ -11,12 +11,19 @@
 
 int __real_SSL_set_fd(SSL *ssl, int fd);
 int __real_SSL_pending(const SSL *ssl);
+int __real_SSL_connect(SSL *ssl);
 
-/* What SSL_get_error would have said right after the last call, for one question. */
 static _Thread_local struct {
-  const SSL *of;
+  const SSL *of; /* what SSL_get_error would have said right after the last call on it, for one question */
   int error;
+  bool unclear;          /* Paho asked for an empty error queue, and nothing has needed it yet */
+  struct fog_lean *slot; /* the last one, since looking it up costs as much as a read */
 } asked;
+
+static void clear_errors(void) {
+  if (asked.unclear) __real_ERR_clear_error();
+  asked.unclear = false;
+}
 
 /* --- a connection --- */
 
@@ -35,6 +42,7 @@ void fog_lean_tls_open(struct fog_lean *s, SSL *ssl) {
 static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
   size_t got = 0;
   int n = 1;
+  clear_errors();
   while (n > 0 && got < s->in_size) {
     n = __real_SSL_read(ssl, s->in + got, (int)(s->in_size - got));
     if (n > 0) got += (size_t)n;
@@ -42,7 +50,7 @@ static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
   *error = n > 0 ? SSL_ERROR_NONE : __real_SSL_get_error(ssl, n);
   atomic_store(&s->more, *error != SSL_ERROR_WANT_READ);
   if (got == 0) return n;
-  if (n <= 0) ERR_clear_error(); /* an end or a failure behind the data: `more` makes the reader come back for it */
+  if (n <= 0) __real_ERR_clear_error(); /* behind the data: `more` makes the reader come back for it */
   atomic_store_explicit(&s->established, true, memory_order_relaxed);
   fog_lean_in_filled(s, got);
   return (int)got;
@@ -85,10 +93,6 @@ int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, i
   return n;
 }
 
-int fog_lean_tls_pending(const struct fog_lean *s) {
-  return atomic_load_explicit(&s->held, memory_order_relaxed) > 0 ? 1 : 0;
-}
-
 int fog_lean_tls_shutdown(struct fog_lean *s, SSL *ssl) {
   (void)pthread_mutex_lock(&s->lock);
   fog_lean_drain_locked(s);
@@ -107,7 +111,13 @@ void fog_lean_tls_free(struct fog_lean *s, SSL *ssl) {
 
 /* --- the wraps --- */
 
-static struct fog_lean *tls_slot(const SSL *ssl) { return fog_lean_get(SSL_get_fd(ssl)); }
+static struct fog_lean *tls_slot(const SSL *ssl) {
+  struct fog_lean *s = asked.slot;
+  if (s != NULL && atomic_load_explicit(&s->ssl, memory_order_acquire) == ssl) return s;
+  s = fog_lean_get(SSL_get_fd(ssl));
+  asked.slot = s;
+  return s;
+}
 
 static int remember(const SSL *ssl, int rc, int error) {
   asked.of = rc > 0 ? NULL : ssl;
@@ -127,7 +137,10 @@ int __wrap_SSL_read(SSL *ssl, void *buf, int len);
 int __wrap_SSL_read(SSL *ssl, void *buf, int len) {
   int error;
   struct fog_lean *s = tls_slot(ssl);
-  if (s == NULL) return __real_SSL_read(ssl, buf, len);
+  if (s == NULL) {
+    clear_errors();
+    return __real_SSL_read(ssl, buf, len);
+  }
   int rc = fog_lean_tls_read(s, ssl, buf, len, &error);
   return remember(ssl, rc, error);
 }
@@ -137,7 +150,10 @@ int __wrap_SSL_write(SSL *ssl, const void *buf, int len) {
   int error;
   bool deferred;
   struct fog_lean *s = tls_slot(ssl);
-  if (s == NULL) return __real_SSL_write(ssl, buf, len);
+  if (s == NULL) {
+    clear_errors();
+    return __real_SSL_write(ssl, buf, len);
+  }
   int rc = fog_lean_tls_write(s, ssl, buf, len, &error, &deferred);
   if (deferred) fog_lean_put_off(s);
   if (fog_lean_stuck(s) || fog_lean_failed(s)) fog_lean_wake_receiver();
@@ -153,13 +169,26 @@ int __wrap_SSL_get_error(const SSL *ssl, int rc) {
 
 int __wrap_SSL_pending(const SSL *ssl);
 int __wrap_SSL_pending(const SSL *ssl) {
-  struct fog_lean *s = tls_slot(ssl);
-  return s != NULL ? fog_lean_tls_pending(s) : __real_SSL_pending(ssl);
+  return tls_slot(ssl) != NULL ? 0 : __real_SSL_pending(ssl); /* poll says it: cheaper than Paho's list, and fair */
+}
+
+/* Paho clears the queue before each of its reads, most of which are answered from the buffer. */
+void __wrap_ERR_clear_error(void);
+void __wrap_ERR_clear_error(void) {
+  asked.unclear = true;
+  if (!fog_lean_is_mine()) clear_errors();
+}
+
+int __wrap_SSL_connect(SSL *ssl);
+int __wrap_SSL_connect(SSL *ssl) {
+  clear_errors();
+  return __real_SSL_connect(ssl);
 }
 
 int __wrap_SSL_shutdown(SSL *ssl);
 int __wrap_SSL_shutdown(SSL *ssl) {
   struct fog_lean *s = tls_slot(ssl);
+  clear_errors();
   return s != NULL ? fog_lean_tls_shutdown(s, ssl) : __real_SSL_shutdown(ssl);
 }
 
