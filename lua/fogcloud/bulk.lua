@@ -15,13 +15,15 @@ local bulk = {}
 
 local SPEC = { concurrency = "number", progress = "function", timeout = "number" }
 local DEFAULT_MAX, MAX, START = 16, 256, 4
+local FIRST_PAUSE, LAST_PAUSE = 0.5, 10
 
 --- Raises unless these are options of a bulk call.
 ---@param options fogcloud.BulkOptions?
+---@param timeout number  the default
 ---@param level integer
----@return fogcloud.BulkOptions
-function bulk.check(options, level)
-  if options == nil then return {} end
+---@return fogcloud.BulkOptions  a copy
+function bulk.check(options, timeout, level)
+  if options == nil then return { timeout = timeout } end
   if type(options) ~= "table" then error("options: table expected, got " .. type(options), level + 1) end
   for name, value in pairs(options) do
     local expected = SPEC[name]
@@ -34,7 +36,11 @@ function bulk.check(options, level)
   if most ~= nil and not (most >= 1 and most <= MAX) then
     error(("bulk option 'concurrency': 1 to %d expected"):format(MAX), level + 1)
   end
-  return options
+  local seconds = options.timeout
+  if seconds ~= nil and (seconds ~= seconds or seconds < 0) then
+    error("bulk option 'timeout': a number of seconds, not negative, expected", level + 1)
+  end
+  return { concurrency = most, progress = options.progress, timeout = options.timeout or timeout }
 end
 
 local function is_overload(err)
@@ -59,6 +65,20 @@ local function note(job, index, ok, err)
   end
 end
 
+-- One id. A call has few repetitions of its own, and the cloud's budget for them is soon spent when many calls meet the
+-- same overload; here the worker waits, which slows the whole job down, and calls again while the id's time lasts.
+local function settle(job, id)
+  local now, pause = job.host.now, FIRST_PAUSE
+  local deadline = now() + job.timeout
+  while true do
+    local ok, err = job.one(id, job.observe, deadline - now())
+    if ok or job.stopped or not is_overload(err) then return ok, err end
+    local wait = math.max(err.retry_after or 0, pause)
+    if now() + wait >= deadline or not job.host.sleep(wait) then return nil, err end
+    pause = math.min(2 * pause, LAST_PAUSE)
+  end
+end
+
 local function take(job)
   local index = job.next
   job.next = index + 1
@@ -69,7 +89,7 @@ end
 local function worker(job, first)
   local index = first
   while true do
-    local ok, err = job.one(job.ids[index], job.observe)
+    local ok, err = settle(job, job.ids[index])
     if job.stopped and not ok then break end
     note(job, index, ok, err)
     job.waiter:signal()
@@ -111,17 +131,17 @@ end
 ---@param host table
 ---@param name string     for the error
 ---@param ids string[]    not changed meanwhile
----@param one fun(id: string, observe: fun(err: fogcloud.Error)): any, fogcloud.Error?  tells `observe` of every
----                       attempt that failed
----@param options fogcloud.BulkOptions
+---@param one fun(id: string, observe: fun(err: fogcloud.Error), timeout: number): any, fogcloud.Error?  tells
+---                       `observe` of every attempt that failed
+---@param options fogcloud.BulkOptions  with timeout
 ---@return table? results  true per id, in the order given
 ---@return fogcloud.Error? err  when any failed or the task was cancelled; err.results has true, an error, or nil
 ---                             (not tried) per id
 function bulk.run(host, name, ids, one, options)
   local max = math.floor(options.concurrency or DEFAULT_MAX)
   local job = {
-    ids = ids, one = one, total = #ids, results = {}, next = 1, done = 0, failed = 0, active = 0, hold = 0,
-    max = max, limit = math.min(START, max), tasks = {}, waiter = host.waiter(),
+    host = host, ids = ids, one = one, timeout = options.timeout, total = #ids, results = {}, next = 1, done = 0,
+    failed = 0, active = 0, hold = 0, max = max, limit = math.min(START, max), tasks = {}, waiter = host.waiter(),
   }
   function job.observe(err) slow_down(job, err) end
   while job.done < job.total do

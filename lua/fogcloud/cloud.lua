@@ -156,9 +156,9 @@ local function for_all(self, endpoint, clientid, ids, options)
   check_id("clientid", clientid)
   if type(ids) ~= "table" then error("ids: table expected, got " .. type(ids), 3) end
   for _, id in ipairs(ids) do check_device(id, 4) end
-  options = bulk.check(options, 3)
-  local function one(id, observe)
-    local how = settings(self, { timeout = options.timeout }, TIMED)
+  options = bulk.check(options, self.options.timeout, 3)
+  local function one(id, observe, timeout)
+    local how = settings(self, { timeout = math.max(0, timeout) }, TIMED)
     how.observe = observe
     return call.run(self, endpoint, { client_id = clientid, device_id = id }, how)
   end
