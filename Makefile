@@ -6,11 +6,13 @@
 # Everything is built below build/, a folder per Lua.
 
 LUA     ?= lua5.4
+SANITIZE ?=
 LUAS    := lua5.1 luajit lua5.3 lua5.4
 CC      ?= gcc
-BUILD   := build
+comma   := ,
+# Each sanitizer has a tree of its own.
+BUILD   ?= build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 PREFIX  ?= /usr/local
-SANITIZE ?=
 
 ROCK_VERSION := 0.1.0
 
@@ -49,14 +51,14 @@ SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c))
 C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(wildcard src/sandbox/*.c)
 HEADERS     := $(wildcard src/*/*.h)
 
-CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj$(SANITIZE)/%.o)
+CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
 
 .PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench fuzz install clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
 
-$(BUILD)/obj$(SANITIZE)/%.o: src/%.c $(HEADERS)
+$(BUILD)/obj/%.o: src/%.c $(HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(CORE_DEFS) $(INCLUDES) -c $< -o $@
 
@@ -71,7 +73,7 @@ $(BUILD)/$(1)/fogcloud/sandbox/core.so: $(SANDBOX_SRC) $(HEADERS)
 
 $(BUILD)/$(1)/fogcloud/sandbox/plugin.so: $(PLUGIN_SRC) $(SHARED_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
-	$(CC) $(ALL_CFLAGS) $(PLUGIN_SRC) $(SHARED_SRC) -o $$@ $(LDFLAGS_MODULE) -lsqlite3 -lcrypto
+	$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) $(PLUGIN_SRC) $(SHARED_SRC) -o $$@ $(filter-out -fsanitize=%,$(LDFLAGS_MODULE)) -lsqlite3 -lcrypto
 
 build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
 .PHONY: build-$(1)

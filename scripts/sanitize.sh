@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: MIT
-# Sourced: lets an interpreter without sanitizers load a module with them. Leaks are valgrind's business: the interpreter is not ours.
+# Sourced: makes FOG_LUA, an interpreter that loads the sanitizers' runtime for itself and not, as LD_PRELOAD would, for every child: a
+# shell under TSan crashes. Leaks are valgrind's business here, for the interpreter is not ours.
 case "$SANITIZE" in
-  *thread*) LD_PRELOAD=$(gcc -print-file-name=libtsan.so) ;;
-  *) LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" ;;
+  *thread*) runtime=$(gcc -print-file-name=libtsan.so) ;;
+  *) runtime="$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)" ;;
 esac
+FOG_LUA=$PWD/build/lua-sanitized
 ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-TSAN_OPTIONS=halt_on_error=1:suppressions=$PWD/scripts/tsan.supp:second_deadlock_stack=1
-export LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+TSAN_OPTIONS=halt_on_error=1:suppressions=$PWD/scripts/tsan.supp:second_deadlock_stack=1:die_after_fork=0
+export FOG_LUA ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+mkdir -p build
+loader=$(ls /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.* 2>/dev/null | head -n 1)
+printf '#!/bin/sh\nexec %s --preload %s %s "$@"\n' "$loader" "$runtime" "$(command -v "${lua:-lua5.4}")" >"$FOG_LUA"
+chmod +x "$FOG_LUA"

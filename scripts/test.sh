@@ -7,6 +7,7 @@ results=build/test
 rm -rf "$results"
 mkdir -p "$results"
 luas=${LUAS:-lua5.4 luajit lua5.1 lua5.3}
+[ -z "${SANITIZE:-}" ] || luas=lua5.4
 limit=${TEST_TIMEOUT:-600}
 once="spec/arch_spec.lua spec/rocks_spec.lua spec/docs_spec.lua"
 
@@ -37,7 +38,7 @@ run_lua() { # Lua, name, specs...
   (
     . scripts/env.sh
     if [ -n "${SANITIZE:-}" ]; then . scripts/sanitize.sh; fi
-    suite "$name" "$lua" /usr/bin/busted "$@"
+    suite "$name" "${FOG_LUA:-$lua}" /usr/bin/busted "$@"
   )
 }
 

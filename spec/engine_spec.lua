@@ -106,7 +106,7 @@ describe("lifetimes", function()
   end)
 
   it("stay mapped after the state is gone", function()
-    local path = package.cpath:match("[^;]*build/[^;]*"):gsub("?", "fogcloud/core")
+    local path = package.cpath:match("[^;]*build[^;]*"):gsub("?", "fogcloud/core")
     local file = io.popen("readelf -d " .. path)
     local text = file:read("*a")
     file:close()

@@ -284,6 +284,7 @@ static pid_t start_mosquitto(int plain, int tls) {
   int out[2];
   (void)snprintf(path, sizeof path, "%s/conf", dir);
   FILE *f = fopen(path, "w");
+  if (geteuid() == 0) (void)fprintf(f, "user root\n"); /* else it may have no user to become, and no key to read */
   (void)fprintf(f, "allow_anonymous true\nconnection_messages false\nmax_queued_messages 0\n"
                    "max_inflight_messages 0\n"
                    "log_dest stderr\nlog_type notice\nlog_type information\nlog_type error\n"

@@ -6,7 +6,11 @@ local sandboxes = require "fogcloud.sandbox"
 
 local support = {}
 
-function support.start(options) return sandboxes.start(options) end
+function support.start(options)
+  options = options or {}
+  options.lua = options.lua or os.getenv("FOG_LUA")
+  return sandboxes.start(options)
+end
 
 --- A cloud of the sandbox's account; `more` overrides options.
 function support.cloud(sandbox, more)

@@ -3,8 +3,9 @@
 --- Runs Lua code in a process of its own, by the Lua that runs the spec, and gives what it printed and its exit code.
 local script = {}
 
---- The interpreter that runs this spec.
+--- The interpreter that runs this spec; FOG_LUA names one that loads a sanitizer first.
 function script.interpreter()
+  if os.getenv("FOG_LUA") then return os.getenv("FOG_LUA") end
   local i = 0
   while arg[i - 1] ~= nil do i = i - 1 end
   return arg[i]
