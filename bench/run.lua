@@ -24,9 +24,8 @@ end
 
 --- Starts a server that prints its port; the port, and a function that stops it.
 local function serve(command)
-  local pipe = io.popen("exec " .. command .. " & echo $! && wait", "r")
+  local pipe = io.popen("echo $$; exec " .. command, "r")
   local pid, port = pipe:read("*l"), pipe:read("*l")
-  if not tonumber(port) then pid, port = port, pid end -- either may be first
   assert(tonumber(port) and tonumber(pid), "cannot start " .. command)
   return port, function()
     os.execute("kill " .. pid .. " 2>/dev/null")
