@@ -78,6 +78,14 @@ local function is_record(value)
   return true
 end
 
+-- Whole numbers as integers where Lua has them: a port is to print as 1883, not as 1883.0.
+local function whole(record)
+  for name, field in pairs(record) do
+    if math.tointeger and type(field) == "number" then record[name] = math.tointeger(field) or field end
+  end
+  return record
+end
+
 function File:get(key)
   local path = path_of(self, key, ".json")
   local text, why, detail = core.file.read(path)
@@ -88,7 +96,7 @@ function File:get(key)
     return nil, failure(path, "it is damaged; remove it")
   end
   if content.key ~= key then return nil end
-  return content.record
+  return whole(content.record)
 end
 
 -- cjson keeps 14 digits, which is enough for milliseconds of this century.
@@ -106,7 +114,8 @@ function File:delete(key, record)
   if record ~= nil and (held == nil or held.value ~= record.value) then return true end
   local path = path_of(self, key, ".json")
   local ok, text = os.remove(path)
-  if ok or core.file.read(path) == nil and select(2, core.file.read(path)) == "absent" then return true end
+  local _, why = core.file.read(path)
+  if ok or why == "absent" then return true end
   return nil, failure(path, text)
 end
 
