@@ -384,8 +384,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout) {
 
 int __wrap_usleep(useconds_t usec);
 int __wrap_usleep(useconds_t usec) {
-  struct pollfd p = {.fd = wake_fd, .events = POLLIN, .revents = 0};
   if (me.role != FOG_LEAN_RECEIVE) return __real_usleep(usec);
+  struct pollfd p = {.fd = wake_fd, .events = POLLIN, .revents = 0}; /* only here: other threads may see it being made */
   flush_mine();
   if (me.rested) {
     me.rested = false;

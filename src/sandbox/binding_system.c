@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,20 +32,6 @@ static int failure(lua_State *L, int err) {
   return 2;
 }
 
-/* In the child. The signal for our death comes first; should the parent have died before that, we see it now. */
-static void run_child(char *const *argv, int in, int out, int err, pid_t parent, int death_signal) {
-  sigset_t none;
-  (void)prctl(PR_SET_PDEATHSIG, death_signal);
-  if (getppid() != parent) _exit(127);
-  (void)sigemptyset(&none);
-  (void)sigprocmask(SIG_SETMASK, &none, NULL);
-  (void)dup2(in, STDIN_FILENO);
-  (void)dup2(out, STDOUT_FILENO);
-  (void)dup2(err, STDERR_FILENO);
-  if (argv[0] != NULL) (void)execvp(argv[0], argv);
-  _exit(127);
-}
-
 static size_t read_argv(lua_State *L, char **argv) {
   size_t n = 0;
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -59,14 +46,37 @@ static size_t read_argv(lua_State *L, char **argv) {
   return n;
 }
 
-/* spawn(argv, log, death_signal) -> pid, stdin_fd, stdout_fd. The child gets death_signal (SIGKILL) when we die.
- * Standard error goes to the file log, or nowhere. Nothing of ours is left open in the child. */
+/* Descriptors of the child: ours for 0 and 1, the log for 2. Signals as a fresh program expects them. */
+static int start_child(char *const *argv, int in, int out, const char *log, pid_t *pid) {
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  sigset_t none, defaults;
+  if (argv[0] == NULL) return EINVAL;
+  (void)sigemptyset(&none);
+  (void)sigemptyset(&defaults);
+  (void)sigaddset(&defaults, SIGPIPE);
+  (void)posix_spawn_file_actions_init(&files);
+  (void)posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
+  (void)posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+  (void)posix_spawn_file_actions_addopen(&files, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+  (void)posix_spawnattr_init(&attributes);
+  (void)posix_spawnattr_setsigmask(&attributes, &none);
+  (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
+  (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  int err = posix_spawnp(pid, argv[0], &files, &attributes, argv, environ);
+  (void)posix_spawnattr_destroy(&attributes);
+  (void)posix_spawn_file_actions_destroy(&files);
+  return err;
+}
+
+/* spawn(argv, log) -> pid, stdin_fd, stdout_fd. Standard error goes to the file log, or nowhere. Nothing of ours is
+ * left open in the child. It is for the child to see that it dies with us: die_with_parent, or the broker's plugin. */
 static int l_spawn(lua_State *L) {
   char *argv[MAX_ARGS + 1];
   int to_child[2], from_child[2];
+  pid_t pid;
   (void)read_argv(L, argv);
   const char *log = luaL_optstring(L, 2, "/dev/null");
-  int death_signal = (int)luaL_optinteger(L, 3, SIGKILL);
   if (pipe2(to_child, O_CLOEXEC) != 0) return failure(L, errno);
   if (pipe2(from_child, O_CLOEXEC) != 0) {
     int err = errno;
@@ -74,14 +84,10 @@ static int l_spawn(lua_State *L) {
     (void)close(to_child[1]);
     return failure(L, err);
   }
-  int err_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  pid_t parent = getpid(), pid = fork();
-  if (pid == 0) run_child(argv, to_child[0], from_child[1], err_fd, parent, death_signal);
-  int err = errno;
+  int err = start_child(argv, to_child[0], from_child[1], log, &pid);
   (void)close(to_child[0]);
   (void)close(from_child[1]);
-  if (err_fd >= 0) (void)close(err_fd);
-  if (pid < 0) {
+  if (err != 0) {
     (void)close(to_child[1]);
     (void)close(from_child[0]);
     return failure(L, err);
@@ -90,6 +96,12 @@ static int l_spawn(lua_State *L) {
   lua_pushinteger(L, to_child[1]);
   lua_pushinteger(L, from_child[0]);
   return 3;
+}
+
+/* die_with_parent(): SIGTERM comes when the process that started us dies. */
+static int l_die_with_parent(lua_State *L) {
+  lua_pushboolean(L, prctl(PR_SET_PDEATHSIG, SIGTERM) == 0);
+  return 1;
 }
 
 /* kill(pid, signal) */
@@ -244,6 +256,7 @@ static int l_is_root(lua_State *L) {
 void fog_open_system(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"spawn", l_spawn},
+      {"die_with_parent", l_die_with_parent},
       {"kill", l_kill},
       {"wait", l_wait},
       {"poll", l_poll},

@@ -5,7 +5,9 @@
 #include <mosquitto.h>
 #include <mosquitto_broker.h>
 #include <mosquitto_plugin.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "plugin_rules.h"
 
@@ -57,6 +59,7 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **user, struct mosquit
     mosquitto_log_printf(MOSQ_LOG_ERR, "fogcloud: the store '%s' cannot be opened", path == NULL ? "(none)" : path);
     return MOSQ_ERR_INVAL;
   }
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* the broker is the sandbox's child and must not outlive it */
   plugin_id = id;
   *user = rules;
   int rc = mosquitto_callback_register(id, MOSQ_EVT_BASIC_AUTH, on_login, NULL, rules);

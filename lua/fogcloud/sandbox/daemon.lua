@@ -179,6 +179,7 @@ end
 
 --- Serves until a signal comes, or the end of standard input with `until_eof`.
 function Daemon:run(until_eof)
+  if until_eof then core.die_with_parent() end
   local fds = { self.server:fd(), self.signals, until_eof and 0 or nil }
   while true do
     self.server:run()

@@ -125,7 +125,7 @@ function Sandbox.start(options)
   check_options(options)
   local log = os.tmpname()
   local code = LAUNCH:format(package.path, package.cpath, quoted_list(arguments(options)))
-  local pid, to, from = core.spawn({ options.lua or interpreter(), "-e", code }, log, TERM)
+  local pid, to, from = core.spawn({ options.lua or interpreter(), "-e", code }, log)
   if pid == nil then error("the sandbox does not start: " .. to, 2) end
   local line = read_line(from)
   local file = io.open(log, "r")
