@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Sourced: lets the Lua named in $lua (lua5.4 without) find fogcloud in this checkout.
 LUA_PATH="./?.lua;$PWD/lua/?.lua;$PWD/lua/?/init.lua;;"
-LUA_CPATH="$PWD/build${SANITIZE:+/$(echo "$SANITIZE" | tr , -)}/${lua:-lua5.4}/?.so;;"
-export LUA_PATH LUA_CPATH
+FOGCLOUD_BUILD="$PWD/build${SANITIZE:+/$(echo "$SANITIZE" | tr , -)}/${lua:-lua5.4}"
+LUA_CPATH="$FOGCLOUD_BUILD/?.so;;"
+export LUA_PATH LUA_CPATH FOGCLOUD_BUILD
