@@ -279,8 +279,9 @@ static void test_cut(void) {
 
 static char dir[] = "/tmp/paho_lean_XXXXXX";
 
+/* 0 when it does not come up: since its ports were looked for, another process may have taken one. */
 static pid_t start_mosquitto(int plain, int tls) {
-  char path[64], line[256];
+  char path[64], line[256] = "it said nothing\n";
   int out[2];
   (void)snprintf(path, sizeof path, "%s/conf", dir);
   FILE *f = fopen(path, "w");
@@ -300,8 +301,24 @@ static pid_t start_mosquitto(int plain, int tls) {
   }
   (void)close(out[1]);
   FILE *log = fdopen(out[0], "r");
-  while (fgets(line, sizeof line, log) != NULL && strstr(line, " running") == NULL) continue;
-  return pid; /* `log` stays open, so that what it says later is not a broken pipe */
+  while (fgets(line, sizeof line, log) != NULL) {
+    if (strstr(line, " running") != NULL) return pid; /* `log` stays open: what it says later is not a broken pipe */
+  }
+  printf("# mosquitto did not start: %s", line);
+  (void)fclose(log);
+  (void)waitpid(pid, NULL, 0);
+  return 0;
+}
+
+static pid_t start_on_free_ports(int *plain, int *tls) {
+  pid_t broker = 0;
+  for (int tries = 0; tries < 10 && broker == 0; tries++) {
+    int a = listen_somewhere(plain), b = listen_somewhere(tls);
+    (void)close(a);
+    (void)close(b);
+    broker = start_mosquitto(*plain, *tls);
+  }
+  return broker;
 }
 
 static void make_certificate(void) {
@@ -402,15 +419,14 @@ static void test_kill(int port, const char *ca, pid_t broker) {
 
 int main(void) {
   (void)setvbuf(stdout, NULL, _IOLBF, 0);
-  int plain, tls, a = listen_somewhere(&plain), b = listen_somewhere(&tls);
+  int plain, tls;
   char ca[64];
   (void)signal(SIGPIPE, SIG_IGN);
-  (void)close(a);
-  (void)close(b);
   if (mkdtemp(dir) == NULL) return 1;
   (void)snprintf(ca, sizeof ca, "%s/cert", dir);
   make_certificate();
-  pid_t broker = start_mosquitto(plain, tls);
+  pid_t broker = start_on_free_ports(&plain, &tls);
+  if (broker == 0) return 1;
   test_cut();
   test_rude();
   test_echo(plain, NULL, "four clients at once, three connections each, every size and QoS, through mosquitto");
