@@ -59,3 +59,18 @@ describe("the log", function()
     assert.equal("fogcloud debug: m\n", run("debug"):match("^[^\n]*\n"))
   end)
 end)
+
+describe("fogcloud.log", function()
+  it("hears every cloud that has no listener of its own", function()
+    local virtual = require "spec.support.virtual"
+    local entries = {}
+    require("fogcloud").log(function(level, message) entries[#entries + 1] = level .. " " .. message end)
+    finally(function() require("fogcloud").log(nil) end)
+    local server = virtual.server(virtual.host())
+    local cloud = virtual.cloud(server)
+    server.down.products = true
+    assert.is_nil((cloud:products()))
+    assert.same({ "debug a token came", "debug products is repeated", "debug products is repeated",
+      "debug products is repeated", "debug products failed" }, entries)
+  end)
+end)

@@ -125,18 +125,20 @@ describe("no secret is ever printed", function()
   it("by a process with FOGCLOUD_LOG=debug", function()
     local options = sandbox:options()
     local output = script.run(([[
+      io.stdout:setvbuf "no"
       local fogcloud = require "fogcloud"
       local cloud = fogcloud.new { base_url = %q, client_id = "acct", client_secret = %q }
       local credentials = assert(cloud:create_client("the-app"))
-      io.write(cloud:token(), "\n", credentials.password, "\n")
+      io.write("SECRETS ", cloud:token(), " ", credentials.password, "\n")
       print(cloud:grant(credentials.clientid, "nothing-there"))
       print(cloud, cloud.access)
       local ok, trace = xpcall(function() return cloud:grant(nil) end, debug.traceback)
       print(trace)
       assert(cloud:grant("nobody", "nothing-there"))
     ]]):format(options.base_url, SECRET), "env FOGCLOUD_LOG=debug " .. script.interpreter())
-    local token, password, rest = output:match("^([^\n]+)\n([^\n]+)\n(.*)$")
+    local before, token, password, rest = output:match("^(.-)SECRETS (%S+) (%S+)\n(.*)$")
     secrets[2], secrets[3] = token, password
+    note(before)
     assert.is_truthy(rest:find("fogcloud debug:", 1, true), output)
     note(rest)
     search()

@@ -48,12 +48,12 @@ local function is_unknown(err)
   return interrupted or err.code == 10050 or (err.code == nil and (err.status or 0) >= 500)
 end
 
--- A failure below HTTP in the words of the user's problem. The kind decides what may be repeated, and that was done.
+-- A failure below HTTP in the words of the user's problem. One that names its endpoint is the token call's and has
+-- been through here.
 local function explain(err, endpoint)
+  if err.endpoint ~= nil then return end
   local text = TRANSPORT[err.kind]
-  if text and not err.explained then
-    err.message, err.explained = text:format(errors.one_line(err.message)), true
-  end
+  if text then err.message = text:format(errors.one_line(err.message)) end
   if endpoint == "create_client" and err.sent and is_unknown(err) then
     err.message = err.message .. "; the client may have been created all the same"
   end
@@ -65,6 +65,7 @@ local function may_hang_twice(run, settings) return run.endpoint ~= "create_clie
 local function attempt(context, run, settings, token, params)
   local now = context.host.now()
   local left = deadlines.left(settings.deadline, now)
+  if left == 0 then return nil, errors.new("timeout", "no time was left to send the request", { sent = false }) end
   if may_hang_twice(run, settings) then left = math.min(left, context.options.attempt_timeout) end
   run.attempts = run.attempts + 1
   context.counters.attempts = context.counters.attempts + 1

@@ -54,6 +54,11 @@ function fogcloud.use(name)
   return fogcloud
 end
 
+--- Hears what the library tells beside its results: fn(level, message, fields), or the least level to write to stderr
+--- ("debug", "info", "warn", "error"); nil for silence, the default unless FOGCLOUD_LOG names a level.
+---@param sink function|string|nil
+function fogcloud.log(sink) return require("fogcloud.log").to(sink) end
+
 --- Versions of all that fogcloud stands on.
 ---@return table info  fogcloud, lua, host, curl, tls, paho, cjson
 function fogcloud.info()

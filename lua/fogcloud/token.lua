@@ -28,6 +28,7 @@ local UNKNOWN_LIFE, MAX_LIFE = 3600, 30 * 86400
 local FETCH_TIME = 30 -- seconds for a flight that nobody waits for
 local LOCK_TIME = 15 -- a stopped process must not hold up all others for ever
 local MAX_BACKOFF = 300
+local GRACE = 0.03 -- the flight's own request ends by the same deadline and knows best why
 local FUTURE = 60 -- seconds by which two machines' wall clocks may differ
 
 ---@class fogcloud.TokenParts
@@ -124,7 +125,8 @@ local function wait_turn(self, deadline)
   if self.denial then return nil, self.denial end
   if self.not_before >= deadline then
     local text = "the cloud refuses one new access token after another: is the access key still enabled?"
-    return nil, errors.new("auth", text, { retryable = true, retry_after = self.not_before - now })
+    local fields = { endpoint = "token", retryable = true, retry_after = self.not_before - now }
+    return nil, errors.new("auth", text, fields)
   end
   return self.host.sleep(self.not_before - now)
 end
@@ -147,6 +149,7 @@ local function fetch(self, deadline)
   self.hide(data.access_token)
   local record = new_record(self, data, asked)
   save(self, record)
+  self.logger:write("debug", "a token came", { life = record.expires - record.born })
   return record
 end
 
@@ -177,7 +180,10 @@ local function obtain_locked(self, deadline)
   if not unlock then self.logger:write("warn", "the token is fetched without its lock", { err = why }) end
   local ok, record, err = protect.call(obtain, self, deadline)
   if unlock then unlock() end
-  if not ok then return nil, errors.new("protocol", "the token store failed: " .. errors.one_line(record)) end
+  if not ok then
+    local text = "the token could not be fetched: " .. errors.one_line(tostring(record):match("^[^\n]*"))
+    return nil, errors.new("protocol", text, { endpoint = "token" })
+  end
   return record, err
 end
 
@@ -197,11 +203,12 @@ end
 local function join(self, flight, deadline)
   local waiter = self.host.waiter()
   flight.waiters[waiter] = true
-  local _, why = waiter:wait(deadline)
+  local _, why = waiter:wait(deadline + GRACE)
   flight.waiters[waiter] = nil
   if flight.done then return true end
-  if why then return nil, errors.new("cancelled", "the task was cancelled") end
-  return nil, errors.new("timeout", "the access token did not come in time", { retryable = true })
+  local fields = { endpoint = "token", retryable = not why }
+  if why then return nil, errors.new("cancelled", "the task was cancelled", fields) end
+  return nil, errors.new("timeout", "the access token did not come in time", fields)
 end
 
 -- The face -----------------------------------------------------------------------------------------------------------
