@@ -91,8 +91,8 @@ local parts = {
   ("Measured %s on %s, %d cores,\n%s, %s;\nmedians of %d interleaved rounds, everything on loopback.\n"):format(
     m.date, m.cpu, m.cores, m.system, m.kernel, m.rounds),
   (tonumber(m.load) or 0) > 1 and ("**The machine was busy with other work (load average %s at the start).** Threads "
-    .. "of one client then wait for a\ncore, which costs fogcloud's three more than a client with one; the CPU column is the "
-    .. "better guide.\n"):format(m.load) or "",
+    .. "of one client then wait for a\ncore, which costs fogcloud's three more than a client with one; the CPU "
+    .. "column is the better guide.\n"):format(m.load) or "",
   "![chart](performance.svg)\n",
   read("bench/method.md"),
   "## Results\n",
