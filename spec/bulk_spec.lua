@@ -164,15 +164,15 @@ describe("a bulk call", function()
   it("needs memory for what is in flight only", function()
     server.latency = 0.001
     server.log = setmetatable({}, { __newindex = function() end })
-    local many, low, high = ids(20000), math.huge, 0
+    local many, low, high = ids(100000), math.huge, 0
     collectgarbage()
     assert(cloud:grant_all("c", many, { progress = function(done)
-      if done % 2000 == 0 then
+      if done % 10000 == 0 then
         collectgarbage()
         local used = collectgarbage("count")
         low, high = math.min(low, used), math.max(high, used)
       end
     end }))
-    assert.is_true(high - low < 1024, ("%d KiB more"):format(high - low)) -- the results: 16 bytes each
+    assert.is_true(high - low < 4096, ("%d KiB more"):format(high - low)) -- 100,000 results take 16 bytes each, doubled as the table grows
   end)
 end)

@@ -293,7 +293,7 @@ function Cloud:stats()
   return result
 end
 
---- Ends the cloud: calls from now on, and the waits of those under way, return nil, err of kind closed. Sessions live
+--- Ends the cloud: calls from now on, and those that would be repeated, return nil, err of kind closed. Sessions live
 --- on. Harmless twice.
 function Cloud:close() self.closed = true end
 
