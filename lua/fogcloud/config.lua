@@ -26,8 +26,8 @@ local config = {}
 ---@field allow_insecure_http boolean?  lets http:// go to other hosts than this one
 ---@field request_id boolean?           send X-Request-Id with every request
 ---@field profile string?               the profile's name, default "default"
----@field store string|table|nil        where tokens and clients are kept: "memory" (default), "file", "file:FOLDER", or
----                                     a store (see store/init.lua)
+---@field store string|table|nil        where tokens and clients are kept: "memory" (default), "file", "file:FOLDER",
+---                                     "shdict:NAME" (OpenResty), or a store (see store/init.lua)
 ---@field log string|function|nil       "debug", "info", "warn", "error" (to stderr) or fn(level, message, fields)
 ---@field random function?              gives numbers in [0, 1), for jitter and request ids
 ---@field session table?                defaults of session options

@@ -17,7 +17,7 @@
 --   store.shared                 true when other processes use it too: times in records are then the wall clock's
 --
 -- Keys are text made by the library, of any length, on one line. All functions may wait in the host's way; none may
--- raise for a reason of the store's. A store for Redis or a shared dictionary needs no more than this.
+-- raise for a reason of the store's. A store for Redis needs no more than this.
 local store = {}
 
 local FUNCTIONS = { "get", "set", "delete", "lock" }
@@ -32,7 +32,7 @@ local function check(custom, level)
 end
 
 --- The store that the option means.
----@param option string|table       "memory", "file", "file:FOLDER", or a store
+---@param option string|table       "memory", "file", "file:FOLDER", "shdict:NAME", or a store
 ---@param host table
 ---@param random fun(): number
 ---@param level integer?            whom to blame for a wrong option
@@ -41,9 +41,11 @@ function store.resolve(option, host, random, level)
   level = (level or 1) + 1
   if type(option) == "table" then return check(option, level) end
   if option == "memory" then return require("fogcloud.store.memory").new(host) end
+  local dictionary = option:match("^shdict:(.+)$")
+  if dictionary then return require("fogcloud.store.shdict").new(host, dictionary, random, level) end
   local folder = option:match("^file:(.+)$")
   if folder == nil and option ~= "file" then
-    error("option 'store': 'memory', 'file', 'file:FOLDER' or a store expected", level)
+    error("option 'store': 'memory', 'file', 'file:FOLDER', 'shdict:NAME' or a store expected", level)
   end
   return require("fogcloud.store.file").new(host, folder, random)
 end

@@ -1,0 +1,111 @@
+-- SPDX-License-Identifier: MIT
+
+local stores = require "fogcloud.store"
+local virtual = require "spec.support.virtual"
+
+-- What nginx gives: atomic, with expiry, and full after `room` entries.
+local function dictionary(host, room)
+  local entries, dict = {}, { room = room or 100 }
+  local function alive(key)
+    local entry = entries[key]
+    if entry and entry.expires and host.now() >= entry.expires then entries[key] = nil end
+    return entries[key]
+  end
+  local function count()
+    local n = 0
+    for _ in pairs(entries) do n = n + 1 end
+    return n
+  end
+  function dict.get(_, key) return alive(key) and entries[key].value end
+  function dict.safe_set(_, key, value, life)
+    if not alive(key) and count() >= dict.room then return nil, "no memory" end
+    entries[key] = { value = value, expires = life and life > 0 and host.now() + life or nil }
+    return true
+  end
+  function dict.safe_add(_, key, value, life)
+    if alive(key) then return false, "exists" end
+    return dict:safe_set(key, value, life)
+  end
+  function dict.delete(_, key) entries[key] = nil end
+  return dict
+end
+
+describe("the shared dictionary's store", function()
+  local host, dict, saved
+
+  before_each(function()
+    host = virtual.host()
+    dict = dictionary(host)
+    saved = rawget(_G, "ngx")
+    rawset(_G, "ngx", { shared = { fogcloud = dict } })
+  end)
+  after_each(function() rawset(_G, "ngx", saved) end)
+
+  local function new() return stores.resolve("shdict:fogcloud", host, function() return 0.5 end) end
+
+  it("must be there", function()
+    local ok, err = pcall(stores.resolve, "shdict:gone", host)
+    assert.is_false(ok)
+    assert.matches("lua_shared_dict gone 1m", err)
+    rawset(_G, "ngx", nil)
+    assert.has_error(function() new() end)
+  end)
+
+  it("keeps records and forgets them by value", function()
+    local store, other = new(), new()
+    assert.is_nil((store:get("k")))
+    assert(store:set("k", { value = "a/b", n = 1.5 }))
+    assert.same({ value = "a/b", n = 1.5 }, other:get("k"))
+    assert(store:delete("k", { value = "older" }))
+    assert.equal("a/b", store:get("k").value)
+    assert(store:delete("k", { value = "a/b" }))
+    assert.is_nil((store:get("k")))
+  end)
+
+  it("reports a damaged entry and a full dictionary", function()
+    local store = new()
+    dict:safe_set("k", "{")
+    local none, err = store:get("k")
+    assert.is_nil(none)
+    assert.matches("damaged", tostring(err))
+    dict.room = 1
+    none, err = store:set("other", { value = "x" })
+    assert.is_nil(none)
+    assert.matches("no memory", tostring(err))
+    none, err = store:lock("other", host.now())
+    assert.is_nil(none)
+    assert.matches("no memory", tostring(err))
+  end)
+
+  it("has a lock among workers, that expires with a worker that died", function()
+    local store, other = new(), new()
+    local unlock = assert(store:lock("k", math.huge))
+    local none, err = other:lock("k", host.now() + 1)
+    assert.is_nil(none)
+    assert.equal("timeout", err.kind)
+    unlock()
+    local second = assert(other:lock("k", host.now()))
+    unlock() -- late, and not its own any more
+    assert.is_nil((store:lock("k", host.now())))
+    host.advance(61)
+    local third = assert(store:lock("k", host.now()))
+    second()
+    assert.is_nil((other:lock("k", host.now())))
+    third()
+  end)
+
+  it("gives all workers one token", function()
+    local server, done = virtual.server(host), 0
+    for _ = 1, 8 do
+      local cloud = virtual.cloud(server, { store = "shdict:fogcloud" })
+      for _ = 1, 10 do
+        host.spawn_task(function()
+          assert(cloud:products())
+          done = done + 1
+        end)
+      end
+    end
+    host.run()
+    assert.same({ 80, 1 }, { done, server:count("token") })
+  end)
+end)
