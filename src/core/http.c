@@ -33,7 +33,9 @@ struct fog_http {
 struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests) {
   struct fog_http *h = calloc(1, sizeof *h);
   if (h == NULL) return NULL;
+  int first_fd = fog_process_next_fd();
   h->multi = curl_multi_init();
+  fog_process_close_on_exec(first_fd);
   if (h->multi == NULL) {
     free(h);
     return NULL;

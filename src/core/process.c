@@ -2,7 +2,9 @@
 #include "process.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +47,22 @@ void fog_process_sigpipe_restore(const struct sigaction *saved) {
   struct sigaction now;
   (void)sigaction(SIGPIPE, NULL, &now);
   if (now.sa_handler != saved->sa_handler) (void)sigaction(SIGPIPE, saved, NULL);
+}
+
+int fog_process_next_fd(void) {
+  int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+  if (fd >= 0) (void)close(fd);
+  return fd;
+}
+
+void fog_process_close_on_exec(int first) {
+  enum { LIBRARY_OPENS_AT_MOST = 8 };
+  for (int fd = first; first >= 0 && fd < first + LIBRARY_OPENS_AT_MOST; fd++) {
+    int domain = 0;
+    socklen_t len = sizeof domain;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX)
+      (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
 }
 
 static double seconds(clockid_t clock) {

@@ -30,6 +30,13 @@ void fog_process_signals_restore(const sigset_t *saved);
 void fog_process_sigpipe_save(struct sigaction *saved);
 void fog_process_sigpipe_restore(const struct sigaction *saved);
 
+/* The lowest descriptor that the next open would get, or -1. */
+int fog_process_next_fd(void);
+
+/* Makes close-on-exec the unix sockets that a library has just opened, from that descriptor on: libcurl's wake-up pair
+ * is not. */
+void fog_process_close_on_exec(int first);
+
 /* Monotonic seconds, and wall-clock seconds since the epoch. */
 double fog_process_now(void);
 double fog_process_wall(void);
