@@ -2,7 +2,6 @@
 
 --- `cloud:open`: a client with its permissions, connected, in one call.
 local session = require "fogcloud.session"
-local errors = require "fogcloud.errors"
 
 local open = {}
 
@@ -26,29 +25,38 @@ local function check(options, level)
   end
 end
 
--- A client that may talk to the devices: credentials, or nil, err, and the client that lacks a permission.
-local function prepare(cloud, options)
-  local credentials, err = options.credentials, nil
-  if credentials == nil and options.keep then credentials, err = cloud:client(options.app_id) end
-  if credentials == nil and not options.keep then credentials, err = cloud:create_client(options.app_id) end
-  if credentials == nil then return nil, err end
-  local granted
-  granted, err = cloud:grant_all(credentials.clientid, options.devices or {})
-  if granted == nil then return nil, err, credentials end
-  return credentials
+-- The client's credentials: those given, those kept, or a new client's.
+local function obtain(cloud, options)
+  if options.credentials then return options.credentials end
+  if options.keep then return cloud:client(options.app_id) end
+  return cloud:create_client(options.app_id)
 end
 
--- Gives credentials after the broker refused ours: a client that is gone cannot be had back, so it is another one.
-local function refresher(cloud, options, current)
+-- Gives credentials after the broker refused ours: a client that is gone cannot be had back, so it is another one,
+-- with the same permissions.
+local function refresher(cloud, options, refused)
   return function()
-    if options.keep then cloud:forget_client(options.app_id, current) end
-    local fresh, err = prepare(cloud, options)
-    current = fresh or current
-    return fresh, err
+    if options.keep then cloud:forget_client(options.app_id, refused) end
+    local fresh, err = obtain(cloud, options)
+    if fresh == nil then return nil, err end
+    refused = fresh
+    local granted
+    granted, err = cloud:grant_all(fresh.clientid, options.devices or {})
+    if granted == nil then return nil, err end
+    return fresh
   end
 end
 
---- See Cloud:open.
+local function connect(cloud, options, credentials, level)
+  local how = cloud:session_options(options.session)
+  if options.credentials == nil and how.credentials == nil then
+    how.credentials = refresher(cloud, options, credentials)
+  end
+  return session.connect(credentials, how, level + 1)
+end
+
+--- See Cloud:open. Connects before it grants: a kept client that is gone is found out by the broker's refusal, which
+--- says so, and not by a refused grant, which may have another reason.
 function open.open(cloud, options, level)
   check(options, level)
   local chosen = {}
@@ -57,14 +65,17 @@ function open.open(cloud, options, level)
   if chosen.app_id == nil and chosen.credentials == nil then
     error("app_id: give it as an option, or set FOGCLOUD_APP_ID", level + 1)
   end
-  local credentials, err, created = prepare(cloud, chosen)
-  if credentials == nil then return nil, err, created end
-  local options_of_session = cloud:session_options(chosen.session)
-  if chosen.credentials == nil and options_of_session.credentials == nil then
-    options_of_session.credentials = refresher(cloud, chosen, credentials)
+  local credentials, err = obtain(cloud, chosen)
+  if credentials == nil then return nil, err end
+  local opened, why = connect(cloud, chosen, credentials, level + 1)
+  if opened == nil then return nil, why, credentials end
+  credentials = opened.credentials -- another client's, when the first one was refused
+  local granted
+  granted, err = cloud:grant_all(credentials.clientid, chosen.devices or {})
+  if granted == nil then
+    opened:close()
+    return nil, err, credentials
   end
-  local opened, why = session.connect(credentials, options_of_session, level + 1)
-  if opened == nil then return nil, errors.is(why) and why or errors.new("mqtt", tostring(why)), credentials end
   return opened, nil, credentials
 end
 

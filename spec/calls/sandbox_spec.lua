@@ -157,6 +157,19 @@ describe("on the sandbox", function()
     again:close()
     fogcloud.run()
     assert.equal(1, #sandbox:state().clients)
+    sandbox:reset() -- the client is gone
+    local third, reason, other = cloud:open(options)
+    assert(third, reason)
+    assert.is_true(other.clientid ~= credentials.clientid)
+    assert.same({ { clientid = other.clientid, device_id = "dev1" } }, sandbox:state().grants)
+    assert.equal(other.clientid, assert(cloud:client(sandbox.app_id)).clientid)
+    third:close()
+    fogcloud.run()
+    local none, refusal, owned = cloud:open { app_id = sandbox.app_id, devices = { "no-such-device" } }
+    assert.is_nil(none)
+    assert.equal("api", refusal.kind)
+    assert.is_string(owned.password) -- a client was made; the caller gets it
+    fogcloud.run()
     for _, wrong in ipairs { { devices = "dev1" }, { colour = 1 }, { app_id = 5 } } do
       assert.has_error(function() cloud:open(wrong) end)
     end
