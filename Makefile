@@ -98,6 +98,7 @@ demo: deps-demo
 
 test: deps
 	@$(MAKE) --no-print-directory -s -j2 build-all SANITIZE=$(SANITIZE)
+	@$(if $(SANITIZE),$(MAKE) --no-print-directory -s build-luajit SANITIZE=) # the spec of fork() runs a plain LuaJIT
 	@SANITIZE=$(SANITIZE) scripts/test.sh
 
 lint: deps
