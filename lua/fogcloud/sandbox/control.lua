@@ -18,7 +18,7 @@ end
 --- What a program needs to use this sandbox. Its secrets are those of the sandbox alone.
 function control.info(cloud)
   local account = cloud.seed.accounts[1]
-  local ports = cloud.broker.ports
+  local ports = cloud.ports
   return {
     url = cloud.url, client_id = account.client_id, client_secret = account.client_secret,
     app_id = (account.apps or {})[1], devices = account.devices, mqtt_port = ports.plain, tls_port = ports.tls,
@@ -26,9 +26,27 @@ function control.info(cloud)
   }
 end
 
+-- Rules of the relay in front of the broker, or clients to be thrown out.
+local function bend_mqtt(cloud, params)
+  if cloud.relay == nil then return refuse("start the sandbox with mqtt_faults to make MQTT fail") end
+  if params.kick ~= nil then
+    if type(params.kick) ~= "string" then return refuse("'kick' is a client id, or \"*\" for all") end
+    return 200, { kicked = cloud.relay:kick(params.kick ~= "*" and params.kick or nil) }
+  end
+  local ok, why = cloud.relay:bend(params)
+  if not ok then return refuse(why) end
+  return 200, { ok = true }
+end
+
+local function clear_mqtt(cloud)
+  if cloud.relay then cloud.relay:bend {} end
+  return 200, { ok = true }
+end
+
 local function reset(cloud)
   cloud.state:reset(cloud.seed)
   cloud.faults:clear()
+  clear_mqtt(cloud)
   cloud.clock:reset()
   cloud.journal:clear()
   cloud.always_200, cloud.token_life = false, cloud.default_token_life
@@ -119,6 +137,8 @@ local TABLE = {
   ["DELETE faults"] = clear_faults,
   ["GET journal"] = journal,
   ["DELETE journal"] = clear_journal,
+  ["POST mqtt"] = bend_mqtt,
+  ["DELETE mqtt"] = clear_mqtt,
   ["POST clock"] = move_clock,
   ["POST tokens"] = set_tokens,
   ["POST switches"] = set_switches,

@@ -7,6 +7,7 @@ local Broker = require "fogcloud.sandbox.broker"
 local Clock = require "fogcloud.sandbox.clock"
 local Faults = require "fogcloud.sandbox.faults"
 local Journal = require "fogcloud.sandbox.journal"
+local Relay = require "fogcloud.sandbox.relay"
 local State = require "fogcloud.sandbox.state"
 local control = require "fogcloud.sandbox.control"
 local core = require "fogcloud.sandbox.core"
@@ -49,9 +50,16 @@ end
 local function start_broker(self, options)
   self.broker = Broker.new {
     folder = self.folder, store = self.folder .. "/store.db", address = options.address or "127.0.0.1",
-    mqtt_port = options.mqtt_port or 0, tls_port = options.tls_port or 0, cert_days = options.cert_days,
+    mqtt_port = not options.mqtt_faults and options.mqtt_port or 0,
+    tls_port = not options.mqtt_faults and options.tls_port or 0, cert_days = options.cert_days,
   }
-  return self.broker:start()
+  local ok, why = self.broker:start()
+  self.ports = self.broker.ports
+  if not ok or not options.mqtt_faults then return ok, why end
+  self.relay, why = Relay.open(self.broker.options.address, self.broker.ports, options)
+  if self.relay == nil then return nil, why end
+  self.ports = self.relay.ports
+  return true
 end
 
 local function start_server(self, options)
@@ -67,7 +75,8 @@ local function start_server(self, options)
 end
 
 --- Starts a sandbox in this process.
----@param options table  seed, data, address, port, mqtt_port, tls_port, tls, token_life, rng_seed, cert_days
+---@param options table  seed, data, address, port, mqtt_port, tls_port, tls, token_life, rng_seed, cert_days,
+---  mqtt_faults
 ---@return table? daemon
 ---@return string? why
 function Daemon.start(options)
@@ -203,6 +212,7 @@ local FILES = {
 --- Ends everything and leaves nothing behind but what --data keeps.
 function Daemon:stop()
   if self.server then self.server:close() end
+  if self.relay then self.relay:close() end
   if self.broker then self.broker:stop() end
   if self.state then self.state:close() end
   if self.temporary and self.folder then

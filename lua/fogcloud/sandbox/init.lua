@@ -64,6 +64,7 @@ require("fogcloud.cli.sandbox").run(%s)]]
 local OPTIONS = {
   seed = "table", faults = "table", data = "string", token_life = "number", rng_seed = "number", tls = "boolean",
   lua = "string", cert_days = "number", port = "number", mqtt_port = "number", tls_port = "number",
+  mqtt_faults = "boolean",
 }
 
 local function check_options(options)
@@ -97,6 +98,7 @@ local function arguments(options)
     end
   end
   if options.tls then args[#args + 1] = "--tls" end
+  if options.mqtt_faults then args[#args + 1] = "--mqtt-faults" end
   if options.seed then
     args[#args + 1] = "--seed-json"
     args[#args + 1] = cjson.encode(options.seed)
@@ -118,7 +120,8 @@ end
 
 --- Starts a sandbox as a child of this process, on free ports; it ends with this process at the latest. Blocks until
 --- it is ready (well under a second). Raises when it cannot start.
----@param options table?  seed, faults (a list), data (folder), token_life, rng_seed, tls, lua (interpreter), cert_days
+---@param options table?  seed, faults (a list), data (folder), token_life, rng_seed, tls, lua (interpreter), cert_days,
+---  mqtt_faults (a relay in front of the broker, for fail_mqtt and kick)
 ---@return fogcloud.Sandbox
 function Sandbox.start(options)
   options = options or {}
@@ -169,6 +172,16 @@ function Sandbox:fail(fault) call(self, "POST", "faults", fault) end
 
 --- No fault is left.
 function Sandbox:heal() call(self, "DELETE", "faults") end
+
+--- Makes MQTT fail, for a sandbox started with `mqtt_faults`: { refuse | half_open | connack | cut_after, mid_packet |
+--- delay_ms | rate | puback }; replaces what was said before. See docs/sandbox.md.
+function Sandbox:fail_mqtt(rules) call(self, "POST", "mqtt", rules) end
+
+--- MQTT works again.
+function Sandbox:heal_mqtt() call(self, "DELETE", "mqtt") end
+
+--- Closes the connections of a client id (seen on the plain port only), or all; how many.
+function Sandbox:kick(clientid) return call(self, "POST", "mqtt", { kick = clientid or "*" }).kicked end
 
 --- Moves the sandbox's time by so many seconds.
 function Sandbox:advance(seconds) call(self, "POST", "clock", { advance = seconds }) end

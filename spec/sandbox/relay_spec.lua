@@ -1,0 +1,159 @@
+-- SPDX-License-Identifier: MIT
+
+-- The relay's faults, seen by mosquitto's clients and by bare sockets.
+local socket = require "socket"
+local support = require "spec.support.sandbox"
+
+-- CONNECT (3.1.1) as device dev1, a PUBLISH of QoS 1 with packet id 1, and its PUBACK.
+local function connect_packet(id)
+  local function text(s) return string.char(0, #s) .. s end
+  local body = text("MQTT") .. string.char(4, 0xC2, 0, 60) .. text(id) .. text("dev1") .. text("dev1-secret")
+  return string.char(0x10, #body) .. body
+end
+local CONNACK_OK = string.char(0x20, 2, 0, 0)
+local TOPIC = "d2c/dev1/status"
+local PUBLISH = string.char(0x32, 2 + #TOPIC + 2 + 1, 0, #TOPIC) .. TOPIC .. string.char(0, 1) .. "x"
+local PUBACK = string.char(0x40, 2, 0, 1)
+local PING, PONG = string.char(0xC0, 0), string.char(0xD0, 0)
+
+describe("the relay", function()
+  local sandbox
+
+  setup(function() sandbox = support.start { mqtt_faults = true } end)
+  teardown(function() sandbox:stop() end)
+  after_each(function() sandbox:heal_mqtt() end)
+
+  local function dial()
+    local peer = assert(socket.connect("127.0.0.1", ("%d"):format(sandbox.mqtt_port)))
+    peer:settimeout(10)
+    return peer
+  end
+
+  local function login(id)
+    local peer = dial()
+    assert(peer:send(connect_packet(id or "device-dev1")))
+    assert.equal(CONNACK_OK, peer:receive(4))
+    return peer
+  end
+
+  local function assert_closed(peer)
+    local _, why = peer:receive(1)
+    assert.equal("closed", why)
+    peer:close()
+  end
+
+  local function publish(where)
+    local command = "mosquitto_pub %s -i device-dev1 -u dev1 -P dev1-secret -q 1 -t d2c/dev1/status -m x"
+    return support.shell(command:format(where))
+  end
+
+  local function plain() return ("-h 127.0.0.1 -p %d"):format(sandbox.mqtt_port) end
+
+  local function tls() return ("-h localhost -p %d --cafile %s"):format(sandbox.tls_port, sandbox.ca_file) end
+
+  it("passes everything on, plain and TLS", function()
+    assert.equal(0, select(2, publish(plain())))
+    assert.equal(0, select(2, publish(tls())))
+    local peer = login()
+    peer:send(PUBLISH .. PING)
+    assert.equal(PUBACK .. PONG, peer:receive(6))
+    peer:close()
+  end)
+
+  it("refuses connections on both ports", function()
+    sandbox:fail_mqtt { refuse = true }
+    assert.is_true(select(2, publish(plain())) ~= 0)
+    assert.is_true(select(2, publish(tls())) ~= 0)
+    sandbox:heal_mqtt()
+    assert.equal(0, select(2, publish(plain())))
+  end)
+
+  it("answers a CONNECT with a code", function()
+    sandbox:fail_mqtt { connack = 3 }
+    local peer = dial()
+    peer:send(connect_packet("device-dev1"))
+    assert.equal(string.char(0x20, 2, 0, 3), peer:receive(4))
+    assert_closed(peer)
+    assert.truthy(publish(plain()):lower():find("unavailable", 1, true))
+  end)
+
+  it("cuts after so many packets, and in mid-packet", function()
+    sandbox:fail_mqtt { cut_after = 2 }
+    local peer = login()
+    peer:send(PING)
+    assert_closed(peer)
+    sandbox:fail_mqtt { cut_after = 1, mid_packet = true }
+    peer = login()
+    peer:send(PING)
+    assert_closed(peer)
+  end)
+
+  it("cuts after so many bytes, under TLS too", function()
+    sandbox:fail_mqtt { cut_bytes = 100 }
+    assert.is_true(select(2, publish(tls())) ~= 0)
+  end)
+
+  it("kicks one client, and all", function()
+    local one, two = login("one"), login("two")
+    assert.equal(1, sandbox:kick("one"))
+    assert_closed(one)
+    two:send(PING)
+    assert.equal(PONG, two:receive(2))
+    assert.is_true(sandbox:kick() >= 1)
+    assert_closed(two)
+  end)
+
+  it("answers nothing while it is half-open, and goes on afterwards", function()
+    local peer = login()
+    sandbox:fail_mqtt { half_open = true }
+    peer:send(PING)
+    peer:settimeout(0.2)
+    assert.equal("timeout", select(2, peer:receive(2)))
+    sandbox:heal_mqtt()
+    peer:settimeout(10)
+    assert.equal(PONG, peer:receive(2))
+    peer:close()
+  end)
+
+  it("swallows and duplicates PUBACKs", function()
+    local peer = login()
+    sandbox:fail_mqtt { puback = "swallow" }
+    peer:send(PUBLISH .. PING)
+    assert.equal(PONG, peer:receive(2))
+    sandbox:fail_mqtt { puback = "duplicate" }
+    peer:send(PUBLISH .. PING)
+    assert.equal(PUBACK .. PUBACK .. PONG, peer:receive(10))
+    peer:close()
+  end)
+
+  it("delays and throttles, and loses nothing by it", function()
+    local peer = login()
+    sandbox:fail_mqtt { delay_ms = 100 }
+    local start = socket.gettime()
+    peer:send(PING)
+    assert.equal(PONG, peer:receive(2))
+    assert.is_true(socket.gettime() - start >= 0.19) -- at least what was asked for, both ways
+    sandbox:fail_mqtt { rate = 400 }
+    start = socket.gettime()
+    peer:send(PING:rep(50))
+    assert.equal(PONG:rep(50), peer:receive(100))
+    assert.is_true(socket.gettime() - start >= 0.15)
+    peer:close()
+  end)
+
+  it("survives the broker's end and finds it again", function()
+    sandbox:broker("kill")
+    assert.is_true(select(2, publish(plain())) ~= 0)
+    sandbox:broker("start")
+    assert.equal(0, select(2, publish(plain())))
+  end)
+
+  it("refuses rules it does not know, and is absent unless asked for", function()
+    for _, rules in ipairs { { nonsense = 1 }, { connack = 256 }, { delay_ms = -1 }, { puback = "eat" } } do
+      assert.has_error(function() sandbox:fail_mqtt(rules) end)
+    end
+    local plain_one = support.start()
+    finally(function() plain_one:stop() end)
+    assert.has_error(function() plain_one:fail_mqtt { refuse = true } end)
+  end)
+end)

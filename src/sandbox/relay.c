@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The thread holds the lock but while it waits in poll; whoever changes something takes the lock and writes a byte to
+ * the wake-up pipe. A flow is read only while its out is empty, so a slow reader slows its writer down.
+ */
+#include "relay.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "relay_flow.h"
+
+enum { LISTENERS = 2, MAX_LINKS = 2000, UP = 0, DOWN = 1 };
+
+struct listener {
+  int fd, broker_port;
+  bool packets;
+};
+
+struct link {
+  int fd[2];               /* of the client, of the broker */
+  struct fog_flow flow[2]; /* UP: from the client */
+  bool over;
+};
+
+struct fog_relay {
+  pthread_mutex_t lock;
+  pthread_t thread;
+  int wake[2];
+  bool stop;
+  struct fog_relay_rules rules;
+  struct listener listeners[LISTENERS];
+  int listener_count, link_count;
+  struct link *links[MAX_LINKS];
+  struct pollfd fds[1 + LISTENERS + 2 * MAX_LINKS];
+};
+
+struct fog_relay_rules fog_relay_no_rules(void) {
+  return (struct fog_relay_rules){.connack = -1, .cut_packets = -1, .cut_bytes = -1};
+}
+
+static double now(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void close_link(struct link *l) {
+  (void)close(l->fd[UP]);
+  (void)close(l->fd[DOWN]);
+  free(l);
+}
+
+static int dial(int port) {
+  struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (fd < 0) return -1;
+  if (connect(fd, (struct sockaddr *)&in, sizeof in) != 0) {
+    (void)close(fd);
+    return -1;
+  }
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+  return fd;
+}
+
+static void accept_link(struct fog_relay *r, const struct listener *listener) {
+  int one = 1, client = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (client < 0) return;
+  int broker = r->rules.refuse || r->link_count == MAX_LINKS ? -1 : dial(listener->broker_port);
+  struct link *l = broker < 0 ? NULL : calloc(1, sizeof *l);
+  if (l == NULL) {
+    if (broker >= 0) (void)close(broker);
+    (void)close(client);
+    return;
+  }
+  (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  l->fd[UP] = client;
+  l->fd[DOWN] = broker;
+  l->flow[UP].packets = l->flow[DOWN].packets = listener->packets;
+  l->flow[UP].from_client = true;
+  r->links[r->link_count++] = l;
+}
+
+static void refuse_login(struct fog_relay *r, struct link *l) {
+  unsigned char code = (unsigned char)r->rules.connack;
+  unsigned char v3[] = {0x20, 2, 0, code}, v5[] = {0x20, 3, 0, code, 0};
+  if (fog_flow_version(&l->flow[UP]) == 5)
+    (void)send(l->fd[UP], v5, sizeof v5, MSG_NOSIGNAL);
+  else
+    (void)send(l->fd[UP], v3, sizeof v3, MSG_NOSIGNAL);
+  unsigned char rest[4096]; /* what is left unread would make the close a reset, which may overtake the CONNACK */
+  while (recv(l->fd[UP], rest, sizeof rest, 0) > 0) continue;
+  l->over = true;
+}
+
+static void read_side(struct fog_relay *r, struct link *l, int side) {
+  unsigned char bytes[FOG_FLOW_READ];
+  ssize_t n = recv(l->fd[side], bytes, sizeof bytes, 0);
+  if (n <= 0) {
+    l->over = true;
+    return;
+  }
+  struct fog_flow *f = &l->flow[side];
+  fog_flow_feed(f, bytes, (size_t)n, &r->rules);
+  f->out_at = now() + r->rules.delay_ms / 1e3;
+  if (f->refuse_login) refuse_login(r, l);
+}
+
+static void write_side(struct fog_relay *r, struct link *l, int side) {
+  struct fog_flow *f = &l->flow[side];
+  size_t want = f->out_len;
+  if (want > 0) {
+    if (r->rules.rate > 0 && want > (size_t)r->rules.rate / 20 + 1) want = (size_t)r->rules.rate / 20 + 1;
+    ssize_t n = send(l->fd[!side], f->out, want, MSG_NOSIGNAL);
+    if (n < 0) n = 0; /* a broken peer shows when it is read */
+    f->out_len -= (size_t)n;
+    memmove(f->out, f->out + n, f->out_len);
+    if (r->rules.rate > 0) f->out_at = now() + (double)n / (double)r->rules.rate;
+  }
+  if (f->cut && f->out_len == 0) l->over = true;
+}
+
+/* What to wait for on one end of a link: its own flow's input, the other flow's output. Lowers *wait to the time of
+ * what is held back. */
+static struct pollfd interest(const struct fog_relay *r, const struct link *l, int side, double t, double *wait) {
+  struct pollfd p = {.fd = r->rules.silent ? -1 : l->fd[side], .events = 0, .revents = 0};
+  const struct fog_flow *in = &l->flow[side], *out = &l->flow[!side];
+  if (in->out_len == 0 && !in->cut) p.events |= POLLIN;
+  if (out->out_len > 0 && out->out_at <= t) p.events |= POLLOUT;
+  if (!r->rules.silent && out->out_len > 0 && out->out_at > t && out->out_at - t < *wait) *wait = out->out_at - t;
+  if (p.events == 0) p.fd = -1; /* else a hang-up would keep poll from waiting */
+  return p;
+}
+
+static int wait_for_work(struct fog_relay *r) {
+  double t = now(), wait = 60;
+  nfds_t n = 0;
+  int links = r->link_count;
+  r->fds[n++] = (struct pollfd){.fd = r->wake[0], .events = POLLIN, .revents = 0};
+  for (int i = 0; i < LISTENERS; i++)
+    r->fds[n++] =
+        (struct pollfd){.fd = i < r->listener_count ? r->listeners[i].fd : -1, .events = POLLIN, .revents = 0};
+  for (int i = 0; i < links; i++) {
+    r->fds[n++] = interest(r, r->links[i], UP, t, &wait);
+    r->fds[n++] = interest(r, r->links[i], DOWN, t, &wait);
+  }
+  (void)pthread_mutex_unlock(&r->lock);
+  (void)poll(r->fds, n, (int)(wait * 1e3) + 1);
+  (void)pthread_mutex_lock(&r->lock);
+  return links;
+}
+
+static void serve_link(struct fog_relay *r, struct link *l, const struct pollfd *fds) {
+  if (r->rules.silent) return;
+  for (int side = 0; side < 2 && !l->over; side++) {
+    const short in = POLLIN | POLLHUP | POLLERR;
+    if ((fds[side].revents & in) != 0 && l->flow[side].out_len == 0) read_side(r, l, side);
+  }
+  double t = now();
+  for (int side = 0; side < 2 && !l->over; side++)
+    if (l->flow[side].out_at <= t) write_side(r, l, side);
+}
+
+static void sweep(struct fog_relay *r) {
+  int kept = 0;
+  for (int i = 0; i < r->link_count; i++) {
+    if (r->links[i]->over)
+      close_link(r->links[i]);
+    else
+      r->links[kept++] = r->links[i];
+  }
+  r->link_count = kept;
+}
+
+static void *run(void *arg) {
+  struct fog_relay *r = arg;
+  char bytes[64];
+  (void)pthread_mutex_lock(&r->lock);
+  while (!r->stop) {
+    int links = wait_for_work(r);
+    if (r->fds[0].revents != 0) (void)!read(r->wake[0], bytes, sizeof bytes);
+    for (int i = 0; i < links; i++) serve_link(r, r->links[i], &r->fds[1 + LISTENERS + 2 * i]);
+    for (int i = 0; i < r->listener_count; i++)
+      if (r->fds[1 + i].revents != 0) accept_link(r, &r->listeners[i]);
+    sweep(r);
+  }
+  (void)pthread_mutex_unlock(&r->lock);
+  return NULL;
+}
+
+static void wake(struct fog_relay *r) { (void)!write(r->wake[1], "", 1); }
+
+struct fog_relay *fog_relay_new(void) {
+  sigset_t all, old;
+  struct fog_relay *r = calloc(1, sizeof *r);
+  if (r == NULL) return NULL;
+  r->rules = fog_relay_no_rules();
+  if (pipe2(r->wake, O_CLOEXEC | O_NONBLOCK) != 0) {
+    free(r);
+    return NULL;
+  }
+  (void)pthread_mutex_init(&r->lock, NULL);
+  (void)sigfillset(&all); /* signals are the main thread's */
+  (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+  int err = pthread_create(&r->thread, NULL, run, r);
+  (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+  if (err == 0) return r;
+  (void)close(r->wake[0]);
+  (void)close(r->wake[1]);
+  free(r);
+  return NULL;
+}
+
+int fog_relay_listen(struct fog_relay *r, const char *address, int port, int broker_port, bool packets) {
+  struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  socklen_t len = sizeof in;
+  int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (inet_pton(AF_INET, address, &in.sin_addr) != 1 || bind(fd, (struct sockaddr *)&in, sizeof in) != 0 ||
+      listen(fd, SOMAXCONN) != 0 || getsockname(fd, (struct sockaddr *)&in, &len) != 0) {
+    (void)close(fd);
+    return -1;
+  }
+  (void)pthread_mutex_lock(&r->lock);
+  bool room = r->listener_count < LISTENERS;
+  if (room) r->listeners[r->listener_count++] = (struct listener){fd, broker_port, packets};
+  (void)pthread_mutex_unlock(&r->lock);
+  if (!room) (void)close(fd);
+  wake(r);
+  return room ? ntohs(in.sin_port) : -1;
+}
+
+void fog_relay_set(struct fog_relay *r, const struct fog_relay_rules *rules) {
+  (void)pthread_mutex_lock(&r->lock);
+  r->rules = *rules;
+  (void)pthread_mutex_unlock(&r->lock);
+  wake(r);
+}
+
+int fog_relay_kick(struct fog_relay *r, const char *client_id) {
+  int n = 0;
+  (void)pthread_mutex_lock(&r->lock);
+  for (int i = 0; i < r->link_count; i++) {
+    if (client_id != NULL && !fog_flow_is(&r->links[i]->flow[UP], client_id)) continue;
+    r->links[i]->over = true;
+    n++;
+  }
+  (void)pthread_mutex_unlock(&r->lock);
+  wake(r);
+  return n;
+}
+
+void fog_relay_free(struct fog_relay *r) {
+  (void)pthread_mutex_lock(&r->lock);
+  r->stop = true;
+  (void)pthread_mutex_unlock(&r->lock);
+  wake(r);
+  (void)pthread_join(r->thread, NULL);
+  for (int i = 0; i < r->link_count; i++) close_link(r->links[i]);
+  for (int i = 0; i < r->listener_count; i++) (void)close(r->listeners[i].fd);
+  (void)close(r->wake[0]);
+  (void)close(r->wake[1]);
+  (void)pthread_mutex_destroy(&r->lock);
+  free(r);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What stands between MQTT clients and the broker and spoils what passes. One thread serves all connections. Rules hold
+ * for all connections at once, those that are open too. On a TLS listener packets cannot be seen: there only the rules
+ * on connections and bytes count.
+ */
+#ifndef FOG_RELAY_H
+#define FOG_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fog_relay;
+
+enum fog_relay_puback { FOG_PUBACK_PASS, FOG_PUBACK_SWALLOW, FOG_PUBACK_DUPLICATE };
+
+struct fog_relay_rules {
+  bool refuse;                  /* new connections are closed at once */
+  bool silent;                  /* half-open: nothing passes, nothing is closed */
+  bool mid;                     /* cut_packets cuts after the first byte of the next packet */
+  int connack;                  /* this code answers a CONNECT, then the connection ends; -1: none */
+  long cut_packets;             /* cut once a client has sent so many packets; -1: none */
+  long cut_bytes;               /* cut once so many bytes passed in one direction; -1: none */
+  unsigned delay_ms;            /* bytes are held back so long */
+  long rate;                    /* bytes per second and direction; 0: no limit */
+  enum fog_relay_puback puback; /* what becomes of the broker's PUBACKs */
+};
+
+/* The rules that spoil nothing. */
+struct fog_relay_rules fog_relay_no_rules(void);
+
+/* NULL: no memory or no thread. */
+struct fog_relay *fog_relay_new(void);
+
+/* Listens on address:port (0: a free one) for the broker's private port on 127.0.0.1. packets: it is plain MQTT.
+ * The port, or -1. Two listeners at most. */
+int fog_relay_listen(struct fog_relay *r, const char *address, int port, int broker_port, bool packets);
+
+void fog_relay_set(struct fog_relay *r, const struct fog_relay_rules *rules);
+
+/* Closes the connections of a client id (plain ones only), of all with NULL; how many. */
+int fog_relay_kick(struct fog_relay *r, const char *client_id);
+
+/* Ends the thread and closes everything. */
+void fog_relay_free(struct fog_relay *r);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "relay_flow.h"
+
+#include <string.h>
+
+enum { CONNECT = 1, PUBACK = 4, LEVEL_AT = 6, ID_AT = 10 };
+
+static void put(struct fog_flow *f, unsigned char byte) {
+  if (f->out_len < sizeof f->out) f->out[f->out_len++] = byte;
+}
+
+static bool swallows(const struct fog_flow *f, const struct fog_relay_rules *rules) {
+  return !f->from_client && f->type == PUBACK && rules->puback == FOG_PUBACK_SWALLOW;
+}
+
+static void end_packet(struct fog_flow *f, const struct fog_relay_rules *rules) {
+  bool twice = !f->from_client && f->type == PUBACK && rules->puback == FOG_PUBACK_DUPLICATE;
+  for (size_t i = 0; twice && i < f->head_len; i++) put(f, f->head[i]);
+  f->place = 0;
+  f->count++;
+}
+
+static void begin_packet(struct fog_flow *f, unsigned char byte) {
+  f->type = byte >> 4;
+  f->place = 1;
+  f->left = f->head_len = 0;
+  f->shift = 0;
+  if (f->type == CONNECT) f->connect_len = 0;
+}
+
+static void take_length(struct fog_flow *f, unsigned char byte) {
+  f->left |= (size_t)(byte & 127) << f->shift;
+  f->shift += 7;
+  if ((byte & 128) != 0 && f->shift < 28) return;
+  f->place = 2;
+}
+
+static void take_body(struct fog_flow *f, unsigned char byte, const struct fog_relay_rules *rules) {
+  f->left--;
+  if (f->type != CONNECT || !f->from_client) return;
+  if (f->connect_len < sizeof f->connect) f->connect[f->connect_len++] = byte;
+  if (rules->connack >= 0 && f->connect_len > LEVEL_AT) f->refuse_login = true;
+}
+
+static bool cut_here(struct fog_flow *f, const struct fog_relay_rules *rules) {
+  bool due = f->from_client && f->place == 0 && rules->cut_packets >= 0 && f->count >= rules->cut_packets;
+  return due && !rules->mid;
+}
+
+static void feed_packet_byte(struct fog_flow *f, unsigned char byte, const struct fog_relay_rules *rules) {
+  bool first = f->place == 0;
+  if (first)
+    begin_packet(f, byte);
+  else if (f->place == 1)
+    take_length(f, byte);
+  else
+    take_body(f, byte, rules);
+  if (f->head_len < sizeof f->head) f->head[f->head_len++] = byte;
+  if (!swallows(f, rules)) put(f, byte);
+  if (f->place == 2 && f->left == 0) end_packet(f, rules);
+  if (first && f->from_client && rules->cut_packets >= 0 && f->count >= rules->cut_packets) f->cut = true;
+}
+
+void fog_flow_feed(struct fog_flow *f, const unsigned char *bytes, size_t n, const struct fog_relay_rules *rules) {
+  for (size_t i = 0; i < n && !f->cut && !f->refuse_login; i++) {
+    if ((rules->cut_bytes >= 0 && f->passed >= rules->cut_bytes) || (f->packets && cut_here(f, rules))) {
+      f->cut = true;
+      return;
+    }
+    f->passed++;
+    if (f->packets)
+      feed_packet_byte(f, bytes[i], rules);
+    else
+      put(f, bytes[i]);
+  }
+  if (f->packets && cut_here(f, rules)) f->cut = true;
+}
+
+int fog_flow_version(const struct fog_flow *f) { return f->connect_len > LEVEL_AT ? f->connect[LEVEL_AT] : 0; }
+
+bool fog_flow_is(const struct fog_flow *f, const char *client_id) {
+  size_t at = ID_AT, n = strlen(client_id);
+  if (fog_flow_version(f) == 5) at += 1 + f->connect[ID_AT]; /* properties of less than 128 bytes */
+  if (f->connect_len < at + 2 + n) return false;
+  size_t len = (size_t)f->connect[at] << 8 | f->connect[at + 1];
+  return len == n && memcmp(f->connect + at + 2, client_id, n) == 0;
+}
