@@ -48,15 +48,16 @@ local function open_state(self, options)
 end
 
 local function start_broker(self, options)
+  local address = options.address or "127.0.0.1"
   self.broker = Broker.new {
-    folder = self.folder, store = self.folder .. "/store.db", address = options.address or "127.0.0.1",
+    folder = self.folder, store = self.folder .. "/store.db", address = options.mqtt_faults and "127.0.0.1" or address,
     mqtt_port = not options.mqtt_faults and options.mqtt_port or 0,
     tls_port = not options.mqtt_faults and options.tls_port or 0, cert_days = options.cert_days,
   }
   local ok, why = self.broker:start()
   self.ports = self.broker.ports
   if not ok or not options.mqtt_faults then return ok, why end
-  self.relay, why = Relay.open(self.broker.options.address, self.broker.ports, options)
+  self.relay, why = Relay.open(address, self.broker.ports, options)
   if self.relay == nil then return nil, why end
   self.ports = self.relay.ports
   return true
