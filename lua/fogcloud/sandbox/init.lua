@@ -41,6 +41,8 @@ local function fill(self)
   for _, name in ipairs { "url", "ca_file", "ca", "app_id", "devices", "mqtt_port", "tls_port" } do
     self[name] = info[name]
   end
+  -- JSON has no integers of its own; without this Lua 5.3 and 5.4 would print "1883.0".
+  self.mqtt_port, self.tls_port = math.floor(info.mqtt_port), math.floor(info.tls_port)
   self.account = { client_id = info.client_id, client_secret = info.client_secret }
   return self
 end
