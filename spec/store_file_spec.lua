@@ -57,6 +57,13 @@ describe("the file store", function()
     assert.is_nil((store:get(long .. "c")))
   end)
 
+  it("does not take one key's record for another's", function()
+    assert(store:set("one", { value = "1" }))
+    shell(("cp '%s/a/b/one.json' '%s/a/b/two.json'"):format(folder, folder))
+    assert.is_nil((store:get("two")))
+    assert.equal("1", store:get("one").value)
+  end)
+
   it("is nobody else's to read", function()
     assert(store:set(KEY, { value = "x" }))
     assert.equal("600", shell(("stat -c %%a '%s'"):format(path())))
