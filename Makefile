@@ -7,7 +7,7 @@
 
 LUA     ?= lua5.4
 SANITIZE ?=
-LUAS    := lua5.1 luajit lua5.3 lua5.4
+ALL_LUAS := lua5.1 luajit lua5.3 lua5.4
 CC      ?= gcc
 comma   := ,
 # Each sanitizer has a tree of its own.
@@ -78,10 +78,10 @@ $(BUILD)/$(1)/fogcloud/sandbox/plugin.so: $(PLUGIN_SRC) $(SHARED_SRC) $(HEADERS)
 build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
 .PHONY: build-$(1)
 endef
-$(foreach lua,$(LUAS),$(eval $(call per_lua,$(lua))))
+$(foreach lua,$(ALL_LUAS),$(eval $(call per_lua,$(lua))))
 
 build: build-$(LUA)
-build-all: $(LUAS:%=build-%)
+build-all: $(ALL_LUAS:%=build-%)
 
 # What needs packages first runs make again: the variables above look at what is installed.
 deps:

@@ -11,6 +11,6 @@ wraps=""
 for w in $(sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.h); do wraps="$wraps -Wl,--wrap=$w"; done
 extra=$(sed -n 's/.*link: *//p' "$test" | head -n 1)
 # shellcheck disable=SC2086
-gcc -std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -O1 -g -Wall -Wextra -Isrc/core "$test" ${extra:-src/core/*.c} -o "build/c/$name" \
+gcc ${SANITIZE:+-fsanitize=$SANITIZE -fno-omit-frame-pointer} -std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -O1 -g -Wall -Wextra -Isrc/core "$test" ${extra:-src/core/*.c} -o "build/c/$name" \
   $wraps "$paho" -lssl -lcrypto -lcurl -pthread
-exec "build/c/$name"
+ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=suppressions=scripts/tsan.supp exec setarch -R "build/c/$name" # without randomisation, for TSan

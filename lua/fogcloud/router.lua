@@ -2,7 +2,7 @@
 
 --- Topic filters to handlers, matched by MQTT's rules (3.1.1, 4.7). Pure.
 --
--- A trie of levels; `+` and `#` are edges like any other. A match walks at most two edges per level, however many
+-- A trie of levels; `+` and `#` are edges like any other. A match follows at most two edges at each node, however many
 -- filters there are. What a topic matched is remembered until filters change, so that a repeated topic costs one
 -- look-up and no allocation.
 local topic_rules = require "fogcloud.topic"
