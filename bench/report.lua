@@ -98,6 +98,11 @@ local parts = {
   "## Results\n",
 }
 for _, case in ipairs(results.cases) do parts[#parts + 1] = table_of(case) end
+local figures = io.open("build/bench/figures.md", "r")
+if figures then
+  parts[#parts + 1] = figures:read("*a")
+  figures:close()
+end
 write(docs .. "/performance.md", table.concat(parts, "\n"))
 write(docs .. "/performance.svg", chart(results.cases))
 print("wrote " .. docs .. "/performance.md and performance.svg")

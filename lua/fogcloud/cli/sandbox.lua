@@ -14,7 +14,6 @@ local function parser()
   p:option("--address", "where to listen, default 127.0.0.1"):default("127.0.0.1")
   p:option("--data", "keep everything in this folder")
   p:option("--seed", "accounts, apps, products and devices from a JSON or Lua file")
-  p:option("--seed-json", "the same as text")
   p:option("--token-life", "seconds"):convert(tonumber)
   p:option("--rng-seed", "makes ids repeatable"):convert(tonumber)
   p:option("--cert-days", "life of the certificates; negative: expired so long ago"):convert(tonumber)
@@ -23,17 +22,6 @@ local function parser()
   p:flag("--json", "print one JSON object instead of exports")
   p:flag("--until-eof", "end with standard input, too")
   return p
-end
-
-local function read_seed(args)
-  local seeds = require "fogcloud.sandbox.seed"
-  if args.seed then return seeds.read(args.seed) end
-  if args.seed_json == nil then return nil end
-  local ok, seed = pcall(cjson.decode, args.seed_json)
-  if not ok then return nil, "--seed-json: " .. tostring(seed) end
-  local good, why = seeds.check(seed)
-  if not good then return nil, why end
-  return seed
 end
 
 local function fail(why)
@@ -62,8 +50,11 @@ end
 ---@param arguments string[]
 function command.run(arguments)
   local args = parser():parse(arguments)
-  local seed, why = read_seed(args)
-  if seed == nil and why then return fail(why) end
+  local seed, why
+  if args.seed then
+    seed, why = require("fogcloud.sandbox.seed").read(args.seed)
+    if seed == nil then return fail(why) end
+  end
   local daemon
   daemon, why = require("fogcloud.sandbox.daemon").start {
     seed = seed, data = args.data, address = args.address, port = args.port, mqtt_port = args.mqtt_port,

@@ -91,7 +91,17 @@ local function quoted_list(args)
   return "{" .. table.concat(out, ",") .. "}"
 end
 
-local function arguments(options)
+-- The seed goes through a file: a large one is too long for a command line.
+local function write_seed(seed)
+  if seed == nil then return nil end
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(cjson.encode(seed))
+  file:close()
+  return path
+end
+
+local function arguments(options, seed_file)
   local args = { "--until-eof", "--json" }
   for _, name in ipairs { "data", "token_life", "rng_seed", "cert_days", "port", "mqtt_port", "tls_port" } do
     if options[name] ~= nil then
@@ -101,9 +111,9 @@ local function arguments(options)
   end
   if options.tls then args[#args + 1] = "--tls" end
   if options.mqtt_faults then args[#args + 1] = "--mqtt-faults" end
-  if options.seed then
-    args[#args + 1] = "--seed-json"
-    args[#args + 1] = cjson.encode(options.seed)
+  if seed_file then
+    args[#args + 1] = "--seed"
+    args[#args + 1] = seed_file
   end
   return args
 end
@@ -128,8 +138,8 @@ end
 function Sandbox.start(options)
   options = options or {}
   check_options(options)
-  local log = os.tmpname()
-  local code = LAUNCH:format(package.path, package.cpath, quoted_list(arguments(options)))
+  local log, seed_file = os.tmpname(), write_seed(options.seed)
+  local code = LAUNCH:format(package.path, package.cpath, quoted_list(arguments(options, seed_file)))
   local pid, to, from = core.spawn({ options.lua or interpreter(), "-e", code }, log)
   if pid == nil then error("the sandbox does not start: " .. to, 2) end
   local line = read_line(from)
@@ -137,6 +147,7 @@ function Sandbox.start(options)
   local complaint = file and file:read("*a") or ""
   if file then file:close() end
   os.remove(log)
+  if seed_file then os.remove(seed_file) end
   if line == nil then
     core.close_fd(to)
     core.close_fd(from)
