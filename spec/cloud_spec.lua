@@ -228,10 +228,8 @@ describe("the five calls", function()
     assert.is_nil(none)
     assert.same({ "tls", 1 }, { err.kind, err.attempts })
     options.ca_pem = secure.ca
-    options.base_url = options.base_url:gsub("localhost", "127.0.0.2")
-    none, err = fogcloud.new(options):products { timeout = 1 }
-    assert.is_nil(none)
-    assert.is_truthy(err.kind == "tls" or err.kind == "network")
+    options.base_url = options.base_url:gsub("localhost", "127.0.0.1")
+    assert(fogcloud.new(options):products()) -- the certificate names the address too
   end)
 end)
 

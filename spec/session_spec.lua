@@ -258,6 +258,21 @@ describe("a session", function()
     it("a wrong CA", function()
       refused({}, { ca_file = "spec/support/other_ca.pem" }, "tls", "trusted authority")
     end)
+    it("a certificate for another host, or one that has expired", function()
+      for _, case in ipairs {
+        { { cert_host = "broker.example" }, "network", "certificate for this host name" },
+        { { cert_days = -1 }, "tls", "out of date" },
+      } do
+        local other = support.start(case[1])
+        finally(function() other:stop() end)
+        local credentials = support.client(other, support.cloud(other))
+        local session, err = keep(support.cloud(other):connect(credentials))
+        assert.is_nil(session)
+        assert.equal(case[2], err.kind, tostring(err))
+        assert.matches(case[3], tostring(err))
+        other:stop()
+      end
+    end)
     it("a CA file that is not there", function() refused({}, { ca_file = "/nowhere.pem" }, "tls", "check ca_file") end)
     it("a plain port for TLS", function() refused({ sslport = sandbox.mqtt_port }, {}, "network", "sslport") end)
     it("a port that nobody listens on", function() refused({ sslport = 1 }, {}, "network", "is it running") end)

@@ -29,7 +29,8 @@ local TLS_TEXTS = {
   { "certificate has expired", "the broker's certificate has expired, or this machine's clock is wrong" },
   { "not yet valid", "the broker's certificate is not valid yet, or this machine's clock is wrong" },
   { "[Hh]ostname mismatch", "the certificate is for another host name than mqtthost" },
-  { "certificate verify failed", "the broker's certificate is not signed by a trusted authority: check ca_file" },
+  { "certificate verify failed", "the broker's certificate is not accepted: it is not signed by a trusted authority (check "
+    .. "ca_file), or out of date (check the clock)" },
   { "[Nn]o such file", "a certificate file cannot be read: check ca_file" },
 }
 
@@ -63,7 +64,11 @@ function diagnosis.refused(code, text, kind, uri)
   if text and text:find("timeout") then
     return errors.new("timeout", ("no answer from the broker at %s"):format(uri), fields)
   end
-  local hint = uri:find("^ssl") and "is it running, and is this its TLS port (sslport)?" or "is it running?"
+  -- Paho says no more of a certificate for another host, or of a port that hangs up, than of a closed port.
+  local hint = "is it running?"
+  if uri:find("^ssl") or uri:find("^wss") then
+    hint = "is it running, is this its TLS port (sslport), and is its certificate for this host name?"
+  end
   return errors.new("network", ("no connection to the broker at %s: %s"):format(uri, hint), fields)
 end
 

@@ -205,7 +205,8 @@ static int l_listens(lua_State *L) {
 
 static int l_certs(lua_State *L) {
   struct fog_certs certs;
-  if (!fog_certs_make(&certs, (int)luaL_optinteger(L, 1, 3650))) return luaL_error(L, "certificates cannot be made");
+  if (!fog_certs_make(&certs, (int)luaL_optinteger(L, 1, 3650), luaL_optstring(L, 2, NULL)))
+    return luaL_error(L, "certificates cannot be made");
   lua_pushstring(L, certs.ca);
   lua_pushstring(L, certs.cert);
   lua_pushstring(L, certs.key);

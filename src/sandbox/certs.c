@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,8 +31,8 @@ static bool set_serial(X509 *cert) {
   return ok;
 }
 
-/* issuer NULL: signed by itself. */
-static X509 *make(EVP_PKEY *key, const char *name, X509 *issuer, EVP_PKEY *issuer_key, int days) {
+/* issuer NULL: signed by itself, and names is not looked at. */
+static X509 *make(EVP_PKEY *key, const char *name, const char *names, X509 *issuer, EVP_PKEY *issuer_key, int days) {
   X509 *cert = X509_new();
   if (cert == NULL) return NULL;
   X509_NAME *subject = X509_get_subject_name(cert);
@@ -46,7 +47,7 @@ static X509 *make(EVP_PKEY *key, const char *name, X509 *issuer, EVP_PKEY *issue
          extend(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
          extend(cert, cert, NID_subject_key_identifier, "hash");
   } else {
-    ok = ok && extend(cert, issuer, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1") &&
+    ok = ok && extend(cert, issuer, NID_subject_alt_name, names) &&
          extend(cert, issuer, NID_ext_key_usage, "serverAuth");
   }
   ok = ok && X509_sign(cert, issuer_key, EVP_sha256()) > 0;
@@ -79,10 +80,12 @@ static char *key_text(EVP_PKEY *key) {
   return bio == NULL ? NULL : take_text(bio);
 }
 
-bool fog_certs_make(struct fog_certs *out, int days) {
+bool fog_certs_make(struct fog_certs *out, int days, const char *host) {
+  char names[256] = "DNS:localhost,IP:127.0.0.1,IP:::1";
+  if (host != NULL) (void)snprintf(names, sizeof names, "DNS:%s", host);
   EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
-  X509 *ca = ca_key == NULL ? NULL : make(ca_key, "fogcloud sandbox CA", NULL, ca_key, 3650);
-  X509 *cert = ca == NULL || key == NULL ? NULL : make(key, "localhost", ca, ca_key, days);
+  X509 *ca = ca_key == NULL ? NULL : make(ca_key, "fogcloud sandbox CA", NULL, NULL, ca_key, 3650);
+  X509 *cert = ca == NULL || key == NULL ? NULL : make(key, host == NULL ? "localhost" : host, names, ca, ca_key, days);
   out->ca = cert_text(ca);
   out->cert = cert_text(cert);
   out->key = key_text(key);

@@ -11,9 +11,9 @@ struct fog_certs {
   char *ca, *cert, *key; /* malloc'ed */
 };
 
-/* For localhost, 127.0.0.1 and ::1, valid from yesterday for ten years; EC keys (P-256). days < 0 makes one that
- * expired so many days ago. False: libcrypto refused. */
-bool fog_certs_make(struct fog_certs *out, int days);
+/* For localhost, 127.0.0.1 and ::1, or for another host alone (host not NULL); valid from yesterday for ten years; EC
+ * keys (P-256). days < 0 makes one that expired so many days ago. False: libcrypto refused. */
+bool fog_certs_make(struct fog_certs *out, int days, const char *host);
 void fog_certs_free(struct fog_certs *c);
 
 #endif

@@ -17,6 +17,7 @@ local function parser()
   p:option("--token-life", "seconds"):convert(tonumber)
   p:option("--rng-seed", "makes ids repeatable"):convert(tonumber)
   p:option("--cert-days", "life of the certificates; negative: expired so long ago"):convert(tonumber)
+  p:option("--cert-host", "make the certificate for this host name instead of localhost")
   p:flag("--tls", "serve the API over TLS too")
   p:flag("--mqtt-faults", "a relay in front of the broker, so that MQTT can be made to fail")
   p:flag("--json", "print one JSON object instead of exports")
@@ -59,7 +60,7 @@ function command.run(arguments)
   daemon, why = require("fogcloud.sandbox.daemon").start {
     seed = seed, data = args.data, address = args.address, port = args.port, mqtt_port = args.mqtt_port,
     tls_port = args.tls_port, tls = args.tls, token_life = args.token_life, rng_seed = args.rng_seed,
-    cert_days = args.cert_days, mqtt_faults = args.mqtt_faults,
+    cert_days = args.cert_days, cert_host = args.cert_host, mqtt_faults = args.mqtt_faults,
   }
   if daemon == nil then return fail(why) end
   announce(daemon, args.json)

@@ -64,7 +64,7 @@ end
 ---@param options table  folder, store (path), address, mqtt_port, tls_port (0: free ones), cert_days
 function Broker.new(options)
   local self = setmetatable({ options = options, ports = {} }, Broker)
-  local ca, cert, key = core.certs(options.cert_days or 3650)
+  local ca, cert, key = core.certs(options.cert_days or 3650, options.cert_host)
   self.ca, self.cert, self.key = ca, cert, key
   write(options.folder .. "/ca.pem", ca)
   write(options.folder .. "/server.pem", cert)

@@ -65,7 +65,8 @@ require("fogcloud.cli.sandbox").run(%s)]]
 
 local OPTIONS = {
   seed = "table", faults = "table", data = "string", token_life = "number", rng_seed = "number", tls = "boolean",
-  lua = "string", cert_days = "number", port = "number", mqtt_port = "number", tls_port = "number",
+  lua = "string", cert_days = "number", cert_host = "string", port = "number", mqtt_port = "number",
+  tls_port = "number",
   mqtt_faults = "boolean",
 }
 
@@ -101,13 +102,14 @@ local function write_seed(seed)
   return path
 end
 
+local VALUED = { "data", "token_life", "rng_seed", "cert_days", "cert_host", "port", "mqtt_port", "tls_port" }
+
 local function arguments(options, seed_file)
   local args = { "--until-eof", "--json" }
-  for _, name in ipairs { "data", "token_life", "rng_seed", "cert_days", "port", "mqtt_port", "tls_port" } do
-    if options[name] ~= nil then
-      args[#args + 1] = "--" .. name:gsub("_", "-")
-      args[#args + 1] = type(options[name]) == "number" and ("%d"):format(options[name]) or options[name]
-    end
+  for _, name in ipairs(VALUED) do
+    local value = options[name]
+    if type(value) == "number" then value = ("%d"):format(value) end
+    if value ~= nil then args[#args + 1] = "--" .. name:gsub("_", "-") .. "=" .. value end
   end
   if options.tls then args[#args + 1] = "--tls" end
   if options.mqtt_faults then args[#args + 1] = "--mqtt-faults" end
