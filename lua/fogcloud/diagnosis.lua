@@ -29,8 +29,8 @@ local TLS_TEXTS = {
   { "certificate has expired", "the broker's certificate has expired, or this machine's clock is wrong" },
   { "not yet valid", "the broker's certificate is not valid yet, or this machine's clock is wrong" },
   { "[Hh]ostname mismatch", "the certificate is for another host name than mqtthost" },
-  { "certificate verify failed", "the broker's certificate is not accepted: it is not signed by a trusted authority (check "
-    .. "ca_file), or out of date (check the clock)" },
+  { "certificate verify failed", "the broker's certificate is not accepted: it is not signed by a trusted authority "
+    .. "(check ca_file), or out of date (check the clock)" },
   { "[Nn]o such file", "a certificate file cannot be read: check ca_file" },
 }
 
