@@ -232,6 +232,8 @@ describe("a session", function()
 
   it("ends every call after close, and close returns at once", function()
     local session = connect()
+    assert(session:publish("c2d/dev1/x", "p", { qos = 1 }))
+    assert(session:flush())
     session:close()
     session:close()
     local arguments = { flush = {}, publish = { "a", "p" }, subscribe = { "a", 1, print }, unsubscribe = { "a" } }
@@ -240,6 +242,8 @@ describe("a session", function()
       assert.is_nil(ok, call)
       assert.equal("closed", err.kind)
     end
+    fogcloud.run()
+    assert.equal(1, support.assert_identity(session).acknowledged)
   end)
 
   describe("cannot be opened with", function()
@@ -290,9 +294,15 @@ describe("a session", function()
     end })))
     assert.equal(1, asked)
     assert.matches("up", tostring(session))
-    local none, err = keep(cloud:connect(bad, { credentials = function() return bad end }))
-    assert.is_nil(none)
-    assert.equal("auth", err.kind)
+    local supplies = {
+      function() return bad end, function() return nil, { kind = "auth" } end, function() error("boom") end,
+      function() return { clientid = 5 } end,
+    }
+    for _, supply in ipairs(supplies) do
+      local none, err = keep(cloud:connect(bad, { credentials = supply }))
+      assert.is_nil(none)
+      assert.equal("auth", err.kind)
+    end
   end)
 
   it("raises on wrong use, with the argument named", function()

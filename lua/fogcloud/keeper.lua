@@ -12,6 +12,7 @@
 local diagnosis = require "fogcloud.diagnosis"
 local errors = require "fogcloud.errors"
 local options = require "fogcloud.session_options"
+local protect = require "fogcloud.protect"
 
 local Keeper = {}
 Keeper.__index = Keeper
@@ -76,18 +77,27 @@ local function attempt(self)
   return nil, diagnosis.lost(event.code, event.third)
 end
 
+-- What the user's function gives, checked. Its errors become ours: a keeper that dies would leave its session hanging.
+local function supplied(session)
+  local ok, credentials, err = protect.call(function()
+    local given, why = session.opts.credentials()
+    if given ~= nil then options.check_credentials(given, session.opts, 1) end
+    return given, why
+  end)
+  if ok then return credentials, err end
+  return nil, errors.new("auth", "no fresh credentials: " .. tostring(credentials))
+end
+
 -- Fresh credentials after a refusal, once in a row. True when there are some.
 local function refresh(self)
   local session = self.session
-  local supply = session.opts.credentials
-  if supply == nil or self.refreshed then return false end
+  if session.opts.credentials == nil or self.refreshed then return false end
   self.refreshed = true
-  local credentials, err = supply()
+  local credentials, err = supplied(session)
   if credentials == nil then
     session:note_error(err)
     return false
   end
-  options.check_credentials(credentials, session.opts, 1)
   session.credentials = credentials
   return true
 end

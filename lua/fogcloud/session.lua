@@ -37,7 +37,7 @@ function Session.connect(credentials, opts, level)
   local host, pump = runtime.host(), runtime.pump()
   local self = setmetatable({
     host = host, pump = pump, opts = opts, credentials = credentials,
-    filters = {}, acks = {}, last_token = 0, flushers = {}, publish_acks = {}, devices = {},
+    filters = {}, acks = {}, last_token = 0, flushers = {}, devices = {},
     ready = host.waiter(), flushed_losses = 0,
   }, Session)
   local handle, id = pump:add_session(self, options.limits(opts))
@@ -88,6 +88,9 @@ function Session:note_error(err)
 end
 
 function Session:note_ending(err)
+  local stats = self.handle:stats() -- the last that can be had; what is queued now will be dropped
+  stats.dropped, stats.queued, stats.queued_bytes, stats.in_flight = stats.dropped + stats.queued, 0, 0, 0
+  self.final_stats = stats
   local was_up = self.up
   self.up = false
   self.ended = err or self.first_error or closed_error()
@@ -101,8 +104,6 @@ function Session:note_closed()
   self.handlers:close()
   self.ready:signal()
   self:wake_flushers()
-  if self.closed_waiter then self.closed_waiter:signal() end
-  self.gone = true
 end
 
 -- What the core tells ---------------------------------------------------------------------------------------------
@@ -119,12 +120,6 @@ local EVENTS = {
   end,
   published = function(self, id, code, topic, payload, dropped)
     local err = code ~= 0 and diagnosis.unpublished(code, topic, dropped) or nil
-    local ack = self.publish_acks[id]
-    if ack then
-      self.publish_acks[id] = nil
-      ack.err, ack.done = err, true
-      ack.waiter:signal()
-    end
     if err then self.handlers:notify("drop", { topic = topic, payload = payload, id = id, err = err }) end
   end,
 }
@@ -355,7 +350,6 @@ end
 function Session:close()
   if self.closing then return end
   self.closing = true
-  self.final_stats = nil
   self.ended = self.ended or closed_error()
   self.handlers:close()
   self.keeper:close()
