@@ -14,8 +14,6 @@ comma   := ,
 BUILD   ?= build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 PREFIX  ?= /usr/local
 
-ROCK_VERSION := 0.1.0
-
 # Flags ---------------------------------------------------------------------------------------------------------------
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion

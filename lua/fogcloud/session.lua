@@ -248,14 +248,15 @@ end
 
 local NO_OPTIONS = {}
 
-local function wait_room(self, deadline)
+-- Waits until the outbox is empty or was for a moment; nil, err when it is not by then (`text`), or never will be.
+local function wait_drained(self, deadline, text)
   if self.handle:drained() then return true end
   local waiter = self.host.waiter()
   self.flushers[#self.flushers + 1] = waiter
   local woken = waiter:wait(deadline)
-  if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
   if self.ended then return nil, self.ended end
-  if not woken then return nil, errors.new("timeout", "the queue is still full") end
+  if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
+  if not woken then return nil, errors.new("timeout", text:format(self:stats().queued)) end
   return true
 end
 
@@ -275,7 +276,8 @@ function Session:publish(topic, payload, opts)
   if not opts.wait then
     return nil, errors.new("overflow", "the outbound queue is full: publish with wait = true, or raise its bounds")
   end
-  local ok, err = wait_room(self, self.host.now() + (opts.timeout or self.opts.timeout))
+  local deadline = self.host.now() + (opts.timeout or self.opts.timeout)
+  local ok, err = wait_drained(self, deadline, "the queue is still full, with %d messages")
   if not ok then return nil, err end
   return self:publish(topic, payload, opts)
 end
@@ -303,14 +305,8 @@ function Session:flush(timeout)
   if self.ended then return nil, self.ended end
   local deadline = self.host.now() + (timeout or self.opts.timeout)
   while not self.handle:drained() do
-    local waiter = self.host.waiter()
-    self.flushers[#self.flushers + 1] = waiter
-    local woken = waiter:wait(deadline)
-    if self.ended then return nil, self.ended end
-    if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
-    if not woken then
-      return nil, errors.new("timeout", ("%d messages are not acknowledged yet"):format(self:stats().queued))
-    end
+    local ok, err = wait_drained(self, deadline, "%d messages are not acknowledged yet")
+    if not ok then return nil, err end
   end
   local lost = losses(self)
   if lost > 0 then return nil, errors.new("mqtt", ("%d messages were lost; on(\"drop\") names them"):format(lost)) end

@@ -35,7 +35,7 @@ struct fog_inbox {
   atomic_size_t out_count, out_bytes; /* in `out` and not read yet */
   size_t max_count, max_bytes;
   bool notified; /* the consumer knows that there is something */
-  uint64_t received, dropped, dropped_reported;
+  uint64_t received, dropped;
 };
 
 /* What the consumer sees; the pointers live until the next call on the inbox. */

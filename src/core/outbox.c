@@ -150,7 +150,6 @@ struct fog_outbox_after fog_outbox_end(struct fog_outbox *o, struct fog_message 
 void fog_outbox_requeue(struct fog_outbox *o, struct fog_message *m) {
   (void)pthread_mutex_lock(&o->lock);
   land(o, m);
-  m->dup = true;
   struct fog_message *after = NULL; /* few are ahead of it: those that came back just before */
   for (struct fog_message *q = o->queued.head; q != NULL && q->event.id < m->event.id; q = q->next) after = q;
   list_insert_after(&o->queued, after, m);

@@ -28,7 +28,7 @@ struct fog_message {
   void *properties;            /* MQTT 5: made and freed by the dispatcher's side */
   void (*free_properties)(void *);
   uint8_t qos;
-  bool retained, notify, dup;
+  bool retained, notify;
 };
 
 /* NULL: no memory. Copies topic and payload. */
