@@ -51,7 +51,7 @@ HEADERS     := $(wildcard src/*/*.h)
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
 
-.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench fuzz install clean
+.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz install clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
@@ -110,6 +110,12 @@ bench: deps
 	@scripts/install.sh bench
 	@$(MAKE) --no-print-directory -s build LUA=lua5.4
 	@$(MAKE) --no-print-directory -C bench
+
+# Instructions per message and per call, by Callgrind, against those of bench/instructions.json.
+bench-compare: deps
+	@scripts/install.sh bench
+	@$(MAKE) --no-print-directory -s build LUA=lua5.4
+	@$(MAKE) --no-print-directory -C bench compare
 
 # Installing ----------------------------------------------------------------------------------------------------------
 

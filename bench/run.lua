@@ -2,53 +2,14 @@
 --- Runs every case, interleaved: one round is every client once (A B C …), then the next round. Writes results.json.
 --- run.lua BUILD_DIR [PATTERN]; ROUNDS in the environment.
 local json = require "cjson.safe"
+local programs = dofile("bench/programs.lua")
 local cases = dofile("bench/cases.lua")
 
 local out, pattern = arg[1], arg[2] or "."
 local rounds = tonumber(os.getenv("ROUNDS")) or 5
 
-local function read(path)
-  local file = io.open(path)
-  if file == nil then return nil end
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
-local function shell(command)
-  local pipe = io.popen(command)
-  local text = pipe:read("*a")
-  pipe:close()
-  return text
-end
-
---- Starts a server that prints its port; the port, and a function that stops it.
-local function serve(command)
-  local pipe = io.popen("echo $$; exec " .. command, "r")
-  local pid, port = pipe:read("*l"), pipe:read("*l")
-  assert(tonumber(port) and tonumber(pid), "cannot start " .. command)
-  return port, function()
-    os.execute("kill " .. pid .. " 2>/dev/null")
-    pipe:close()
-  end
-end
-
 local function run_one(case, client)
-  local count = math.floor(case.count * client.share)
-  local arguments, port, stop
-  if case.http then
-    port, stop = serve(out .. "/httpd")
-    arguments = ("%s %d %d"):format(port, case.many, count)
-  else
-    local tls = case.tls and (" %s/cert.pem %s/key.pem"):format(out, out) or ""
-    port, stop = serve(("%s/peer %s %d %d %d%s"):format(out, case.mode, case.qos, case.size, count, tls))
-    arguments = ("%s %s %d %d %d%s"):format(case.mode, port, case.qos, case.size, count,
-      case.tls and " " .. out .. "/cert.pem" or "")
-  end
-  local command = client.command:gsub("%$OUT", out)
-  local text = shell(("timeout 60 %s %s 2>/dev/null"):format(command, arguments))
-  stop()
-  local line = json.decode(text:match("%b{}") or "")
+  local line = programs.run(out, case, client, math.floor(case.count * client.share))
   if line == nil then return nil end
   return { rate = line.count / line.seconds, cpu_us = line.cpu / line.count * 1e6, rss_kb = line.rss_kb }
 end
@@ -100,11 +61,11 @@ local function run_case(case)
 end
 
 local machine = {
-  cpu = (read("/proc/cpuinfo") or ""):match("model name%s*:%s*([^\n]+)") or "unknown",
-  cores = tonumber(shell("nproc")), kernel = shell("uname -sr"):gsub("\n", ""),
-  system = (read("/etc/os-release") or ""):match('PRETTY_NAME="([^"]+)"') or "unknown",
+  cpu = (programs.read("/proc/cpuinfo") or ""):match("model name%s*:%s*([^\n]+)") or "unknown",
+  cores = tonumber(programs.shell("nproc")), kernel = programs.shell("uname -sr"):gsub("\n", ""),
+  system = (programs.read("/etc/os-release") or ""):match('PRETTY_NAME="([^"]+)"') or "unknown",
   date = os.date("!%Y-%m-%d"), rounds = rounds,
-  load = (read("/proc/loadavg") or ""):match("^%S+"),
+  load = (programs.read("/proc/loadavg") or ""):match("^%S+"),
 }
 
 local all = {}
