@@ -111,6 +111,11 @@ bench: deps
 	@$(MAKE) --no-print-directory -s build LUA=lua5.4
 	@$(MAKE) --no-print-directory -C bench
 
+# 60 s for each target of fuzz/, two at a time; SECONDS_EACH=600 for longer, TARGETS="topic reply" for some.
+fuzz: deps
+	@$(MAKE) --no-print-directory -s build LUA=lua5.4
+	@SECONDS_EACH=$(or $(SECONDS_EACH),60) scripts/fuzz.sh $(TARGETS)
+
 # Instructions per message and per call, by Callgrind, against those of bench/instructions.json.
 bench-compare: deps
 	@scripts/install.sh bench

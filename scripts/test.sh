@@ -63,7 +63,10 @@ wait
 for spec in $once; do
   [ -e "$spec" ] && [ -z "${SANITIZE:-}" ] && run_lua lua5.4 "$(basename "$spec" _spec.lua)" "$spec"
 done
-if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then suite valgrind scripts/valgrind.sh; fi
+if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then
+  SECONDS_EACH=10 suite fuzz scripts/fuzz.sh
+  suite valgrind scripts/valgrind.sh
+fi
 
 cat "$results"/*.counts | awk '{ p += $1; f += $2; s += $3 }
   END { printf "%d passed, %d failed%s\n", p, f, (s > 0 ? ", " s " skipped" : ""); exit (f > 0) }'

@@ -223,7 +223,7 @@ end
 
 describe("every source", function()
   it("names its licence in one line", function()
-    for _, list in ipairs { C_FILES, LUA_FILES, lines_of("find spec scripts bench -name '*.lua' -o -name '*.c' -o -name '*.sh'") } do
+    for _, list in ipairs { C_FILES, LUA_FILES, lines_of("find spec scripts bench fuzz -name '*.lua' -o -name '*.c' -o -name '*.sh'") } do
       for _, path in ipairs(list) do
         assert.is_truthy(read(path):sub(1, 200):find("SPDX-License-Identifier: MIT", 1, true), path)
       end

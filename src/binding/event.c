@@ -46,6 +46,7 @@ static struct anchor *get_anchor(lua_State *L) {
 /* "Name: value" lines to a table of lower-case names; a name that repeats is joined with ", " (RFC 9110, 5.3). */
 static void push_headers(lua_State *L, const char *text, size_t len) {
   lua_newtable(L);
+  if (text == NULL) return; /* not one line came */
   const char *end = text + len;
   for (const char *line = text; line != NULL && line < end;) {
     const char *eol = memchr(line, '\n', (size_t)(end - line));

@@ -29,6 +29,8 @@ local ACCOUNT = {
   client_id = "string", client_secret = "string", apps = "table", products = "table", devices = "table",
 }
 
+local function is_id(value) return type(value) == "string" and value ~= "" end
+
 local function check_account(account, n)
   if type(account) ~= "table" then return nil, ("account %d: a table expected"):format(n) end
   for name in pairs(account) do
@@ -39,13 +41,16 @@ local function check_account(account, n)
       return nil, ("account %d: '%s' must be a %s"):format(n, name, expected)
     end
   end
+  for _, app in ipairs(account.apps or {}) do
+    if not is_id(app) then return nil, ("account %d: an app is a string"):format(n) end
+  end
   for _, device in ipairs(account.devices or {}) do
-    if type(device) ~= "table" or type(device.id) ~= "string" or type(device.password) ~= "string" then
+    if type(device) ~= "table" or not is_id(device.id) or type(device.password) ~= "string" then
       return nil, ("account %d: a device needs 'id' and 'password'"):format(n)
     end
   end
   for _, product in ipairs(account.products or {}) do
-    if type(product) ~= "table" or type(product.productid) ~= "string" or type(product.pname) ~= "string" then
+    if type(product) ~= "table" or not is_id(product.productid) or type(product.pname) ~= "string" then
       return nil, ("account %d: a product needs 'productid' and 'pname'"):format(n)
     end
   end

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The sandbox's view of MQTT packets: with rules that spoil nothing, what goes in comes out, however it is cut into
+ * pieces; with any rules the output stays within its bounds.
+ * Input: a byte of switches, a byte of rules, then the bytes of the connection.
+ * link: src/sandbox/relay_flow.c
+ */
+#include "../src/sandbox/relay_flow.h"
+#include "fuzz.h"
+
+static struct fog_relay_rules rules_of(uint8_t b) {
+  struct fog_relay_rules r = {.connack = -1, .cut_packets = -1, .cut_bytes = -1};
+  if (b & 1) r.cut_packets = b >> 4;
+  if (b & 2) r.cut_bytes = b >> 2;
+  if (b & 4) r.connack = 5;
+  r.mid = (b & 8) != 0;
+  r.puback = (enum fog_relay_puback)((b >> 4) % 3);
+  return r;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static struct fog_flow flow;
+  struct input in = {data, size};
+  uint8_t switches = take_byte(&in), rule = take_byte(&in);
+  struct fog_relay_rules rules = rules_of(rule);
+  bool spoils = (rule & 7) != 0 || rules.puback != FOG_PUBACK_PASS;
+  memset(&flow, 0, sizeof flow);
+  flow.packets = (switches & 1) != 0;
+  flow.from_client = (switches & 2) != 0;
+  while (in.left > 0 && !flow.cut && !flow.refuse_login) {
+    size_t n = switches >> 2 == 63 ? FOG_FLOW_READ : 1u + (switches >> 2);
+    const uint8_t *bytes = take_bytes(&in, &n);
+    flow.out_len = 0;
+    fog_flow_feed(&flow, bytes, n, &rules);
+    must(flow.out_len <= sizeof flow.out && flow.head_len <= sizeof flow.head);
+    must(flow.connect_len <= sizeof flow.connect);
+    if (!spoils) must(flow.out_len == n && memcmp(flow.out, bytes, n) == 0);
+    if (rules.puback == FOG_PUBACK_SWALLOW) must(flow.out_len <= n);
+  }
+  if (!spoils) must(!flow.cut && !flow.refuse_login);
+  (void)fog_flow_version(&flow);
+  must(!fog_flow_is(&flow,
+                    "nobody's name, longer than the room for it. nobody's name, longer than the room for it. "
+                    "nobody's name, longer than the room for it. nobody's name, longer than the room for it. "
+                    "nobody's name, longer than the room for it. nobody's name, longer than the room for it. "));
+  return 0;
+}

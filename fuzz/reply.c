@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A reply as libcurl hands it over, header line by header line and block by block, then as Lua sees it: bounds hold,
+ * every header of the last block is in the table under its lower-case name, the body is what came.
+ * Input: lines are header lines until an empty one; then the body; its first byte is the size of the blocks.
+ * link: src/core/http.c src/core/queue.c src/core/wake.c src/core/event.c src/core/process.c
+ * link: src/binding/event.c src/binding/util.c
+ */
+#include <ctype.h>
+#include <lualib.h>
+
+#include "../src/binding/handles.h"
+#include "../src/core/http_request.c" /* for its callbacks, which are static */
+#include "fuzz.h"
+
+enum { MAX_BODY = 256 };
+
+/* As libcurl does it: 0 from the callback ends the transfer. */
+static bool give_headers(struct fog_http_request *r, struct input *in) {
+  for (;;) {
+    size_t n;
+    char *line = take_line(in, &n);
+    bool last = n == 0, taken = true;
+    if (!last) {
+      line[n] = '\n'; /* its terminator: the callback gets bytes, not a string */
+      taken = on_header(line, 1, n + 1, r) == n + 1;
+    }
+    free(line);
+    if (last || !taken) return taken;
+  }
+}
+
+static size_t give_body(struct fog_http_request *r, struct input *in) {
+  size_t block = (size_t)take_byte(in) + 1, given = 0;
+  while (in->left > 0) {
+    size_t n = block;
+    const uint8_t *bytes = take_bytes(in, &n);
+    char *copy = malloc(n); /* of exactly this size, for the sanitizer to watch */
+    must(copy != NULL);
+    memcpy(copy, bytes, n);
+    bool taken = on_body(copy, 1, n, r) == n;
+    free(copy);
+    if (!taken) break;
+    given += n;
+  }
+  return given;
+}
+
+static void check_table(lua_State *L, int t) {
+  lua_pushnil(L);
+  while (lua_next(L, t) != 0) {
+    size_t len;
+    must(lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING);
+    const char *name = lua_tolstring(L, -2, &len);
+    for (size_t i = 0; i < len; i++)
+      must(name[i] != ':' && name[i] != '\n' && tolower((unsigned char)name[i]) == (unsigned char)name[i]);
+    const char *value = lua_tolstring(L, -1, &len);
+    must(memchr(value, '\n', len) == NULL);
+    lua_pop(L, 1);
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  lua_State *L = luaL_newstate();
+  must(L != NULL);
+  struct input in = {data, size};
+  struct fog_http_options options = {.method = "GET", .max_body = MAX_BODY};
+  struct fog_http_request *r = fog_http_request_new(1, &options);
+  must(r != NULL);
+  bool complete = give_headers(r, &in);
+  const uint8_t *body = in.left > 0 ? in.at + 1 : NULL;
+  size_t given = complete ? give_body(r, &in) : 0;
+  must(r->event.text_len == given && given <= MAX_BODY && r->event.extra_len <= HEADER_LIMIT);
+  must(given == 0 || memcmp(r->event.text, body, given) == 0);
+  must(r->too_large == (!complete || in.left > 0 || (body != NULL && given < (size_t)(data + size - body))));
+  r->event.type = FOG_EV_REPLY;
+  must(fog_push_event(L, &r->event) == 6);
+  size_t len;
+  (void)lua_tolstring(L, 5, &len);
+  must(len == given);
+  check_table(L, 4);
+  lua_close(L);
+  return 0;
+}
