@@ -19,6 +19,7 @@ local call = {}
 ---@field redactor fogcloud.Redactor
 ---@field counters table              calls, attempts, repeats, failures: what stats() tells
 ---@field closed boolean?
+---@field common table?               what call.lua keeps from one request to the next
 
 ---@class fogcloud.CallSettings
 ---@field deadline number
@@ -26,14 +27,35 @@ local call = {}
 ---@field repeatable boolean?         the caller allows that the call arrives twice
 ---@field observe fun(err: fogcloud.Error)?  is told of every attempt that failed; must not yield
 
+--- The call's id, made when it is asked for first.
+function call.request_id(context, run)
+  if run.request_id == nil then
+    local random = context.random
+    local function word() return math.floor(random() * 0x7fffffff) end
+    run.request_id = ("%08x%08x"):format(word(), word())
+  end
+  return run.request_id
+end
+
+-- What all requests of a cloud have in common, as the metatable of what is each one's own.
+local function common_options(context)
+  local o = context.options
+  context.common = {
+    __index = {
+      base_url = o.base_url, encoding = o.encoding, ca_file = o.ca_file, ca_pem = o.ca_pem, proxy = o.proxy,
+      max_body = o.max_body,
+    },
+  }
+  return context.common
+end
+
 -- What the core wants to know of one request.
 local function request_options(context, run, token, left)
   local o = context.options
-  return {
-    base_url = o.base_url, token = token, encoding = o.encoding, ca_file = o.ca_file, ca_pem = o.ca_pem,
-    proxy = o.proxy, max_body = o.max_body, timeout = left, connect_timeout = math.min(o.connect_timeout, left),
-    request_id = o.request_id and run.request_id or nil,
-  }
+  return setmetatable({
+    token = token, timeout = left, connect_timeout = math.min(o.connect_timeout, left),
+    request_id = o.request_id and call.request_id(context, run) or nil,
+  }, context.common or common_options(context))
 end
 
 local TRANSPORT = {
@@ -87,7 +109,9 @@ local function wait_turn(context, run, settings, err)
   local delay = retry.delay(run.attempts - run.refused, context.random, err.retry_after)
   if context.host.now() + delay >= settings.deadline or not context.budget:take() then return false end
   context.counters.repeats = context.counters.repeats + 1
-  context.logger:write("debug", run.endpoint .. " is repeated", { err = err, delay = delay, request = run.request_id })
+  context.logger:write("debug", run.endpoint .. " is repeated", {
+    err = err, delay = delay, request = call.request_id(context, run),
+  })
   if context.host.sleep(delay) then return true end
   run.cancelled = true
   return false
@@ -101,7 +125,7 @@ local function fail(context, run, err)
   err.endpoint = err.endpoint or run.endpoint
   err.attempts = (err.attempts or 0) + run.attempts
   err.elapsed = context.host.now() - run.started
-  err.request_id = err.request_id or run.request_id
+  err.request_id = err.request_id or call.request_id(context, run)
   context.counters.failures = context.counters.failures + 1
   context.logger:write("debug", run.endpoint .. " failed", { err = err })
   return nil, err
@@ -122,17 +146,11 @@ local function token_for(context, settings)
   return settings.access:get(settings.deadline)
 end
 
-local function new_request_id(random)
-  local function word() return math.floor(random() * 0x7fffffff) end
-  return ("%08x%08x"):format(word(), word())
-end
-
 local function new_run(context, endpoint)
   context.counters.calls = context.counters.calls + 1
   context.budget:earn()
   return {
     endpoint = endpoint, attempts = 0, refused = 0, started = context.host.now(),
-    request_id = new_request_id(context.random),
   }
 end
 

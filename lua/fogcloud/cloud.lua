@@ -71,13 +71,14 @@ local TIMED, CREATION = { timeout = true }, { timeout = true, repeatable = true 
 
 -- How call.run is to make a call that starts now. Level 3 is who called the method.
 local function settings(self, options, allowed)
-  if options ~= nil and type(options) ~= "table" then error("options: table expected, got " .. type(options), 3) end
-  for name in pairs(options or {}) do
+  local now = self.host.now()
+  if options == nil then return { deadline = now + self.options.timeout, access = self.access } end
+  if type(options) ~= "table" then error("options: table expected, got " .. type(options), 3) end
+  for name in pairs(options) do
     if not allowed[name] then error(("unknown call option '%s'"):format(tostring(name)), 3) end
   end
-  options = options or {}
   return {
-    deadline = deadlines.after(self.host.now(), options.timeout, self.options.timeout, 3),
+    deadline = deadlines.after(now, options.timeout, self.options.timeout, 3),
     repeatable = options.repeatable, access = self.access,
   }
 end
@@ -85,6 +86,7 @@ end
 local function check_id(name, value)
   if type(value) ~= "string" then error(("%s: string expected, got %s"):format(name, type(value)), 3) end
   if value == "" then error(("%s: is empty"):format(name), 3) end
+  if not value:find("[^ -~]") then return end -- as nearly all are
   if value:find("%c") or value:find("%z") then error(("%s: holds a control character"):format(name), 3) end
   if not topic_rules.is_utf8(value) then error(("%s: must be UTF-8"):format(name), 3) end
 end

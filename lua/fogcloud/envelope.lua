@@ -32,7 +32,6 @@ local FIELDS = {
     clientid = "string", loginname = "string", password = "string", mqtthost = "string", mqttport = "number",
     sslport = "number",
   },
-  grant = {}, revoke = {}, products = {},
 }
 
 local function of_refusal(status, fields)
@@ -84,14 +83,22 @@ local function of_code(meta, reply, endpoint)
 end
 
 -- Whole numbers as integers where Lua has them: a port is to print as 1883, not as 1883.0.
-local to_integer = math.tointeger or function(number) return number end
+local to_integer = math.tointeger
 
 local function whole(value)
-  if type(value) == "number" then return to_integer(value) or value end
-  if type(value) == "table" then
-    for name, field in pairs(value) do value[name] = whole(field) end
+  for name, field in pairs(value) do
+    local kind = type(field)
+    if kind == "number" then
+      value[name] = to_integer(field) or field
+    elseif kind == "table" then
+      whole(field)
+    end
   end
   return value
+end
+
+if to_integer == nil then
+  function whole(value) return value end
 end
 
 local function is_envelope(value)
@@ -100,7 +107,9 @@ end
 
 -- The name of a field that is missing or of a wrong type, nil when all are there.
 local function missing_field(endpoint, data)
-  for name, expected in pairs(FIELDS[endpoint] or {}) do
+  local fields = FIELDS[endpoint]
+  if fields == nil then return nil end
+  for name, expected in pairs(fields) do
     if type(data[name]) ~= expected or data[name] == "" then return name end
   end
   return nil

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- The only reader of events: hands a reply to the call that waits for it, and everything of a session to that session.
+local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 
 local Pump = {}
@@ -14,36 +15,46 @@ function Pump.new(engine, host)
   return setmetatable({ engine = engine, host = host, waiting = {}, sessions = {}, open = 0 }, Pump)
 end
 
-local function on_reply(self, id, status, headers, body, timings)
+-- A reply's header block is taken apart when somebody asks for its headers: for a refusal, as a rule.
+local Reply = {}
+function Reply.__index(reply, name)
+  if name ~= "headers" then return nil end
+  reply.headers = core.headers(reply.head)
+  return reply.headers
+end
+
+local function on_reply(self, id, status, head, body)
   local call = self.waiting[id]
   if call == nil then return end
-  call.reply = { status = status, headers = headers, body = body, timings = timings }
+  call.reply = setmetatable({ status = status, head = head, body = body }, Reply)
   call.waiter:signal()
 end
 
-local function on_failure(self, id, kind, text, sent, timings)
+local function on_failure(self, id, kind, text, sent)
   local call = self.waiting[id]
   if call == nil then return end
-  call.err = errors.new(kind, text, { sent = sent, timings = timings })
+  call.err = errors.new(kind, text, { sent = sent })
   call.waiter:signal()
+end
+
+-- One event; false when there was none.
+local function take(self, name, id, ...)
+  if name == nil then return false end
+  if name == "reply" then
+    on_reply(self, id, ...)
+  elseif name == "failure" then
+    on_failure(self, id, ...)
+  else
+    local session = self.sessions[id]
+    if session ~= nil then session:on_event(name, ...) end
+  end
+  return true
 end
 
 --- Takes all events that have come. Calls no user function and does not yield.
 function Pump:collect()
-  local engine, sessions = self.engine, self.sessions
-  local function take(name, id, ...)
-    if name == nil then return false end
-    if name == "reply" then
-      on_reply(self, id, ...)
-    elseif name == "failure" then
-      on_failure(self, id, ...)
-    else
-      local session = sessions[id]
-      if session ~= nil then session:on_event(name, ...) end
-    end
-    return true
-  end
-  while take(engine:next()) do end -- luacheck: ignore 542
+  local engine = self.engine
+  while take(self, engine:next()) do end -- luacheck: ignore 542
 end
 
 --- Makes one of the five requests and waits for its end. Yields in a task, blocks elsewhere.
@@ -51,7 +62,7 @@ end
 ---@param opts table       see src/binding/api.c
 ---@param params table     the call's own parameters
 ---@param deadline number  on host.now()'s scale
----@return table? reply    status, headers, body, timings
+---@return table? reply    status, headers, body
 ---@return fogcloud.Error? err  kinds: network, tls, timeout, protocol, overflow, cancelled; err.sent is false when no
 ---                             byte of the request can have reached the server
 function Pump:request(name, opts, params, deadline)

@@ -79,17 +79,14 @@ static int failed(lua_State *L, const char *why) {
   return 2;
 }
 
-static int submit(lua_State *L, struct fog_engine *engine, struct fog_http_options *o, const struct headers *h) {
+static int submit(lua_State *L, struct fog_engine *engine, const struct fog_http_options *o) {
+  struct fog_http *http = fog_engine_http(engine);
   uint64_t id = fog_engine_new_id(engine);
-  struct fog_http_request *r = fog_http_request_new(id, o);
+  struct fog_http_request *r = fog_http_request_new(http, id, o);
   if (r == NULL) return failed(L, "not enough memory");
-  int rc = 0;
-  if (h->authorization[0] != '\0') rc = fog_http_request_header(r, h->authorization);
-  if (rc == 0 && h->request_id[0] != '\0') rc = fog_http_request_header(r, h->request_id);
-  if (rc == 0) rc = fog_http_submit(fog_engine_http(engine), r);
-  if (rc != 0) {
+  if (fog_http_submit(http, r) != 0) {
     fog_http_request_free(r);
-    return failed(L, rc == FOG_EFULL ? "too many requests are in flight" : "not enough memory");
+    return failed(L, "too many requests are in flight");
   }
   lua_pushnumber(L, (lua_Number)id);
   return 1;
@@ -120,7 +117,9 @@ static int call(lua_State *L, enum fog_endpoint endpoint) {
     free(o.body);
     return failed(L, "not enough memory");
   }
-  return submit(L, engine, &o, &h);
+  if (h.authorization[0] != '\0') o.authorization = h.authorization;
+  if (h.request_id[0] != '\0') o.request_id = h.request_id;
+  return submit(L, engine, &o);
 }
 
 static int l_token(lua_State *L) { return call(L, FOG_TOKEN); }

@@ -75,20 +75,20 @@ static void push_headers(lua_State *L, const char *text, size_t len) {
   }
 }
 
-static void push_timings(lua_State *L, const struct fog_timings *t) {
-  const struct {
-    const char *name;
-    double value;
-  } all[] = {{"resolve", t->resolve},
-             {"connect", t->connect},
-             {"tls", t->tls},
-             {"first_byte", t->first_byte},
-             {"total", t->total}};
-  lua_createtable(L, 0, sizeof all / sizeof *all);
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-    lua_pushnumber(L, all[i].value);
-    lua_setfield(L, -2, all[i].name);
-  }
+int fog_l_headers(lua_State *L) {
+  size_t len;
+  const char *text = luaL_checklstring(L, 1, &len);
+  push_headers(L, text, len);
+  return 1;
+}
+
+static int push_timings(lua_State *L, const struct fog_timings *t) {
+  lua_pushnumber(L, t->resolve);
+  lua_pushnumber(L, t->connect);
+  lua_pushnumber(L, t->tls);
+  lua_pushnumber(L, t->first_byte);
+  lua_pushnumber(L, t->total);
+  return 5;
 }
 
 static void push_text(lua_State *L, const char *text, size_t len) {
@@ -104,10 +104,9 @@ static int push_reply(lua_State *L, const struct fog_event *ev) {
   lua_pushliteral(L, "reply");
   lua_pushnumber(L, (lua_Number)ev->id);
   lua_pushinteger(L, ev->code);
-  push_headers(L, ev->extra, ev->extra_len);
+  push_bytes(L, ev->extra, ev->extra_len);
   push_bytes(L, ev->text, ev->text_len);
-  push_timings(L, &ev->timings);
-  return 6;
+  return 5 + push_timings(L, &ev->timings);
 }
 
 static int push_failure(lua_State *L, const struct fog_event *ev) {
@@ -116,8 +115,7 @@ static int push_failure(lua_State *L, const struct fog_event *ev) {
   lua_pushstring(L, ev->name);
   push_text(L, ev->text, ev->text_len);
   lua_pushboolean(L, ev->flag);
-  push_timings(L, &ev->timings);
-  return 6;
+  return 5 + push_timings(L, &ev->timings);
 }
 
 static int push_link(lua_State *L, const char *name, const struct fog_event *ev) {

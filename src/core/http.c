@@ -13,6 +13,12 @@
 
 enum { POOL_SIZE = 64, CANCEL_ROOM = 16, MAX_CONNECTIONS_PER_HOST = 64, MAX_CONNECTIONS = 256 };
 
+/* An easy handle between two requests, and the profile that it is still prepared for. */
+struct kept_handle {
+  CURL *easy;
+  struct fog_http_profile *profile;
+};
+
 struct fog_http {
   struct fog_queue *events;
   CURLM *multi;
@@ -26,8 +32,9 @@ struct fog_http {
   bool threaded; /* owner's thread only */
   pthread_t thread;
   struct fog_http_request *running; /* the driver only, as the pool */
-  CURL *pool[POOL_SIZE];
+  struct kept_handle pool[POOL_SIZE];
   size_t pooled;
+  struct fog_http_profiles profiles; /* owner's thread only */
 };
 
 struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests) {
@@ -47,6 +54,10 @@ struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests) {
   h->max_requests = max_requests;
   h->submitted_tail = &h->submitted;
   return h;
+}
+
+struct fog_http_request *fog_http_request_new(struct fog_http *h, uint64_t id, const struct fog_http_options *o) {
+  return fog_http_request_make(id, fog_http_profile_get(&h->profiles, o), o);
 }
 
 int fog_http_submit(struct fog_http *h, struct fog_http_request *r) {
@@ -100,8 +111,7 @@ static void detach(struct fog_http *h, struct fog_http_request *r) {
   (void)curl_multi_remove_handle(h->multi, easy);
   r->easy = NULL;
   if (h->pooled < POOL_SIZE) {
-    curl_easy_reset(easy);
-    h->pool[h->pooled++] = easy;
+    h->pool[h->pooled++] = (struct kept_handle){.easy = easy, .profile = fog_http_profile_ref(r->profile)};
   } else {
     curl_easy_cleanup(easy);
   }
@@ -116,13 +126,29 @@ static void fail_to_start(struct fog_http *h, struct fog_http_request *r, const 
   fog_queue_push(h->events, &r->event);
 }
 
+/* A handle that is prepared for r's profile. NULL: libcurl gave none. */
+static CURL *take_handle(struct fog_http *h, const struct fog_http_request *r) {
+  if (h->pooled == 0) {
+    CURL *made = curl_easy_init();
+    if (made != NULL) fog_http_request_prepare(r, made);
+    return made;
+  }
+  struct kept_handle kept = h->pool[--h->pooled];
+  if (kept.profile != r->profile) {
+    curl_easy_reset(kept.easy);
+    fog_http_request_prepare(r, kept.easy);
+  }
+  fog_http_profile_unref(kept.profile);
+  return kept.easy;
+}
+
 static void start(struct fog_http *h, struct fog_http_request *r) {
-  CURL *easy = h->pooled > 0 ? h->pool[--h->pooled] : curl_easy_init();
+  CURL *easy = take_handle(h, r);
   if (easy == NULL) {
     fail_to_start(h, r, "libcurl gave no handle");
     return;
   }
-  fog_http_request_prepare(r, easy);
+  fog_http_request_start(r, easy);
   CURLMcode code = curl_multi_add_handle(h->multi, easy);
   if (code != CURLM_OK) {
     curl_easy_cleanup(easy);
@@ -188,7 +214,10 @@ static bool harvest(struct fog_http *h) {
     (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&r);
     fog_http_request_finish(r, code);
     detach(h, r);
-    fog_queue_push(h->events, &r->event);
+    if (h->threaded)
+      fog_queue_push(h->events, &r->event);
+    else
+      fog_queue_push_own(h->events, &r->event);
     any = true;
   }
   return any;
@@ -261,7 +290,12 @@ void fog_http_free(struct fog_http *h, bool forked) {
     r->event.release(&r->event);
   }
   release_list(h->submitted);
-  while (h->pooled > 0) curl_easy_cleanup(h->pool[--h->pooled]);
+  while (h->pooled > 0) {
+    struct kept_handle *kept = &h->pool[--h->pooled];
+    curl_easy_cleanup(kept->easy);
+    fog_http_profile_unref(kept->profile);
+  }
+  fog_http_profiles_clear(&h->profiles);
   (void)curl_multi_cleanup(h->multi);
   fog_queue_unref(h->events);
   (void)pthread_mutex_destroy(&h->lock);

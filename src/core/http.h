@@ -16,10 +16,12 @@ struct fog_http_options {
   char *url;  /* malloc'ed; the request's from fog_http_request_new on, also when that fails */
   char *body; /* likewise; NULL: none */
   size_t body_len;
-  const char *content_type; /* static text; NULL: none */
-  const char *ca_file;      /* NULL: the system's */
-  const char *ca_pem;       /* NULL: none; wins over ca_file */
-  const char *proxy;        /* NULL: no proxy, whatever the environment says (traps: C5) */
+  const char *content_type;  /* header line, static text; NULL: none */
+  const char *authorization; /* header line; NULL: none */
+  const char *request_id;    /* header line; NULL: none */
+  const char *ca_file;       /* NULL: the system's */
+  const char *ca_pem;        /* NULL: none; wins over ca_file */
+  const char *proxy;         /* NULL: no proxy, whatever the environment says (traps: C5) */
   long connect_timeout_ms;
   long timeout_ms;
   size_t max_body; /* bytes after decompression */
@@ -28,11 +30,9 @@ struct fog_http_options {
 
 struct fog_http_request;
 
-/* The request with its event inside. NULL: no memory. Everything of options but url and body is copied. */
-struct fog_http_request *fog_http_request_new(uint64_t id, const struct fog_http_options *options);
-
-/* Adds a header line "Name: value"; the text is copied. 0, or FOG_ENOMEM. */
-int fog_http_request_header(struct fog_http_request *r, const char *line);
+/* The request with its event inside. NULL: no memory. Everything of options but url and body is copied. Owner's thread.
+ */
+struct fog_http_request *fog_http_request_new(struct fog_http *h, uint64_t id, const struct fog_http_options *options);
 
 /* Frees a request that was never submitted. */
 void fog_http_request_free(struct fog_http_request *r);
@@ -52,7 +52,8 @@ int fog_http_submit(struct fog_http *h, struct fog_http_request *r);
  * never waits. */
 void fog_http_cancel(struct fog_http *h, uint64_t id);
 
-/* Starts the thread that drives from now on; doing it twice is harmless. 0, FOG_ETHREAD or FOG_ENOMEM. */
+/* Starts the thread that drives from now on, while no event waits to be taken; doing it twice is harmless. 0,
+ * FOG_ETHREAD or FOG_ENOMEM. */
 int fog_http_background(struct fog_http *h);
 
 /* Inline: drives transfers until the queue's fd is readable, a transfer ends, or timeout_ms (-1: for ever) has passed.

@@ -9,60 +9,53 @@
 
 enum { HEADER_LIMIT = 64 * 1024 };
 
-static char *copy(const char *s) { return s == NULL ? NULL : strdup(s); }
-
 static void release_request(struct fog_event *ev) { fog_http_request_free((struct fog_http_request *)ev); }
 
-struct fog_http_request *fog_http_request_new(uint64_t id, const struct fog_http_options *o) {
-  struct fog_http_request *r = calloc(1, sizeof *r);
+static bool add_own_header(struct fog_http_request *r, const char *line) {
+  if (line == NULL) return true;
+  r->own_header = curl_slist_append(NULL, line);
+  if (r->own_header == NULL) return false;
+  r->own_header->next = r->profile->headers;
+  return true;
+}
+
+struct fog_http_request *fog_http_request_make(uint64_t id, struct fog_http_profile *profile,
+                                               const struct fog_http_options *o) {
+  struct fog_http_request *r = profile == NULL ? NULL : calloc(1, sizeof *r);
   if (r == NULL) {
+    fog_http_profile_unref(profile);
     free(o->url);
     free(o->body);
     return NULL;
   }
   r->event.id = id;
   r->event.release = release_request;
+  r->profile = profile;
   r->method = o->method;
   r->url = o->url;
   r->body = o->body;
   r->body_len = o->body_len;
-  r->ca_file = copy(o->ca_file);
-  r->ca_pem = copy(o->ca_pem);
-  r->proxy = copy(o->proxy);
   r->connect_timeout_ms = o->connect_timeout_ms;
   r->timeout_ms = o->timeout_ms;
   r->max_body = o->max_body;
   r->fresh = o->fresh;
-  bool lost = (o->ca_file && !r->ca_file) || (o->ca_pem && !r->ca_pem) || (o->proxy && !r->proxy);
-  if (o->content_type != NULL && fog_http_request_header(r, o->content_type) != 0) lost = true;
-  if (lost) {
-    fog_http_request_free(r);
-    return NULL;
-  }
-  return r;
+  if (add_own_header(r, o->request_id)) return r;
+  fog_http_request_free(r);
+  return NULL;
 }
 
-int fog_http_request_header(struct fog_http_request *r, const char *line) {
-  struct curl_slist *list = curl_slist_append(r->headers, line);
-  if (list == NULL) return FOG_ENOMEM;
-  r->headers = list;
-  return 0;
-}
-
-/* The bearer token and the secret go through these buffers: they are overwritten before the allocator has them back. */
+/* Secrets and tokens go through these buffers: they are overwritten before the allocator has them back. */
 static void free_wiped(char *s, size_t len) {
   if (s != NULL) explicit_bzero(s, len);
   free(s);
 }
 
 void fog_http_request_free(struct fog_http_request *r) {
-  for (struct curl_slist *h = r->headers; h != NULL; h = h->next) explicit_bzero(h->data, strlen(h->data));
-  curl_slist_free_all(r->headers);
+  if (r->own_header != NULL) r->own_header->next = NULL; /* the rest is the profile's */
+  curl_slist_free_all(r->own_header);
+  fog_http_profile_unref(r->profile);
   free(r->url);
   free_wiped(r->body, r->body_len);
-  free(r->ca_file);
-  free(r->ca_pem);
-  free(r->proxy);
   free_wiped(r->event.text, r->event.text_len);
   free(r->event.extra);
   free(r);
@@ -115,53 +108,58 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static void prepare_trust(const struct fog_http_request *r, CURL *easy) {
+static void prepare_trust(const struct fog_http_profile *p, CURL *easy) {
   (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-  if (r->ca_pem != NULL) {
-    struct curl_blob blob = {.data = r->ca_pem, .len = strlen(r->ca_pem), .flags = CURL_BLOB_COPY};
+  if (p->ca_pem != NULL) {
+    struct curl_blob blob = {.data = p->ca_pem, .len = strlen(p->ca_pem), .flags = CURL_BLOB_COPY};
     (void)curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
-  } else if (r->ca_file != NULL) {
-    (void)curl_easy_setopt(easy, CURLOPT_CAINFO, r->ca_file);
+  } else if (p->ca_file != NULL) {
+    (void)curl_easy_setopt(easy, CURLOPT_CAINFO, p->ca_file);
   }
 }
 
 /* No redirects, no netrc, no proxy from the environment, http and https only: a bearer token goes where the caller
  * said and nowhere else (traps: C5). */
-static void prepare_limits(const struct fog_http_request *r, CURL *easy) {
+static void prepare_limits(const struct fog_http_profile *p, CURL *easy) {
   (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   (void)curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
   (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  (void)curl_easy_setopt(easy, CURLOPT_PROXY, r->proxy == NULL ? "" : r->proxy);
-  (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
-  (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, r->connect_timeout_ms);
+  (void)curl_easy_setopt(easy, CURLOPT_PROXY, p->proxy == NULL ? "" : p->proxy);
   (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-  (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
 #if LIBCURL_VERSION_NUM >= 0x075700 /* a cancelled or timed-out look-up is left behind, not waited for */
   (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
 }
 
-void fog_http_request_prepare(struct fog_http_request *r, CURL *easy) {
+void fog_http_request_prepare(const struct fog_http_request *r, CURL *easy) {
+  (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+  (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  prepare_trust(r->profile, easy);
+  prepare_limits(r->profile, easy);
+}
+
+void fog_http_request_start(struct fog_http_request *r, CURL *easy) {
   r->easy = easy;
   (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, r);
   (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->error);
   (void)curl_easy_setopt(easy, CURLOPT_URL, r->url);
-  (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-  (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-  (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, r->headers);
-  (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+  (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, r->own_header != NULL ? r->own_header : r->profile->headers);
   (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, r);
-  (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, r);
+  (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
+  (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, r->connect_timeout_ms);
+  (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
   if (r->body != NULL) {
     (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
     (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body);
+  } else {
+    (void)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* the handle may have had a body before */
   }
   (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
-  prepare_trust(r, easy);
-  prepare_limits(r, easy);
 }
 
 static const char *failure_kind(const struct fog_http_request *r, CURLcode code) {

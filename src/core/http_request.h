@@ -7,23 +7,32 @@
 
 #include <curl/curl.h>
 
-#include "http.h"
+#include "http_profile.h"
 
 struct fog_http_request {
   struct fog_event event; /* first: releasing the event frees the request */
   struct fog_http_request *next, *prev;
   CURL *easy;
-  struct curl_slist *headers;
+  struct fog_http_profile *profile; /* a reference */
+  struct curl_slist *own_header;    /* before the profile's; NULL: none */
   const char *method;
-  char *url, *body, *ca_file, *ca_pem, *proxy;
+  char *url, *body;
   size_t body_len, body_cap, header_cap, max_body;
   long connect_timeout_ms, timeout_ms;
   bool fresh, too_large, no_memory;
   char error[CURL_ERROR_SIZE];
 };
 
-/* Writes all that r asks for into an easy handle that is as good as new. */
-void fog_http_request_prepare(struct fog_http_request *r, CURL *easy);
+/* Takes over url and body of o, and the reference to the profile (NULL: there was no memory for it). NULL: no memory.
+ */
+struct fog_http_request *fog_http_request_make(uint64_t id, struct fog_http_profile *profile,
+                                               const struct fog_http_options *o);
+
+/* Writes what r's profile asks for into an easy handle that is as good as new. */
+void fog_http_request_prepare(const struct fog_http_request *r, CURL *easy);
+
+/* Writes what is r's own into a handle that was prepared for its profile. */
+void fog_http_request_start(struct fog_http_request *r, CURL *easy);
 
 /* Fills r->event from a transfer that ended with code. */
 void fog_http_request_finish(struct fog_http_request *r, CURLcode code);

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,7 +24,21 @@ int fog_process_init(void) {
   return init_result;
 }
 
-bool fog_process_forked(pid_t pid) { return pid != getpid(); }
+/* getpid is a system call, and every entry from Lua asks. */
+static atomic_int this_pid;
+
+static void in_child(void) { atomic_store(&this_pid, getpid()); }
+
+static void watch_forks(void) {
+  atomic_store(&this_pid, getpid());
+  (void)pthread_atfork(NULL, NULL, in_child);
+}
+
+bool fog_process_forked(pid_t pid) {
+  static pthread_once_t watching = PTHREAD_ONCE_INIT;
+  (void)pthread_once(&watching, watch_forks);
+  return pid != atomic_load_explicit(&this_pid, memory_order_relaxed);
+}
 
 void fog_process_signals_block(sigset_t *saved) {
   sigset_t all;

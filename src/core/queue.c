@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 struct fog_queue {
@@ -49,22 +50,26 @@ void fog_queue_unref(struct fog_queue *q) {
   free(q);
 }
 
-void fog_queue_push(struct fog_queue *q, struct fog_event *ev) {
+static void push(struct fog_queue *q, struct fog_event *ev, bool wake) {
   ev->next = NULL;
   (void)pthread_mutex_lock(&q->lock);
   bool closed = q->closed;
   if (!closed) {
     *q->tail = ev;
     q->tail = &ev->next;
-    fog_wake_signal(&q->wake); /* under the lock: after close nobody may write to the descriptor */
+    if (wake) fog_wake_signal(&q->wake); /* under the lock: after close nobody may write to the descriptor */
   }
   (void)pthread_mutex_unlock(&q->lock);
   if (closed) ev->release(ev);
 }
 
+void fog_queue_push(struct fog_queue *q, struct fog_event *ev) { push(q, ev, true); }
+
+void fog_queue_push_own(struct fog_queue *q, struct fog_event *ev) { push(q, ev, false); }
+
 struct fog_event *fog_queue_take(struct fog_queue *q) {
-  fog_wake_clear(&q->wake);
   (void)pthread_mutex_lock(&q->lock);
+  fog_wake_clear(&q->wake);
   struct fog_event *list = q->head;
   q->head = NULL;
   q->tail = &q->head;

@@ -22,6 +22,9 @@ void fog_queue_unref(struct fog_queue *q);
  */
 void fog_queue_push(struct fog_queue *q, struct fog_event *ev);
 
+/* The same for the reader's own thread, which will take anyway before it waits: saves writing to the descriptor. */
+void fog_queue_push_own(struct fog_queue *q, struct fog_event *ev);
+
 /* All that has come, oldest first, now the caller's; NULL when there is nothing. The reader's thread only. Clears the
  * wake-up. */
 struct fog_event *fog_queue_take(struct fog_queue *q);

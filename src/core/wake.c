@@ -1,9 +1,4 @@
-/* SPDX-License-Identifier: MIT
- *
- * The order that makes coalescing safe: a producer appends its item, then exchanges `set` to 1 and writes only where it
- * was 0. The reader empties the descriptor, stores 0, then takes the items. An item whose producer saw 1 was appended
- * before the reader's store, so the reader's taking, which comes after that store, finds it.
- */
+/* SPDX-License-Identifier: MIT */
 #include "wake.h"
 
 #include <errno.h>
@@ -41,7 +36,7 @@ int fog_wake_open(struct fog_wake *w) {
   w->read_fd = -1;
   w->write_fd = -1;
   w->mirror_fd = -1;
-  atomic_init(&w->set, 0);
+  w->set = false;
   return open_pair(w);
 }
 
@@ -56,16 +51,19 @@ void fog_wake_close(struct fog_wake *w) {
 
 void fog_wake_signal(struct fog_wake *w) {
   static const uint64_t one = 1;
-  if (atomic_exchange(&w->set, 1) != 0) return;
+  if (w->set) return;
+  w->set = true;
   ssize_t written = write(w->write_fd, &one, sizeof one); /* full means readable already */
   (void)written;
   if (w->mirror_fd >= 0) (void)send(w->mirror_fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void fog_wake_clear(struct fog_wake *w) {
-  uint64_t sink[8];
-  while (read(w->read_fd, sink, sizeof sink) == (ssize_t)sizeof sink) continue;
-  atomic_store(&w->set, 0);
+  uint64_t sink;
+  if (!w->set) return;
+  w->set = false;
+  ssize_t n = read(w->read_fd, &sink, sizeof sink); /* all that one signal wrote */
+  (void)n;
 }
 
 void fog_wake_wait(struct fog_wake *w, int timeout_ms) {

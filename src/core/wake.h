@@ -6,13 +6,13 @@
 #ifndef FOG_WAKE_H
 #define FOG_WAKE_H
 
-#include <stdatomic.h>
+#include <stdbool.h>
 
 struct fog_wake {
   int read_fd;
-  int write_fd;   /* the same as read_fd where eventfd serves */
-  int mirror_fd;  /* the connected wake-up socket, or -1 */
-  atomic_int set; /* 1: a wake-up is under way, further ones would only repeat it */
+  int write_fd;  /* the same as read_fd where eventfd serves */
+  int mirror_fd; /* the connected wake-up socket, or -1 */
+  bool set;      /* readable: further signals would only repeat it */
 };
 
 /* 0, or errno. The descriptors are close-on-exec and non-blocking. */
@@ -21,11 +21,11 @@ int fog_wake_open(struct fog_wake *w);
 /* Safe on a struct whose open failed, and twice. */
 void fog_wake_close(struct fog_wake *w);
 
-/* Makes the fd readable, once until the next clear. Any thread; never waits. */
+/* Makes the fd readable, once until the next clear. Any thread, under the queue's lock, as clear: so that `set` and the
+ * descriptor always agree. Never waits. */
 void fog_wake_signal(struct fog_wake *w);
 
-/* Makes the fd unreadable. The reader's thread only, and before it looks at the queue: what is pushed later signals
- * anew. */
+/* Makes the fd unreadable. */
 void fog_wake_clear(struct fog_wake *w);
 
 /* Waits until the fd is readable or timeout_ms (-1: for ever) has passed. */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "http_profile.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool same(const char *a, const char *b) { return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0); }
+
+static bool fits(const struct fog_http_profile *p, const struct fog_http_options *o) {
+  return p != NULL && same(p->authorization, o->authorization) && p->content_type == o->content_type &&
+         same(p->ca_file, o->ca_file) && same(p->proxy, o->proxy) && same(p->ca_pem, o->ca_pem);
+}
+
+static bool copy(char **to, const char *from) {
+  if (from == NULL) return true;
+  *to = strdup(from);
+  return *to != NULL;
+}
+
+static bool add_header(struct fog_http_profile *p, const char *line) {
+  if (line == NULL) return true;
+  struct curl_slist *list = curl_slist_append(p->headers, line);
+  if (list == NULL) return false;
+  p->headers = list;
+  return true;
+}
+
+static struct fog_http_profile *make(const struct fog_http_options *o) {
+  struct fog_http_profile *p = calloc(1, sizeof *p);
+  if (p == NULL) return NULL;
+  atomic_init(&p->refs, 1);
+  p->content_type = o->content_type;
+  if (copy(&p->ca_file, o->ca_file) && copy(&p->ca_pem, o->ca_pem) && copy(&p->proxy, o->proxy) &&
+      copy(&p->authorization, o->authorization) && add_header(p, o->content_type) && add_header(p, o->authorization))
+    return p;
+  fog_http_profile_unref(p);
+  return NULL;
+}
+
+struct fog_http_profile *fog_http_profile_ref(struct fog_http_profile *p) {
+  (void)atomic_fetch_add(&p->refs, 1);
+  return p;
+}
+
+struct fog_http_profile *fog_http_profile_get(struct fog_http_profiles *all, const struct fog_http_options *o) {
+  enum { KEPT = sizeof all->kept / sizeof *all->kept };
+  for (size_t i = 0; i < KEPT; i++) {
+    if (fits(all->kept[i], o)) return fog_http_profile_ref(all->kept[i]);
+  }
+  struct fog_http_profile *made = make(o);
+  if (made == NULL) return NULL;
+  fog_http_profile_unref(all->kept[all->next]);
+  all->kept[all->next] = made;
+  all->next = (all->next + 1) % KEPT;
+  return fog_http_profile_ref(made);
+}
+
+void fog_http_profile_unref(struct fog_http_profile *p) {
+  if (p == NULL || atomic_fetch_sub(&p->refs, 1) != 1) return;
+  for (struct curl_slist *h = p->headers; h != NULL; h = h->next) explicit_bzero(h->data, strlen(h->data));
+  curl_slist_free_all(p->headers);
+  if (p->authorization != NULL) explicit_bzero(p->authorization, strlen(p->authorization));
+  free(p->authorization);
+  free(p->ca_file);
+  free(p->ca_pem);
+  free(p->proxy);
+  free(p);
+}
+
+void fog_http_profiles_clear(struct fog_http_profiles *all) {
+  for (size_t i = 0; i < sizeof all->kept / sizeof *all->kept; i++) fog_http_profile_unref(all->kept[i]);
+  memset(all, 0, sizeof *all);
+}
