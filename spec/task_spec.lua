@@ -20,10 +20,26 @@ describe("timers", function()
   it("leave the cancelled alone", function()
     local timers, fired = Timers.new(), 0
     local entry = timers:add(1, function() fired = fired + 1 end)
-    entry.cancelled = true
-    assert.is_nil(timers:next())
+    timers:cancel(entry)
+    timers:cancel(entry)
     timers:fire(2)
     assert.equal(0, fired)
+    assert.is_nil(timers:next())
+  end)
+
+  it("keep no more of the cancelled than of the others, and call none of these twice", function()
+    local timers, fired = Timers.new(), {}
+    local function note(at) fired[#fired + 1] = at end
+    for i = 1, 10 do timers:add(i, note, i) end
+    for i = 1, 10000 do
+      timers:cancel(timers:add(1000 + i % 7, note, 0))
+      assert.is_true(timers.n < 200)
+    end
+    timers:fire(5)
+    timers:cancel(timers:add(6, note, 0))
+    timers:fire(20000)
+    assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, fired)
+    assert.is_nil(timers:next())
   end)
 end)
 

@@ -113,9 +113,9 @@ local function wait_in_task(waiter, task, deadline)
   waiter.task, task.waiting = task, true
   local reason = coroutine.yield()
   waiter.task, task.waiting = nil, nil
-  if timer then timer.cancelled = true end
-  if reason == "signal" then return true end
   if reason == "deadline" then return false end
+  if timer then waiter.scheduler.timers:cancel(timer) end
+  if reason == "signal" then return true end
   return nil, "cancelled"
 end
 

@@ -106,7 +106,8 @@ end
 ---@return boolean? ok
 ---@return string? why
 function topic.valid_device_id(text)
-  if type(text) == "string" and #text <= MAX_DEVICE_ID and text:find("^[A-Za-z0-9_.:-]+$") then return true end -- most are
+  local plain = type(text) == "string" and #text <= MAX_DEVICE_ID and text:find("^[A-Za-z0-9_.:-]+$")
+  if plain then return true end -- as nearly all are
   local ok, why = check(text)
   if not ok then return nil, why end
   if #text > MAX_DEVICE_ID then return nil, "may have at most 128 bytes" end

@@ -32,7 +32,8 @@ static void push_versions(lua_State *L) {
 }
 
 int luaopen_fogcloud_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"now", l_now}, {"wall", l_wall}, {"pid", l_pid}, {"headers", fog_l_headers}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"now", l_now}, {"wall", l_wall}, {"pid", l_pid}, {"headers", fog_l_headers}, {NULL, NULL}};
   lua_newtable(L);
   fog_setfuncs(L, functions);
   (void)fog_open_engine(L);

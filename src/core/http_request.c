@@ -135,7 +135,6 @@ static void prepare_limits(const struct fog_http_profile *p, CURL *easy) {
 
 void fog_http_request_prepare(const struct fog_http_request *r, CURL *easy) {
   (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-  (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   prepare_trust(r->profile, easy);
@@ -153,6 +152,8 @@ void fog_http_request_start(struct fog_http_request *r, CURL *easy) {
   (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
   (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, r->connect_timeout_ms);
   (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
+  /* Only what is asked for without a body can be long; for the rest the header costs more than it saves. */
+  (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, r->body == NULL ? "" : NULL);
   if (r->body != NULL) {
     (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
     (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body);
