@@ -34,6 +34,12 @@ local TLS_TEXTS = {
   { "[Nn]o such file", "a certificate file cannot be read: check ca_file" },
 }
 
+-- What an MQTT 5 broker adds in its own words.
+local function own_words(properties)
+  local said = properties and properties.reason_string
+  return said and (" (the broker says: %s)"):format(said) or ""
+end
+
 local function tls_error(text, fields)
   for _, entry in ipairs(TLS_TEXTS) do
     if text:find(entry[1]) then return errors.new("tls", entry[2] .. " (" .. text .. ")", fields) end
@@ -74,43 +80,81 @@ end
 
 -- MQTT 5.0, 3.14.2.1.
 local LOSSES = {
+  [0x81] = "the broker could not read what was sent",
+  [0x82] = "the broker says that the protocol was violated",
   [0x87] = "the broker no longer allows this client",
+  [0x89] = "the broker is busy",
   [0x8B] = "the broker is shutting down",
   [0x8D] = "the broker heard nothing for one and a half keepalives",
   [0x8E] = "another client connected with the same client id",
+  [0x93] = "more messages were in flight than the broker takes",
+  [0x95] = "a message was larger than the broker takes (maximum_packet_size in on(\"connect\"))",
+  [0x96] = "messages came faster than the broker takes",
+  [0x97] = "the broker's quota for this client is used up",
   [0x98] = "the broker's administrator ended the connection",
+  [0x9A] = "the broker keeps no retained messages",
+  [0x9B] = "the broker does not take this QoS",
+  [0x9C] = "the broker wants another server used (server_reference)",
+  [0x9D] = "the broker's server has moved (server_reference)",
 }
 
 --- The error of a link that was up and is gone.
 ---@param hints table?  short_lives: how often in a row the link died soon after it came up
 ---@return fogcloud.Error
-function diagnosis.lost(code, text, hints)
-  local reason = LOSSES[code] or text or "the connection to the broker was lost"
+function diagnosis.lost(code, text, hints, properties)
+  local reason = (LOSSES[code] or text or "the connection to the broker was lost") .. own_words(properties)
   if hints and hints.short_lives >= 3 then
     reason = reason .. " again right after connecting: is another client using the same client id?"
   end
-  return errors.new("mqtt", reason, { code = code ~= 0 and code or nil, retryable = true })
+  return errors.new("mqtt", reason, { code = code ~= 0 and code or nil, retryable = true, properties = properties })
+end
+
+-- Where a broker gives a reason at all, those that speak of what it was sent.
+local ABOUT_A_PACKET = {
+  [0] = true, [0x80] = true, [0x81] = true, [0x82] = true, [0x83] = true, [0x90] = true, [0x94] = true, [0x95] = true,
+  [0x99] = true, [0x9A] = true, [0x9B] = true,
+}
+
+--- Whether what was sent last may be the reason for a lost link.
+function diagnosis.may_blame_packet(code) return ABOUT_A_PACKET[code] or code < 0 end
+
+--- The error of a link that was lost again and again with the same thing on its way, which ends the session.
+---@param times integer
+---@param filter string?  of the SUBSCRIBE, or
+---@param id number?      of the message
+function diagnosis.poison(times, filter, id, topic, size)
+  local what = filter and ("the subscription to '%s'"):format(filter)
+    or ("message %.0f to '%s' (%.0f bytes)"):format(id, topic, size)
+  local text = ("the link was lost %d times in a row right after %s was sent: the broker does not take it")
+  return errors.new("mqtt", text:format(times, what), { retryable = false })
 end
 
 --- The error of a SUBSCRIBE that the broker refused (MQTT 3.1.1, 3.9.3; MQTT 5.0, 3.9.3).
-function diagnosis.subscription(filter, code, text)
+function diagnosis.subscription(filter, code, text, properties)
   if code == 0x80 or code == 0x87 then
-    local text_of_refusal = "the broker refused the subscription to '%s': the client has no permission for it (grant)"
-    return errors.new("mqtt", text_of_refusal:format(filter), { code = code })
+    local refusal = ("the broker refused the subscription to '%s': the client has no permission for it (grant)")
+      :format(filter)
+    return errors.new("mqtt", refusal .. own_words(properties), { code = code, properties = properties })
   end
   if code < 0 then
     local fields = { code = code, retryable = true }
     return errors.new("network", ("the link was lost while subscribing to '%s'"):format(filter), fields)
   end
-  text = text or ("code " .. code)
-  return errors.new("mqtt", ("the subscription to '%s' failed: %s"):format(filter, text), { code = code })
+  text = (text or ("code " .. code)) .. own_words(properties)
+  local fields = { code = code, properties = properties }
+  return errors.new("mqtt", ("the subscription to '%s' failed: %s"):format(filter, text), fields)
 end
 
 --- The error of a message that was accepted and not delivered.
-function diagnosis.unpublished(code, topic, dropped)
+function diagnosis.unpublished(code, topic, dropped, properties)
   local what = dropped and "was dropped when the session closed" or "was not delivered"
-  if code == 0x87 then what = "was refused: the client has no permission for this topic (grant)" end
-  return errors.new(dropped and "closed" or "mqtt", ("the message to '%s' %s"):format(topic, what), { code = code })
+  if code == 0x87 then
+    what = "was refused: the client has no permission for this topic (grant)"
+  elseif code > 0 then
+    what = ("was refused with code %d"):format(code)
+  end
+  local text = ("the message to '%s' %s"):format(topic, what) .. own_words(properties)
+  return errors.new(dropped and "closed" or "mqtt", text, { code = code, properties = properties })
 end
 
 return diagnosis

@@ -20,6 +20,7 @@ local errors = {}
 ---@field request_id string?   the call's id, sent as X-Request-Id when the user wishes
 ---@field sent boolean?        false: no byte of the request can have reached the server
 ---@field retry_after number?  seconds after which the server is willing to hear us again
+---@field properties table?    what an MQTT 5 broker sent with its refusal: reason_string, user_properties, ...
 ---@field results table?       of a bulk call: true or an error per id, in the order given
 local Error = {}
 Error.__index = Error

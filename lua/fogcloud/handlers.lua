@@ -62,9 +62,14 @@ local function run_notice(self, notice)
   end
 end
 
-local function run_message(self, topic, payload, flags)
+local function with_properties(flags, properties)
+  local plain = MESSAGES[flags]
+  return { qos = plain.qos, retained = plain.retained, dup = plain.dup, properties = properties }
+end
+
+local function run_message(self, topic, payload, flags, properties)
   local matched, n = self.router:match(topic)
-  local message = MESSAGES[flags]
+  local message = properties == nil and MESSAGES[flags] or with_properties(flags, properties)
   for i = 1, n do
     local ok, err = protect.call(matched[i], topic, payload, message)
     if not ok then report(self, err) end
@@ -80,10 +85,11 @@ local function work(self)
     return true
   end
   if self.closed then return false end
-  local topic, payload, flags = self.handle:receive()
+  local topic, payload, flags, properties = self.handle:receive()
   if topic == nil then return false end
+  if self.room then self:look_for_room() end
   if not self.backup then self:wake() end
-  run_message(self, topic, payload, flags)
+  run_message(self, topic, payload, flags, properties)
   return true
 end
 
@@ -97,6 +103,20 @@ local function run(self)
     waiter:wait()
   end
   self.runners = self.runners - 1
+end
+
+--- Signals `waiter` once at most `count` messages and `bytes` bytes are left to handle. True when it is so already.
+function Handlers:when_room(count, bytes, waiter)
+  self.room = { count = count, bytes = bytes, waiter = waiter }
+  return self:look_for_room()
+end
+
+function Handlers:look_for_room()
+  local room, stats = self.room, self.handle:stats()
+  if stats.inbox > room.count or stats.inbox_bytes > room.bytes then return false end
+  self.room = nil
+  room.waiter:signal()
+  return true
 end
 
 --- Makes sure that a runner will look for work.

@@ -14,6 +14,8 @@ local errors = require "fogcloud.errors"
 local options = require "fogcloud.session_options"
 local protect = require "fogcloud.protect"
 
+local SUSPICIONS = 5 -- links lost with the same message or subscription on its way, before it is called the cause
+
 local Keeper = {}
 Keeper.__index = Keeper
 
@@ -28,14 +30,15 @@ function Keeper.new(session, random)
     link = 0,
     failures = 0,
     short_lives = 0,
+    suspicions = 0,
     state = "connecting",
   }, Keeper)
 end
 
 --- An event of the core for the link in force; called by the session, does not yield.
-function Keeper:post(name, link, code, third, fourth)
+function Keeper:post(name, link, code, third, fourth, properties)
   if name ~= "closed" and link ~= self.link then return end -- an older link's last words
-  self.mail[#self.mail + 1] = { name = name, code = code, third = third, fourth = fourth }
+  self.mail[#self.mail + 1] = { name = name, code = code, third = third, fourth = fourth, properties = properties }
   self.waiter:signal()
 end
 
@@ -54,7 +57,7 @@ local function next_event(self, deadline)
   return table.remove(self.mail, 1)
 end
 
--- One attempt. True when the broker took us in, else nil, err.
+-- One attempt. The event with the broker's word when it took us in, else nil, err.
 local function attempt(self)
   local session = self.session
   self.link = self.link + 1
@@ -70,11 +73,11 @@ local function attempt(self)
     local text = ("no answer from the broker at %s"):format(link_options.uri)
     return nil, errors.new("timeout", text, { retryable = true })
   end
-  if event.name == "connected" then return true, event.third end
+  if event.name == "connected" then return event end
   if event.name == "refused" then
     return nil, diagnosis.refused(event.code, event.third, event.fourth, link_options.uri)
   end
-  return nil, diagnosis.lost(event.code, event.third)
+  return nil, diagnosis.lost(event.code, event.third, nil, event.properties)
 end
 
 -- What the user's function gives, checked. Its errors become ours: a keeper that dies would leave its session hanging.
@@ -136,7 +139,25 @@ local function judge(self, err)
   return true
 end
 
--- Stays until the link is gone. Returns why, nil when the session is closing.
+-- What was on its way when the link was lost soon after it came up, and no answer to it ever came: after a few times in
+-- a row it is the cause, and trying for ever would keep everything else from being sent. Its diagnosis, else nil.
+local function poison(self, stable, code)
+  local session = self.session
+  if not diagnosis.may_blame_packet(code) then return nil end
+  local filter = session.subscriptions:unanswered()
+  local id, topic, size = session.handle:oldest_in_flight()
+  local suspect = filter or id
+  if suspect == nil or stable or suspect ~= self.suspect then
+    self.suspect, self.suspicions = suspect, suspect and 1 or 0
+    return nil
+  end
+  self.suspicions = self.suspicions + 1
+  if self.suspicions < SUSPICIONS then return nil end
+  return diagnosis.poison(self.suspicions, filter, id, topic, size)
+end
+
+-- Stays until the link is gone. Returns why (nil when the session is closing), and true when there is no sense in
+-- connecting again.
 local function stay(self)
   local since = self.host.now()
   local event
@@ -144,22 +165,43 @@ local function stay(self)
   local stable = self.host.now() - since >= self.session.opts.stable_after
   self.short_lives = stable and 0 or self.short_lives + 1
   if event == nil then return nil end
-  return diagnosis.lost(event.code, event.third, self)
+  local poisoned = poison(self, stable, event.code)
+  if poisoned then return poisoned, true end
+  return diagnosis.lost(event.code, event.third, self, event.properties)
+end
+
+-- Left because Lua did not keep up: coming back before half of the room is free would only lead to leaving again.
+local function wait_room(self)
+  local opts = self.session.opts
+  if self.session.handlers:when_room(opts.in_count / 2, opts.in_bytes / 2, self.waiter) then return end
+  while self.session.handlers.room ~= nil and not self.closing do self.waiter:wait() end
+end
+
+-- The broker may ask for a shorter keepalive (MQTT 5, 3.2.2.3.14), and Paho does not listen. True when the link in
+-- force was given up for it.
+local function adopt_keepalive(self, properties)
+  local opts, asked = self.session.opts, properties and properties.server_keep_alive
+  if asked == nil or asked == 0 or (opts.keepalive > 0 and opts.keepalive <= asked) then return false end
+  opts.keepalive = asked
+  self.session.handle:leave()
+  repeat local event = next_event(self) until event == nil or event.name == "lost"
+  return true
 end
 
 -- Connects and stays, again and again. Returns the error that ends it, nil when the session is closing.
 local function live(self)
   while true do
-    local up, session_present = attempt(self)
-    if up then
+    local up, why = attempt(self)
+    if up and not adopt_keepalive(self, up.properties) then
       self.state, self.failures, self.refreshed = "up", 0, false
-      self.session:note_up(session_present)
-      local lost = stay(self)
+      self.session:note_up(up.third, up.properties)
+      local lost, final = stay(self)
       self.state = "waiting"
-      if lost == nil then return nil end
+      if lost == nil or final then return lost end
       self.session:note_lost(lost)
-    else
-      local go_on, err = judge(self, session_present)
+      wait_room(self)
+    elseif not up then
+      local go_on, err = judge(self, why)
       if not go_on then return err.kind ~= "closed" and err or nil end
     end
     if not wait_backoff(self) then return nil end
@@ -175,7 +217,8 @@ end
 
 --- The task: returns when the session is closed and the core has let go of it.
 function Keeper:run()
-  local err = live(self)
+  local ok, err = protect.call(live, self)
+  if not ok then err = errors.new("mqtt", "a mistake in fogcloud: " .. tostring(err)) end
   self.state = "closed"
   self.session:note_ending(err)
   self.session.handle:close()

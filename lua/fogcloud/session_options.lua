@@ -1,6 +1,9 @@
 -- SPDX-License-Identifier: MIT
 
 --- What `connect` takes, checked in one place, and how it becomes the core's options of one link. Pure.
+local core = require "fogcloud.core"
+local topic_rules = require "fogcloud.topic"
+
 local options = {}
 
 ---@class (exact) fogcloud.SessionOptions
@@ -12,16 +15,20 @@ local options = {}
 ---@field key_password string?     its pass phrase
 ---@field version string?          "3.1.1" (default) or "5.0"
 ---@field clean boolean?           default true; false keeps the session at the broker over disconnections
----@field session_expiry number?   seconds the broker keeps it (MQTT 5)
+---@field session_expiry number?   seconds the broker keeps it (MQTT 5); default with clean = false: for ever
 ---@field receive_maximum integer? QoS 1 and 2 messages the broker may have in flight to us (MQTT 5)
----@field keepalive number?        seconds, 0 to 65535, default 60
+---@field properties table?        of CONNECT (MQTT 5): user_properties, maximum_packet_size,
+---                                request_response_information, request_problem_information
+---@field keepalive number?        seconds, 0 (off) to 65535, default 60; from 2 on a link on which nothing is
+---                                answered any more is found dead within 1.5 of them
 ---@field connect_timeout number?  seconds for one attempt, default 30
 ---@field timeout number?          seconds for a call that waits for the broker, default 30
 ---@field max_attempts integer?    attempts in a row to reconnect, default without end
 ---@field backoff_base number?     seconds, default 1
 ---@field backoff_cap number?      seconds, default 60
 ---@field stable_after number?     seconds up before the backoff starts anew, default 10
----@field will table?              { topic=, payload=, qos=, retained= }
+---@field will table?              { topic=, payload=, qos=, retained=, properties= (MQTT 5) }
+---@field journal string?          file that keeps what is queued with QoS 1 and 2 over the death of the process
 ---@field credentials function?    gives fresh credentials after a refusal: a table like the first, or nil, err
 ---@field out_count integer?       messages queued for sending at most, default 10000
 ---@field out_bytes integer?       bytes queued for sending at most, default 16 MiB
@@ -37,14 +44,15 @@ local SPEC = {
   keepalive = "number", connect_timeout = "number", timeout = "number", max_attempts = "number",
   backoff_base = "number", backoff_cap = "number", stable_after = "number", will = "table", credentials = "function",
   out_count = "number", out_bytes = "number", in_count = "number", in_bytes = "number", max_handlers = "number",
-  transport = "string", topics = "table", window = "number",
+  transport = "string", topics = "table", window = "number", journal = "string", properties = "table",
 }
 
 local DEFAULTS = {
   tls = true, version = "3.1.1", clean = true, keepalive = 60, connect_timeout = 30, timeout = 30,
   max_attempts = math.huge, backoff_base = 1, backoff_cap = 60, stable_after = 10, max_handlers = 100,
-  transport = "tcp",
+  transport = "tcp", in_count = 10000, in_bytes = 16 * 1024 * 1024,
 }
+local FOR_EVER = 4294967295 -- MQTT 5, 3.1.2.11.2
 
 local VERSIONS = { ["3.1.1"] = 4, ["5.0"] = 5 }
 local TRANSPORTS = { tcp = true, websockets = true }
@@ -59,10 +67,38 @@ local function check_types(given, level)
   end
 end
 
+local WILL = { topic = "string", payload = "string", qos = "number", retained = "boolean", properties = "table" }
+
 local function check_will(will, level)
-  if type(will.topic) ~= "string" or will.topic == "" then
-    error("session option 'will': 'topic' must be a non-empty string", level)
+  for name, value in pairs(will) do
+    if type(value) ~= WILL[name] then
+      error(("session option 'will': unknown or wrong field '%s'"):format(tostring(name)), level)
+    end
   end
+  local ok, why = topic_rules.valid_topic(will.topic)
+  if not ok then error("session option 'will': topic: " .. why, level) end
+end
+
+-- What only MQTT 5 has.
+local function check_version_5(result, level)
+  if result.version == "5.0" then return end
+  for _, name in ipairs { "properties", "session_expiry", "receive_maximum" } do
+    if result[name] ~= nil then error(("session option '%s' needs version = '5.0'"):format(name), level) end
+  end
+  if result.will and result.will.properties then
+    error("session option 'will': properties need version = '5.0'", level)
+  end
+end
+
+--- MQTT 5 properties as the core takes them; wrong ones raise at `level`, nil stays nil.
+---@param properties table?
+---@param packet string  "connect", "will", "publish" or "subscribe"
+---@return string?
+function options.properties(properties, packet, level)
+  if properties == nil then return nil end
+  local ok, bytes = pcall(core.properties, properties, packet)
+  if not ok then error(bytes, level + 1) end
+  return bytes
 end
 
 --- The options with their defaults; wrong ones raise at the caller of the caller.
@@ -80,6 +116,9 @@ function options.check(given, level)
     error("session option 'transport': 'tcp' or 'websockets' expected", level)
   end
   if result.will then check_will(result.will, level) end
+  check_version_5(result, level)
+  result.properties = options.properties(result.properties, "connect", level)
+  result.will_properties = options.properties(result.will and result.will.properties, "will", level)
   return result
 end
 
@@ -133,7 +172,8 @@ function options.link(credentials, opts, link)
     key_password = opts.key_password,
     version = VERSIONS[opts.version],
     clean = opts.clean,
-    session_expiry = opts.session_expiry,
+    session_expiry = opts.session_expiry or (opts.version == "5.0" and not opts.clean and FOR_EVER or nil),
+    properties = opts.properties,
     receive_maximum = opts.receive_maximum,
     keepalive = opts.keepalive,
     connect_timeout = math.max(1, math.ceil(opts.connect_timeout)),
@@ -141,6 +181,7 @@ function options.link(credentials, opts, link)
     will_payload = will.payload,
     will_qos = will.qos,
     will_retained = will.retained,
+    will_properties = opts.will_properties,
   }
 end
 

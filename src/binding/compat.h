@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdint.h>
 
 #if LUA_VERSION_NUM < 502
 #define lua_rawlen lua_objlen
@@ -24,6 +25,15 @@ static inline void fog_setfuncs(lua_State *L, const luaL_Reg *funcs) { luaL_setf
 #if LUA_VERSION_NUM < 504
 #define lua_newuserdatauv(L, size, values) lua_newuserdata(L, size)
 #endif
+
+/* A whole number, which Lua 5.3 and later tell from a float; the others know one kind, exact up to 2^53. */
+static inline void fog_push_whole(lua_State *L, uint64_t n) {
+#if LUA_VERSION_NUM >= 503
+  lua_pushinteger(L, (lua_Integer)n);
+#else
+  lua_pushnumber(L, (lua_Number)n);
+#endif
+}
 
 #define FOG_EXPORT __attribute__((visibility("default")))
 

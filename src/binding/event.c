@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "handles.h"
+#include "properties.h"
 
 #define ANCHOR_CLASS "fogcloud.EventAnchor"
 
@@ -118,6 +119,14 @@ static int push_failure(lua_State *L, const struct fog_event *ev) {
   return 5 + push_timings(L, &ev->timings);
 }
 
+/* A table, or nil where the broker sent none. */
+static void push_properties(lua_State *L, const struct fog_event *ev) {
+  if (ev->properties == NULL)
+    lua_pushnil(L);
+  else
+    fog_push_properties(L, ev->properties, ev->properties_len);
+}
+
 static int push_link(lua_State *L, const char *name, const struct fog_event *ev) {
   lua_pushstring(L, name);
   lua_pushinteger(L, (lua_Integer)ev->session);
@@ -131,7 +140,8 @@ static int push_link(lua_State *L, const char *name, const struct fog_event *ev)
     lua_pushstring(L, ev->name);
   else
     lua_pushnil(L);
-  return 6;
+  push_properties(L, ev);
+  return 7;
 }
 
 static int push_published(lua_State *L, const struct fog_event *ev) {
@@ -142,7 +152,8 @@ static int push_published(lua_State *L, const struct fog_event *ev) {
   push_bytes(L, ev->text, ev->text_len);
   push_bytes(L, ev->extra, ev->extra_len);
   lua_pushboolean(L, ev->flag);
-  return 7;
+  push_properties(L, ev);
+  return 8;
 }
 
 static int push_session(lua_State *L, const char *name, const struct fog_event *ev) {

@@ -3,6 +3,7 @@
 
 #include "../core/process.h"
 #include "handles.h"
+#include "properties.h"
 
 FOG_EXPORT int luaopen_fogcloud_core(lua_State *L);
 
@@ -33,7 +34,9 @@ static void push_versions(lua_State *L) {
 
 int luaopen_fogcloud_core(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"now", l_now}, {"wall", l_wall}, {"pid", l_pid}, {"headers", fog_l_headers}, {NULL, NULL}};
+      {"now", l_now}, {"wall", l_wall}, {"pid", l_pid}, {"headers", fog_l_headers}, {"properties", fog_l_properties},
+      {NULL, NULL},
+  };
   lua_newtable(L);
   fog_setfuncs(L, functions);
   (void)fog_open_engine(L);

@@ -9,6 +9,7 @@
 
 #include "../core/memory_file.h"
 #include "handles.h"
+#include "properties.h"
 
 struct l_session {
   struct fog_session *session; /* NULL: closed */
@@ -112,6 +113,17 @@ static void copy_ca(lua_State *L, struct fog_link_options *o) {
   o->ca_file = strdup(path);
 }
 
+/* What core.properties made; malloc'ed, NULL where there is none. */
+static char *copy_properties(lua_State *L, const char *field, size_t *len) {
+  const char *bytes = fog_opt_string(L, 2, field, len);
+  char *copy = bytes == NULL || *len == 0 ? NULL : malloc(*len);
+  if (copy != NULL)
+    memcpy(copy, bytes, *len);
+  else
+    *len = 0;
+  return copy;
+}
+
 static void copy_will(lua_State *L, struct fog_link_options *o) {
   size_t len = 0;
   const char *payload = fog_opt_string(L, 2, "will_payload", &len);
@@ -122,6 +134,7 @@ static void copy_will(lua_State *L, struct fog_link_options *o) {
   o->will_len = len;
   o->will_qos = (int)fog_opt_number(L, 2, "will_qos", 0, 0, 2);
   o->will_retained = fog_opt_bool(L, 2, "will_retained", false);
+  o->will_properties = copy_properties(L, "will_properties", &o->will_properties_len);
 }
 
 static void copy_texts(lua_State *L, struct fog_link_options *o) {
@@ -180,6 +193,7 @@ static int l_connect(lua_State *L) {
   copy_texts(L, o);
   copy_password(L, o);
   copy_numbers(L, o);
+  o->properties = copy_properties(L, "properties", &o->properties_len);
   lua_getfield(L, 2, "will_topic");
   if (!lua_isnil(L, -1)) copy_will(L, o);
   if (o->uri == NULL || o->client_id == NULL) return luaL_error(L, "options 'uri' and 'client_id' are required");
@@ -194,31 +208,41 @@ static const char *check_topic(lua_State *L, int arg) {
   return topic;
 }
 
+/* session:subscribe(token, filter, qos, options): no_local, retain_as_published, retain_handling, properties */
 static int l_subscribe(lua_State *L) {
   struct fog_session *s = check(L);
   uint64_t token = (uint64_t)luaL_checknumber(L, 2);
   const char *filter = check_topic(L, 3);
   lua_Integer qos = luaL_checkinteger(L, 4);
   luaL_argcheck(L, qos >= 0 && qos <= 2, 4, "QoS is 0, 1 or 2");
-  return result(L, fog_dispatcher_subscribe(s, token, filter, (int)qos));
+  struct fog_subscription how = {.qos = (int)qos};
+  if (lua_isnoneornil(L, 5)) return result(L, fog_dispatcher_subscribe(s, token, filter, &how));
+  how.no_local = fog_opt_bool(L, 5, "no_local", false);
+  how.retain_as_published = fog_opt_bool(L, 5, "retain_as_published", false);
+  how.retain_handling = (int)fog_opt_number(L, 5, "retain_handling", 0, 0, 2);
+  how.properties = fog_opt_string(L, 5, "properties", &how.properties_len);
+  return result(L, fog_dispatcher_subscribe(s, token, filter, &how));
 }
 
 static int l_unsubscribe(lua_State *L) {
+  static const struct fog_subscription none = {.qos = -1};
   struct fog_session *s = check(L);
   uint64_t token = (uint64_t)luaL_checknumber(L, 2);
-  return result(L, fog_dispatcher_subscribe(s, token, check_topic(L, 3), -1));
+  return result(L, fog_dispatcher_subscribe(s, token, check_topic(L, 3), &none));
 }
 
-/* session:publish(topic, payload, qos, retained, notify) -> number | nil, "full" | nil, "not enough memory" */
+/* session:publish(topic, payload, qos, retained, notify, properties) -> number | nil, "full" | nil, "not enough memory"
+ */
 static int l_publish(lua_State *L) {
   struct fog_session *s = check(L);
-  size_t payload_len;
-  const char *topic = check_topic(L, 2);
-  const char *payload = luaL_checklstring(L, 3, &payload_len);
+  struct fog_bytes topic = {check_topic(L, 2), 0}, payload, properties = {NULL, 0};
+  topic.len = strlen(topic.data);
+  payload.data = luaL_checklstring(L, 3, &payload.len);
   lua_Integer qos = luaL_optinteger(L, 4, 0);
   luaL_argcheck(L, qos >= 0 && qos <= 2, 4, "QoS is 0, 1 or 2");
-  luaL_argcheck(L, payload_len <= MAX_PAYLOAD, 3, "a payload has at most 268435455 bytes");
-  struct fog_message *m = fog_message_new(topic, strlen(topic), payload, payload_len);
+  luaL_argcheck(L, payload.len <= MAX_PAYLOAD, 3, "a payload has at most 268435455 bytes");
+  properties.data = luaL_optlstring(L, 7, "", &properties.len);
+  struct fog_message *m = fog_message_new(topic, payload, properties);
   if (m == NULL) return result(L, FOG_ENOMEMORY);
   uint64_t id;
   m->event.session = s->id;
@@ -236,14 +260,16 @@ static int l_publish(lua_State *L) {
   return 1;
 }
 
-/* session:receive() -> topic, payload, flags (QoS + 4 retained + 8 duplicate), or nothing. */
+/* session:receive() -> topic, payload, flags (QoS + 4 retained + 8 duplicate), properties (nil: none); or nothing. */
 static int l_receive(lua_State *L) {
   struct fog_message_view m;
   if (!fog_inbox_next(&check(L)->inbox, &m)) return 0;
   lua_pushlstring(L, m.topic, m.topic_len);
   lua_pushlstring(L, m.payload, m.payload_len);
   lua_pushinteger(L, m.qos + (m.retained ? RETAINED : 0) + (m.dup ? DUP : 0));
-  return 3;
+  if (m.properties_len == 0) return 3;
+  fog_push_properties(L, m.properties, m.properties_len);
+  return 4;
 }
 
 static int l_pending(lua_State *L) {
@@ -254,6 +280,16 @@ static int l_pending(lua_State *L) {
 static int l_drained(lua_State *L) {
   lua_pushboolean(L, fog_outbox_want_drain(&check(L)->outbox));
   return 1;
+}
+
+/* session:oldest_in_flight() -> id, topic, payload bytes; nothing when nothing is in flight. QoS 1 and 2. */
+static int l_oldest_in_flight(lua_State *L) {
+  struct fog_outbox_oldest oldest;
+  if (!fog_outbox_oldest(&check(L)->outbox, &oldest)) return 0;
+  lua_pushnumber(L, (lua_Number)oldest.id);
+  lua_pushstring(L, oldest.topic);
+  lua_pushnumber(L, (lua_Number)oldest.size);
+  return 3;
 }
 
 /* session:resume(): the subscriptions of the new link are on their way, messages may follow. */
@@ -299,10 +335,19 @@ static int l_stats(lua_State *L) {
 
 int fog_open_mqtt(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"connect", l_connect}, {"subscribe", l_subscribe}, {"unsubscribe", l_unsubscribe},
-      {"publish", l_publish}, {"receive", l_receive},     {"pending", l_pending},
-      {"drained", l_drained}, {"leave", l_leave},         {"resume", l_resume},
-      {"id", l_id},           {"stats", l_stats},         {"close", l_close},
+      {"connect", l_connect},
+      {"subscribe", l_subscribe},
+      {"unsubscribe", l_unsubscribe},
+      {"publish", l_publish},
+      {"receive", l_receive},
+      {"pending", l_pending},
+      {"drained", l_drained},
+      {"leave", l_leave},
+      {"resume", l_resume},
+      {"oldest_in_flight", l_oldest_in_flight},
+      {"id", l_id},
+      {"stats", l_stats},
+      {"close", l_close},
       {NULL, NULL},
   };
   fog_class(L, FOG_SESSION_CLASS, methods, l_close, l_tostring);

@@ -4,6 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "link_properties.h"
+
+/* Before the event's properties are anybody else's. */
+static void attach(struct fog_event *ev, const MQTTProperties *properties) {
+  if (ev == NULL || properties->count == 0) return;
+  free(ev->properties);
+  ev->properties = fog_link_properties_copy(properties, &ev->properties_len);
+}
+
 static void push(struct fog_session *s, _Atomic(struct fog_event *) *slot, int code, bool flag, const char *text) {
   struct fog_event *ev = atomic_exchange(slot, NULL);
   if (ev == NULL) return;
@@ -34,20 +43,15 @@ void fog_bridge_report_lost(struct fog_link *link, int code, const char *text) {
 }
 
 static void on_lost(void *context, char *cause) {
-  struct fog_link *link = context;
-  (void)pthread_mutex_lock(&link->lock);
-  int reason = link->reason;
-  (void)pthread_mutex_unlock(&link->lock);
-  fog_bridge_report_lost(link, reason, cause);
+  fog_bridge_report_lost(context, 0, cause);
   MQTTAsync_free(cause);
 }
 
+/* The broker's DISCONNECT (MQTT 5). Paho closes the connection after this and says no more. */
 static void on_disconnected(void *context, MQTTProperties *properties, enum MQTTReasonCodes reason) {
   struct fog_link *link = context;
-  (void)properties;
-  (void)pthread_mutex_lock(&link->lock);
-  link->reason = (int)reason;
-  (void)pthread_mutex_unlock(&link->lock);
+  attach(atomic_load(&link->down), properties);
+  fog_bridge_report_lost(link, (int)reason, NULL);
 }
 
 int fog_bridge_tls_error(const char *text, size_t len, void *context) {
@@ -74,10 +78,17 @@ static int on_message(void *context, char *topic, int topic_len, MQTTAsync_messa
                                   .qos = (uint8_t)m->qos,
                                   .retained = m->retained != 0,
                                   .dup = m->dup != 0};
+  char *properties = NULL;
   bool first;
+  if (m->properties.count > 0) {
+    size_t len;
+    view.properties = properties = fog_link_properties_copy(&m->properties, &len);
+    view.properties_len = (uint32_t)len;
+  }
   enum fog_inbox_result result = fog_inbox_push(&s->inbox, &view, &first);
   if (first) fog_session_announce(s, &s->messages);
   if (result == FOG_INBOX_OVERFLOW && !atomic_exchange(&s->leaving, true)) (void)fog_dispatcher_leave(s);
+  free(properties);
   MQTTAsync_freeMessage(&m);
   MQTTAsync_free(topic);
   return 1;
@@ -90,17 +101,24 @@ int fog_bridge_install(struct fog_link *link) {
   return rc;
 }
 
-static void connected(struct fog_link *link, bool session_present) {
+static void connected(struct fog_link *link, bool session_present, size_t receive_maximum) {
+  fog_outbox_limit(&link->session->outbox, receive_maximum);
   atomic_store(&link->session->up, true);
   push(link->session, &link->up, link->options->version, session_present, NULL);
 }
 
 static void on_connected(void *context, MQTTAsync_successData *data) {
-  connected(context, data != NULL && data->alt.connect.sessionPresent);
+  connected(context, data != NULL && data->alt.connect.sessionPresent, 0);
 }
 
 static void on_connected5(void *context, MQTTAsync_successData5 *data) {
-  connected(context, data != NULL && data->alt.connect.sessionPresent);
+  struct fog_link *link = context;
+  MQTTProperties *properties = &data->properties;
+  int maximum = 0;
+  if (MQTTProperties_hasProperty(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM))
+    maximum = MQTTProperties_getNumericValue(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM);
+  attach(atomic_load(&link->up), properties);
+  connected(link, data->alt.connect.sessionPresent, maximum > 0 ? (size_t)maximum : 0);
 }
 
 static void on_refused(void *context, MQTTAsync_failureData *data) {
@@ -108,10 +126,9 @@ static void on_refused(void *context, MQTTAsync_failureData *data) {
                             data == NULL ? NULL : data->message);
 }
 
+/* The CONNACK's reason is in `code`; of its properties Paho gives none, and it leaves the rest unset in one place. */
 static void on_refused5(void *context, MQTTAsync_failureData5 *data) {
-  int code = data == NULL ? MQTTASYNC_FAILURE : data->code;
-  if (data != NULL && data->reasonCode > 0) code = (int)data->reasonCode;
-  fog_bridge_report_refused(context, code, data == NULL ? NULL : data->message);
+  fog_bridge_report_refused(context, data->code, data->code == MQTTASYNC_OPERATION_INCOMPLETE ? NULL : data->message);
 }
 
 void fog_bridge_connecting(struct fog_link *link, MQTTAsync_connectOptions *o) {
@@ -164,9 +181,13 @@ static void on_publish_failed(void *context, MQTTAsync_failureData *data) {
 }
 
 static void on_publish_failed5(void *context, MQTTAsync_failureData5 *data) {
+  struct fog_message *m = context;
   int code = data == NULL ? MQTTASYNC_FAILURE : data->code;
-  if (data != NULL && data->reasonCode >= 0x80) code = (int)data->reasonCode;
-  publish_failed(context, code);
+  if (code == 0 && data->reasonCode >= 0x80) { /* an answer; in other cases Paho 1.3.12 leaves the rest unset */
+    code = (int)data->reasonCode;
+    attach(&m->event, &data->properties);
+  }
+  publish_failed(m, code);
 }
 
 void fog_bridge_publishing(struct fog_message *m, MQTTAsync_responseOptions *o, int version) {
@@ -193,7 +214,9 @@ static void on_subscribed(void *context, MQTTAsync_successData *data) {
 }
 
 static void on_subscribed5(void *context, MQTTAsync_successData5 *data) {
-  fog_bridge_report_subscribed(context, data == NULL ? 0 : (int)data->reasonCode, NULL);
+  struct fog_subscribing *sub = context;
+  attach(sub->event, &data->properties);
+  fog_bridge_report_subscribed(sub, (int)data->reasonCode, NULL);
 }
 
 static void on_subscribe_failed(void *context, MQTTAsync_failureData *data) {
@@ -202,9 +225,11 @@ static void on_subscribe_failed(void *context, MQTTAsync_failureData *data) {
 }
 
 static void on_subscribe_failed5(void *context, MQTTAsync_failureData5 *data) {
+  struct fog_subscribing *sub = context;
   int code = data == NULL ? MQTTASYNC_FAILURE : data->code;
   if (data != NULL && data->reasonCode > 0) code = (int)data->reasonCode;
-  fog_bridge_report_subscribed(context, code == 0 ? MQTTASYNC_FAILURE : code, data == NULL ? NULL : data->message);
+  if (data != NULL) attach(sub->event, &data->properties);
+  fog_bridge_report_subscribed(sub, code == 0 ? MQTTASYNC_FAILURE : code, data == NULL ? NULL : data->message);
 }
 
 void fog_bridge_subscribing(struct fog_subscribing *sub, MQTTAsync_responseOptions *o, int version) {

@@ -19,9 +19,8 @@ struct fog_link {
   struct fog_link_options *options;
   MQTTAsync handle;
   _Atomic(struct fog_event *) up, down; /* made beforehand, taken by whoever reports */
-  pthread_mutex_t lock;                 /* tls_text, reason */
+  pthread_mutex_t lock;                 /* tls_text */
   char tls_text[FOG_TLS_TEXT];
-  int reason; /* of the broker's DISCONNECT (MQTT 5) */
 };
 
 /* One subscribe or unsubscribe on its way, freed by its answer. */

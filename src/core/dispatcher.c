@@ -27,8 +27,8 @@ struct fog_command {
   struct fog_session *session; /* a reference */
   struct fog_link_options *options;
   struct fog_event *event, *down;
-  char *filter;
-  int qos;
+  char *filter, *properties;
+  struct fog_subscription how;
 };
 
 static struct {
@@ -49,8 +49,9 @@ void fog_link_options_free(struct fog_link_options *o) {
   if (o == NULL) return;
   if (o->ca_file != NULL) fog_memory_file_close(o->ca_fd, o->ca_file);
   if (o->password != NULL) explicit_bzero(o->password, o->password_len);
-  char *texts[] = {o->uri,       o->client_id, o->username,     o->password,   o->ca_file,     o->ca_path,
-                   o->cert_file, o->key_file,  o->key_password, o->will_topic, o->will_payload};
+  char *texts[] = {o->uri,          o->client_id,  o->username,       o->password,     o->ca_file,
+                   o->ca_path,      o->cert_file,  o->key_file,       o->key_password, o->will_topic,
+                   o->will_payload, o->properties, o->will_properties};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) free(texts[i]);
   free(o);
 }
@@ -61,6 +62,7 @@ static void command_free(struct fog_command *c) {
   if (c->session != NULL) fog_session_unref(c->session);
   fog_link_options_free(c->options);
   free(c->filter);
+  free(c->properties);
   free(c);
 }
 
@@ -91,7 +93,7 @@ static void run_subscribe(struct fog_command *c) {
   } else {
     sub->session = fog_session_ref(c->session);
     sub->event = c->event;
-    fog_link_subscribe(c->session, sub, c->filter, c->qos);
+    fog_link_subscribe(c->session, sub, c->filter, &c->how);
   }
   c->event = NULL;
 }
@@ -250,14 +252,24 @@ int fog_dispatcher_connect(struct fog_session *s, struct fog_link_options *o) {
   return submit(c);
 }
 
-int fog_dispatcher_subscribe(struct fog_session *s, uint64_t token, const char *filter, int qos) {
+/* False without memory. */
+static bool copy_subscription(struct fog_command *c, const char *filter, const struct fog_subscription *how) {
+  c->how = *how;
+  c->filter = strdup(filter);
+  if (how->properties_len == 0) return c->filter != NULL;
+  c->properties = malloc(how->properties_len);
+  if (c->properties != NULL) memcpy(c->properties, how->properties, how->properties_len);
+  c->how.properties = c->properties;
+  return c->filter != NULL && c->properties != NULL;
+}
+
+int fog_dispatcher_subscribe(struct fog_session *s, uint64_t token, const char *filter,
+                             const struct fog_subscription *how) {
   struct fog_command *c = command_new(SUBSCRIBE, s, FOG_EV_SUBSCRIBED);
-  if (c != NULL) c->filter = strdup(filter);
-  if (c == NULL || c->filter == NULL) {
+  if (c == NULL || !copy_subscription(c, filter, how)) {
     if (c != NULL) command_free(c);
     return FOG_ENOMEMORY;
   }
-  c->qos = qos;
   c->event->id = token;
   return submit(c);
 }

@@ -24,8 +24,19 @@ struct fog_link_options {
   bool will_retained, tls, clean;
   int version; /* 4 (3.1.1) or 5 */
   int keepalive_s, connect_timeout_s;
-  uint32_t session_expiry_s; /* MQTT 5 */
-  int receive_maximum;       /* MQTT 5; 0: not said */
+  uint32_t session_expiry_s;          /* MQTT 5 */
+  int receive_maximum;                /* MQTT 5; 0: not said */
+  char *properties, *will_properties; /* MQTT 5, as on the wire */
+  size_t properties_len, will_properties_len;
+};
+
+/* How to subscribe (qos 0 to 2) or unsubscribe (qos -1). What follows qos is of MQTT 5. */
+struct fog_subscription {
+  int qos;
+  bool no_local, retain_as_published;
+  int retain_handling;
+  const char *properties;
+  size_t properties_len;
 };
 
 void fog_link_options_free(struct fog_link_options *o);
@@ -40,8 +51,9 @@ int fog_dispatcher_open(struct fog_session *s);
  * FOG_EV_CONNECTED or FOG_EV_REFUSED, and FOG_EV_LOST once a link that was up is gone by itself. */
 int fog_dispatcher_connect(struct fog_session *s, struct fog_link_options *o);
 
-/* Subscribes (qos 0 to 2) or unsubscribes (qos -1). Ends in FOG_EV_SUBSCRIBED with this token. */
-int fog_dispatcher_subscribe(struct fog_session *s, uint64_t token, const char *filter, int qos);
+/* Subscribes or unsubscribes. Copies filter and how. Ends in FOG_EV_SUBSCRIBED with this token. */
+int fog_dispatcher_subscribe(struct fog_session *s, uint64_t token, const char *filter,
+                             const struct fog_subscription *how);
 
 /* Ends the link without closing the session; what was in flight is queued again. Ends in FOG_EV_LOST where a link was
  * up. */

@@ -7,6 +7,7 @@
 static void release_heap(struct fog_event *ev) {
   free(ev->text);
   free(ev->extra);
+  free(ev->properties);
   free(ev);
 }
 

@@ -13,9 +13,9 @@
 enum fog_event_type {
   FOG_EV_REPLY,      /* an HTTP reply: id, code = status, text = body, extra = header block */
   FOG_EV_FAILURE,    /* an HTTP failure: id, name = kind, text = message, flag = a byte may have been sent */
-  FOG_EV_CONNECTED,  /* session, id = link, flag = the broker had our session, code = MQTT version */
+  FOG_EV_CONNECTED,  /* session, id = link, flag = the broker had our session, code = MQTT version, properties */
   FOG_EV_REFUSED,    /* session, id = link, code = CONNACK code or Paho's, text = what is known */
-  FOG_EV_LOST,       /* session, id = link, code = reason code (MQTT 5) or 0, text */
+  FOG_EV_LOST,       /* session, id = link, code = reason code (MQTT 5) or 0, text, properties */
   FOG_EV_SUBSCRIBED, /* session, id = token, code = granted QoS or >= 0x80, text */
   FOG_EV_MESSAGES,   /* session: its inbox is no longer empty */
   FOG_EV_PUBLISHED,  /* session, id = message, code = 0 acknowledged, else why; text = topic, extra = payload */
@@ -40,6 +40,8 @@ struct fog_event {
   size_t text_len;
   char *extra;
   size_t extra_len;
+  char *properties; /* MQTT 5, as on the wire; owned as text is */
+  size_t properties_len;
   struct fog_timings timings;
   void (*release)(struct fog_event *ev); /* frees the event and what carries it; never NULL */
 };

@@ -14,8 +14,9 @@ void fog_link_connect(struct fog_session *s, struct fog_link_options *o, struct 
 /* Sends what the window has room for. */
 void fog_link_feed(struct fog_session *s);
 
-/* Subscribes, or unsubscribes with qos -1. Takes sub over. */
-void fog_link_subscribe(struct fog_session *s, struct fog_subscribing *sub, const char *filter, int qos);
+/* Subscribes or unsubscribes. Takes sub over. */
+void fog_link_subscribe(struct fog_session *s, struct fog_subscribing *sub, const char *filter,
+                        const struct fog_subscription *how);
 
 /* Disconnects and frees the link; what was in flight is queued again before this returns. Harmless without a link. */
 void fog_link_end(struct fog_session *s);

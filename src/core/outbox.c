@@ -5,31 +5,38 @@
 #include <string.h>
 
 static void release_message(struct fog_event *ev) {
-  struct fog_message *m = (struct fog_message *)ev;
-  if (m->properties != NULL) m->free_properties(m->properties);
-  free(m);
+  free(ev->properties);
+  free(ev);
 }
 
-struct fog_message *fog_message_new(const char *topic, size_t topic_len, const char *payload, size_t payload_len) {
-  struct fog_message *m = malloc(sizeof *m + topic_len + 1 + payload_len + 1);
+/* Copies to *to, adds a NUL, and moves on. */
+static char *keep(char **to, struct fog_bytes bytes) {
+  char *copy = *to;
+  if (bytes.len > 0) memcpy(copy, bytes.data, bytes.len);
+  copy[bytes.len] = '\0';
+  *to += bytes.len + 1;
+  return copy;
+}
+
+struct fog_message *fog_message_new(struct fog_bytes topic, struct fog_bytes payload, struct fog_bytes properties) {
+  struct fog_message *m = malloc(sizeof *m + topic.len + payload.len + properties.len + 3);
   if (m == NULL) return NULL;
   memset(m, 0, sizeof *m);
-  char *text = (char *)(m + 1);
-  memcpy(text, topic, topic_len);
-  text[topic_len] = '\0';
-  char *bytes = text + topic_len + 1;
-  if (payload_len > 0) memcpy(bytes, payload, payload_len);
-  bytes[payload_len] = '\0';
+  char *to = (char *)(m + 1);
   m->event.type = FOG_EV_PUBLISHED;
-  m->event.text = text;
-  m->event.text_len = topic_len;
-  m->event.extra = bytes;
-  m->event.extra_len = payload_len;
+  m->event.text = keep(&to, topic);
+  m->event.text_len = topic.len;
+  m->event.extra = keep(&to, payload);
+  m->event.extra_len = payload.len;
+  m->properties = keep(&to, properties);
+  m->properties_len = properties.len;
   m->event.release = release_message;
   return m;
 }
 
-static size_t cost(const struct fog_message *m) { return sizeof *m + m->event.text_len + m->event.extra_len; }
+static size_t cost(const struct fog_message *m) {
+  return sizeof *m + m->event.text_len + m->event.extra_len + m->properties_len;
+}
 
 static void list_insert_after(struct fog_message_list *l, struct fog_message *after, struct fog_message *m) {
   m->prev = after;
@@ -61,7 +68,7 @@ void fog_outbox_init(struct fog_outbox *o, size_t max_count, size_t max_bytes, s
   (void)pthread_mutex_init(&o->lock, NULL);
   o->max_count = max_count;
   o->max_bytes = max_bytes;
-  o->window = window;
+  o->window = o->limit = window;
 }
 
 static void free_all(struct fog_message *m) {
@@ -94,13 +101,14 @@ bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id) {
 }
 
 static bool may_fly(const struct fog_outbox *o, const struct fog_message *m) {
-  if (m == NULL || o->flying_count >= o->window) return false;
+  if (m == NULL || o->flying_count >= o->limit) return false;
   return m->qos < 2 || o->flying_qos2 < FOG_QOS2_WINDOW;
 }
 
 /* Under the lock, as its opposite. */
 static void take_off(struct fog_outbox *o, struct fog_message *m) {
   list_remove(&o->queued, m);
+  m->sent = true;
   o->queued_count--;
   list_insert_after(&o->flying, o->flying.tail, m);
   o->flying_count++;
@@ -141,7 +149,7 @@ struct fog_outbox_after fog_outbox_end(struct fog_outbox *o, struct fog_message 
   else
     o->failed++;
   after.drained = drained_now(o);
-  after.hungry = o->queued_count > 0 && (o->flying_count <= o->window / 2 || m->qos == 2);
+  after.hungry = o->queued_count > 0 && (o->flying_count <= o->limit / 2 || m->qos == 2);
   (void)pthread_mutex_unlock(&o->lock);
   m->event.code = code;
   return after;
@@ -176,6 +184,35 @@ bool fog_outbox_want_drain(struct fog_outbox *o) {
   o->drain_wanted = !empty;
   (void)pthread_mutex_unlock(&o->lock);
   return empty;
+}
+
+void fog_outbox_limit(struct fog_outbox *o, size_t limit) {
+  (void)pthread_mutex_lock(&o->lock);
+  o->limit = limit == 0 || limit > o->window ? o->window : limit;
+  (void)pthread_mutex_unlock(&o->lock);
+}
+
+/* QoS 0 is over with the write. After a lost link Paho may have given messages back already: they stand first among the
+ * queued, and `sent` tells them from those that never went. */
+static const struct fog_message *first_sent(const struct fog_message *m) {
+  while (m != NULL && (m->qos == 0 || !m->sent)) m = m->next;
+  return m;
+}
+
+bool fog_outbox_oldest(struct fog_outbox *o, struct fog_outbox_oldest *oldest) {
+  (void)pthread_mutex_lock(&o->lock);
+  const struct fog_message *flying = first_sent(o->flying.head);
+  const struct fog_message *m = o->queued.head != NULL && o->queued.head->sent ? o->queued.head : NULL;
+  if (m == NULL || (flying != NULL && flying->event.id < m->event.id)) m = flying;
+  if (m != NULL) {
+    size_t len = m->event.text_len < sizeof oldest->topic ? m->event.text_len : sizeof oldest->topic - 1;
+    oldest->id = m->event.id;
+    oldest->size = m->event.extra_len;
+    memcpy(oldest->topic, m->event.text, len);
+    oldest->topic[len] = '\0';
+  }
+  (void)pthread_mutex_unlock(&o->lock);
+  return m != NULL;
 }
 
 void fog_outbox_stats(struct fog_outbox *o, struct fog_outbox_stats *s) {

@@ -25,14 +25,20 @@ struct fog_message {
   struct fog_event event; /* first; id, text = topic, extra = payload point into this allocation */
   struct fog_message *next, *prev;
   struct fog_session *session; /* set while in flight, for Paho's callback */
-  void *properties;            /* MQTT 5: made and freed by the dispatcher's side */
-  void (*free_properties)(void *);
+  const char *properties;      /* MQTT 5, as on the wire; in this allocation too */
+  size_t properties_len;
   uint8_t qos;
-  bool retained, notify;
+  bool retained, notify, sent;
 };
 
-/* NULL: no memory. Copies topic and payload. */
-struct fog_message *fog_message_new(const char *topic, size_t topic_len, const char *payload, size_t payload_len);
+/* Bytes that somebody else owns. */
+struct fog_bytes {
+  const char *data;
+  size_t len;
+};
+
+/* NULL: no memory. Copies all three. */
+struct fog_message *fog_message_new(struct fog_bytes topic, struct fog_bytes payload, struct fog_bytes properties);
 
 struct fog_message_list {
   struct fog_message *head, *tail;
@@ -45,6 +51,7 @@ struct fog_outbox {
   size_t max_count, max_bytes;
   uint64_t last_id, accepted, acknowledged, failed, dropped;
   size_t window;     /* how many may be in flight */
+  size_t limit;      /* how many the broker allows to be (MQTT 5: its Receive Maximum) */
   bool drain_wanted; /* Lua waits for the moment in which nothing is left */
 };
 
@@ -81,6 +88,18 @@ struct fog_message *fog_outbox_drop(struct fog_outbox *o);
 
 /* True when nothing is left now; else the outbox remembers that Lua wants to know. */
 bool fog_outbox_want_drain(struct fog_outbox *o);
+
+/* The broker's own bound for messages in flight, for the link that has just come up; 0: it has none. */
+void fog_outbox_limit(struct fog_outbox *o, size_t limit);
+
+/* What was handed to Paho first of what was not acknowledged, without QoS 0. False: nothing is in flight. Copies as
+ * much of the topic as fits. */
+struct fog_outbox_oldest {
+  uint64_t id;
+  size_t size;
+  char topic[256];
+};
+bool fog_outbox_oldest(struct fog_outbox *o, struct fog_outbox_oldest *oldest);
 
 void fog_outbox_stats(struct fog_outbox *o, struct fog_outbox_stats *s);
 

@@ -1,0 +1,152 @@
+-- SPDX-License-Identifier: MIT
+
+--- What one session publishes: into the core's bounded queue, and into a journal where the user wants one.
+local Journal = require "fogcloud.journal"
+local diagnosis = require "fogcloud.diagnosis"
+local errors = require "fogcloud.errors"
+local options = require "fogcloud.session_options"
+local topic_rules = require "fogcloud.topic"
+
+local Publications = {}
+Publications.__index = Publications
+
+--- For `session`, which has host, handle, handlers, opts. Raises nothing.
+---@return table? publications
+---@return fogcloud.Error? err  the journal cannot be used
+function Publications.new(session)
+  local self = setmetatable({ session = session, flushers = {}, reported_losses = 0 }, Publications)
+  if session.opts.journal == nil then return self end
+  local journal, err = Journal.open(session.opts.journal)
+  if journal == nil then return nil, err end
+  self.journal = journal
+  return self
+end
+
+-- Hands one message to the core. With a journal it is written down first; QoS 0 is not, for nobody is told of its end.
+local function accept(self, topic, payload, qos, retained, properties)
+  local handle, journal = self.session.handle, qos > 0 and self.journal or nil
+  if journal == nil then return handle:publish(topic, payload, qos, retained, false, properties) end
+  local entry, why = journal:add(topic, payload, qos, retained, properties)
+  if entry == nil then return nil, why end
+  local id, err = handle:publish(topic, payload, qos, retained, true, properties)
+  if id then
+    journal:name(entry, id)
+    return id
+  end
+  journal:remove(entry)
+  return nil, err
+end
+
+--- Queues what an earlier process left in the journal. nil, err when it does not fit.
+function Publications:replay()
+  if self.journal == nil then return true end
+  for _, m in ipairs(self.journal:pending()) do
+    local id, why = self.session.handle:publish(m.topic, m.payload, m.qos, m.retained, true, m.properties)
+    if id == nil then
+      return nil, errors.new("overflow", "the journal holds more than the outbound queue takes (out_count, out_bytes): "
+        .. why)
+    end
+    self.journal:name(m.entry, id)
+  end
+  return true
+end
+
+local OPTIONS = { qos = true, retained = true, wait = true, timeout = true, properties = true }
+local NO_OPTIONS = {}
+
+-- The encoded properties, if any.
+local function check(topic, payload, opts, version)
+  local ok, why = topic_rules.valid_topic(topic)
+  if not ok then error(("topic: %s"):format(why), 4) end
+  if type(payload) ~= "string" then error("payload: string expected, got " .. type(payload), 4) end
+  for name in pairs(opts) do
+    if not OPTIONS[name] then error(("unknown publish option '%s'"):format(tostring(name)), 4) end
+  end
+  local qos = opts.qos or 0
+  if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("qos: 0, 1 or 2 expected", 4) end
+  if opts.properties == nil then return nil end
+  if version ~= "5.0" then error("publish option 'properties' needs version = '5.0'", 4) end
+  return options.properties(opts.properties, "publish", 4)
+end
+
+-- Waits until the outbox is empty or was for a moment; nil, err when it is not by then (`text`), or never will be.
+local function wait_drained(self, deadline, text)
+  local session = self.session
+  if session.handle:drained() then return true end
+  local waiter = session.host.waiter()
+  self.flushers[#self.flushers + 1] = waiter
+  local woken = waiter:wait(deadline)
+  if session.ended then return nil, session.ended end
+  if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
+  if not woken then return nil, errors.new("timeout", text:format(session:stats().queued)) end
+  return true
+end
+
+local function overflow(why)
+  if why ~= "full" then return errors.new("overflow", why) end
+  return errors.new("overflow", "the outbound queue is full: publish with wait = true, or raise its bounds")
+end
+
+--- See Session:publish, its only caller.
+function Publications:publish(topic, payload, opts)
+  opts = opts or NO_OPTIONS
+  local properties = check(topic, payload, opts, self.session.opts.version)
+  local deadline
+  while true do
+    if self.session.ended then return nil, self.session.ended end
+    local id, why = accept(self, topic, payload, opts.qos or 0, opts.retained, properties)
+    if id ~= nil then return id end
+    if why ~= "full" or not opts.wait then return nil, overflow(why) end
+    deadline = deadline or self.session.host.now() + (opts.timeout or self.session.opts.timeout)
+    local ok, err = wait_drained(self, deadline, "the queue is still full, with %d messages")
+    if not ok then return nil, err end
+  end
+end
+
+--- The end of a message that failed, or that is in the journal; called with the core's event, does not yield.
+function Publications:ended(id, code, topic, payload, dropped, properties)
+  if self.journal then
+    if dropped then return end -- it stays in the journal for the next time
+    self.journal:remove_named(id)
+  end
+  if code == 0 then return end
+  local err = diagnosis.unpublished(code, topic, dropped, properties)
+  self.session.handlers:notify("drop", { topic = topic, payload = payload, id = id, err = err })
+end
+
+--- Lets those who wait for an empty queue look again.
+function Publications:wake()
+  local flushers = self.flushers
+  self.flushers = {}
+  for _, waiter in ipairs(flushers) do waiter:signal() end
+end
+
+-- What was lost since the last flush that said so.
+local function losses(self)
+  local stats = self.session:stats()
+  local total = stats.failed + stats.dropped
+  local new = total - self.reported_losses
+  self.reported_losses = total
+  return new
+end
+
+--- See Session:flush.
+function Publications:flush(timeout)
+  local session = self.session
+  if session.ended then return nil, session.ended end
+  local deadline = session.host.now() + (timeout or session.opts.timeout)
+  while not session.handle:drained() do
+    local ok, err = wait_drained(self, deadline, "%d messages are not acknowledged yet")
+    if not ok then return nil, err end
+  end
+  local lost = losses(self)
+  if lost > 0 then return nil, errors.new("mqtt", ("%d messages were lost; on(\"drop\") names them"):format(lost)) end
+  return true
+end
+
+function Publications:close()
+  self:wake()
+  if self.journal then self.journal:close() end
+end
+
+return Publications

@@ -1,0 +1,115 @@
+-- SPDX-License-Identifier: MIT
+
+-- A broker that does what its mode says and little more; started and ended by scripted_broker.lua. Any number of
+-- clients, one process, no threads.
+local socket = require "socket"
+local mode = arg[1]
+
+local function packet(type, body) return string.char(type, #body) .. body end
+local function text(s) return string.char(math.floor(#s / 256), #s % 256) .. s end
+
+-- The first packet in the bytes: its type, its body, the rest; nil when there is none yet.
+local function split(bytes)
+  local length, factor, at = 0, 1, 2
+  while true do
+    local byte = bytes:byte(at)
+    if byte == nil then return nil end
+    length, factor, at = length + byte % 128 * factor, factor * 128, at + 1
+    if byte < 128 then break end
+  end
+  if #bytes < at - 1 + length then return nil end
+  return math.floor(bytes:byte(1) / 16), bytes:sub(at, at - 1 + length), bytes:sub(at + length), bytes:byte(1) % 16
+end
+
+local CONNACK_5 = packet(0x20, "\0\0\0")
+local CONNACK_4 = packet(0x20, "\0\0")
+
+local function message_id(body)
+  local topic_len = body:byte(1) * 256 + body:byte(2)
+  return body:sub(topic_len + 3, topic_len + 4), body:sub(3, topic_len + 2)
+end
+
+-- Each: what to do with a packet of this type; a string is sent, false closes the connection, nil does nothing.
+local MODES = {
+  -- Says nothing at all.
+  silent = {},
+  -- Takes clients in, then reads nothing.
+  deaf = { [1] = CONNACK_4, deaf = true },
+  -- Throws clients out with MQTT 5's words when they publish.
+  expel = { [1] = CONNACK_5, [3] = packet(0xE0, "\x8B\x1A" .. "\x1F" .. text("going home") .. "\x1C" .. text("other.host")) },
+  -- Refuses with a code and a reason that nobody has seen.
+  refuse = { [1] = packet(0x20, "\0\x97\0") },
+  -- Acknowledges, but hangs up on a message to .../poison.
+  poison = {
+    [1] = CONNACK_4,
+    [3] = function(body)
+      local id, topic = message_id(body)
+      return topic:find("poison") == nil and packet(0x40, id)
+    end,
+    [8] = function(body) return packet(0x90, body:sub(1, 2) .. "\1") end,
+  },
+  -- Hangs up on a SUBSCRIBE.
+  unsubscribable = { [1] = CONNACK_4, [8] = function() return false end },
+  -- Wants a keepalive of 5 s, and tells which one it was given (as a retained message).
+  keepalive = {
+    [1] = function(body, client)
+      client.keepalive = body:byte(9) * 256 + body:byte(10)
+      return packet(0x20, "\0\0\3\x13\0\5")
+    end,
+    [8] = function(body, client)
+      local told = packet(0x30, text("keepalive") .. "\0" .. client.keepalive)
+      return packet(0x90, body:sub(1, 2) .. "\0\0") .. told
+    end,
+  },
+}
+
+local script = assert(MODES[mode], "no such mode")
+local server = assert(socket.bind("127.0.0.1", 0))
+local clients, sockets = {}, { server }
+io.stdout:write(select(2, server:getsockname()), "\n")
+io.stdout:flush()
+
+local function drop(client)
+  client.socket:close()
+  clients[client.socket] = nil
+  for i, s in ipairs(sockets) do
+    if s == client.socket then table.remove(sockets, i) end
+  end
+end
+
+local function answer(client, type, body)
+  local reaction = script[type]
+  if _G.type(reaction) == "function" then reaction = reaction(body, client) end
+  if reaction == false then return drop(client) end
+  if reaction then client.socket:send(reaction) end
+  if type == 1 and script.deaf then
+    for i, s in ipairs(sockets) do
+      if s == client.socket then table.remove(sockets, i) end
+    end
+  end
+end
+
+local function hear(client)
+  local bytes, why, part = client.socket:receive(65536)
+  client.bytes = client.bytes .. (bytes or part or "")
+  while clients[client.socket] do
+    local type, body, rest = split(client.bytes)
+    if type == nil then break end
+    client.bytes = rest
+    answer(client, type, body)
+  end
+  if why == "closed" and clients[client.socket] then drop(client) end
+end
+
+while true do
+  for _, s in ipairs(socket.select(sockets, nil, 60)) do
+    if s == server then
+      local accepted = server:accept()
+      accepted:settimeout(0)
+      clients[accepted] = { socket = accepted, bytes = "" }
+      sockets[#sockets + 1] = accepted
+    elseif clients[s] then
+      hear(clients[s])
+    end
+  end
+end
