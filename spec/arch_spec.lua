@@ -131,7 +131,7 @@ local LAYERS = {
   { "runtime" },
   { "pump", "store" },
   { "host" },
-  { "task" },
+  { "joinable", "task" },
   { "config", "diagnosis", "envelope", "retry", "session_options", "router" },
   { "deadline", "errors", "log", "protect", "timers", "topic" },
 }

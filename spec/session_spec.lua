@@ -93,6 +93,29 @@ describe("a session", function()
     end)
   end
 
+  it("finishes with everything acknowledged, sent and received, handled", function()
+    local session, sent, got, handled = connect(), 0, 0, 0
+    local d = device "dev1"
+    assert(d.session:subscribe("c2d/dev1/#", 1, function() got = got + 1 end))
+    assert(session:subscribe("d2c/dev1/#", 1, function()
+      fogcloud.sleep(0.001) -- slower than they come
+      handled = handled + 1
+    end))
+    for i = 1, 300 do d.session:publish("d2c/dev1/n", tostring(i), { qos = 1 }) end
+    assert(d.session:flush(20))
+    for i = 1, 300 do session:publish("c2d/dev1/n", tostring(i), { qos = 1 }) sent = i end
+    local received
+    assert(fogcloud.spawn(function()
+      assert.is_true(session:finish(20))
+      received = session:stats().received
+    end):wait(20))
+    assert.is_true(received > 0)
+    assert.equal(received, handled)
+    assert.equal(sent, session:stats().acknowledged)
+    assert.equal("closed", select(2, session:publish("c2d/dev1/n", "late")).kind)
+    assert.is_true(fogcloud.spawn(function() return session:finish(20) end):wait(20)) -- twice does no harm
+  end)
+
   it("publishes and receives retained messages", function()
     local d = device "dev1"
     assert(d:report("status", "kept", { retained = true }))

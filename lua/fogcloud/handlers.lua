@@ -100,6 +100,7 @@ local function run(self)
     if self.closed then break end
     local waiter = self.host.waiter()
     self.idle[#self.idle + 1] = waiter
+    if self.drained and #self.idle == self.runners then self.drained:signal() end
     waiter:wait()
   end
   self.runners = self.runners - 1
@@ -147,6 +148,14 @@ function Handlers:listen(name, fn)
   local list = self.listeners[name] or {}
   list[#list + 1] = fn
   self.listeners[name] = list
+end
+
+--- Waits until all that has come is handled, or the deadline has passed. For one caller.
+function Handlers:drain(deadline)
+  while self.handle:pending() or #self.idle < self.runners do
+    self.drained = self.host.waiter()
+    if not self.drained:wait(deadline) then return end
+  end
 end
 
 --- No message is handled any more; notices that are queued still are. Runners end.

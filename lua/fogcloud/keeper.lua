@@ -215,11 +215,22 @@ local function wait_closed(self)
   until event ~= nil and event.name == "closed"
 end
 
+-- Leaves the broker, so that nothing more comes, and waits until what had come is handled.
+local function hand_over(self, deadline)
+  if not self.session.up then return end
+  self.session.handle:leave()
+  self.closing = false
+  local event
+  repeat event = next_event(self, deadline) until event == nil or event.name == "lost"
+  self.session.handlers:drain(deadline)
+end
+
 --- The task: returns when the session is closed and the core has let go of it.
 function Keeper:run()
   local ok, err = protect.call(live, self)
   if not ok then err = errors.new("mqtt", "a mistake in fogcloud: " .. tostring(err)) end
   self.state = "closed"
+  if self.session.finish_by then hand_over(self, self.session.finish_by) end
   self.session:note_ending(err)
   self.session.handle:close()
   wait_closed(self)

@@ -26,6 +26,7 @@ end
 local function on_reply(self, id, status, head, body)
   local call = self.waiting[id]
   if call == nil then return end
+  self.waiting[id] = nil -- here, for the caller may be gone: a host may end a coroutine that waits
   call.reply = setmetatable({ status = status, head = head, body = body }, Reply)
   call.waiter:signal()
 end
@@ -33,6 +34,7 @@ end
 local function on_failure(self, id, kind, text, sent)
   local call = self.waiting[id]
   if call == nil then return end
+  self.waiting[id] = nil -- here, for the caller may be gone: a host may end a coroutine that waits
   call.err = errors.new(kind, text, { sent = sent })
   call.waiter:signal()
 end
@@ -66,9 +68,9 @@ end
 ---@return fogcloud.Error? err  kinds: network, tls, timeout, protocol, overflow, cancelled; err.sent is false when no
 ---                             byte of the request can have reached the server
 function Pump:request(name, opts, params, deadline)
+  local call = { waiter = self.host.waiter() } -- first: a host may raise where it cannot wait
   local id, why = self.engine[name](self.engine, opts, params)
   if id == nil then return nil, errors.new("overflow", why, { sent = false }) end
-  local call = { waiter = self.host.waiter() }
   self.waiting[id] = call
   local woken = call.waiter:wait(deadline and deadline + GRACE)
   self.waiting[id] = nil
@@ -96,5 +98,8 @@ end
 
 --- True while a session is open: `run` has something to wait for.
 function Pump:busy() return self.open > 0 end
+
+--- True while no event can come that anybody waits for.
+function Pump:idle() return self.open == 0 and next(self.waiting) == nil end
 
 return Pump

@@ -110,6 +110,7 @@ function Session:note_ending(err)
 end
 
 function Session:note_closed()
+  self.gone = true
   self.pump:remove_session(self.id)
   self.handlers:close()
   self.ready:signal()
@@ -225,7 +226,29 @@ function Session:stats()
   return self.handle:stats()
 end
 
---- Ends the session: says goodbye to the broker, drops what is queued (flush first). Returns at once, may be called
+--- Ends the session and loses nothing: waits until what was published is acknowledged, leaves the broker, lets the
+--- handlers take what had come, closes. Yields in a task, blocks elsewhere (handlers then run in later steps only).
+---@param timeout number?  seconds, default the session's; what is not done by then is dropped
+---@return boolean? ok
+---@return fogcloud.Error? err  as of flush
+function Session:finish(timeout)
+  local deadline = self.host.now() + (timeout or self.opts.timeout)
+  local ok, err = true, nil
+  if not self.ended then ok, err = self:flush(timeout) end
+  if not self.closing then
+    self.closing, self.finish_by = true, deadline
+    self.ended = self.ended or closed_error()
+    self.keeper:close()
+  end
+  while not self.gone do
+    local waiter = self.host.waiter()
+    self.flushers[#self.flushers + 1] = waiter
+    if not waiter:wait(deadline + 1) then break end
+  end
+  return ok, err
+end
+
+--- Ends the session: says goodbye to the broker, drops what is queued (see finish). Returns at once, may be called
 --- twice.
 function Session:close()
   if self.closing then return end

@@ -19,6 +19,12 @@ struct fog_engine *fog_check_engine(lua_State *L, int arg) {
   return box->engine;
 }
 
+static int failure(lua_State *L, int err) {
+  lua_pushnil(L);
+  lua_pushstring(L, strerror(err));
+  return 2;
+}
+
 static int l_new(lua_State *L) {
   double max = DEFAULT_MAX_REQUESTS;
   if (!lua_isnoneornil(L, 1)) {
@@ -31,10 +37,7 @@ static int l_new(lua_State *L) {
   lua_setmetatable(L, -2);
   box->engine = fog_engine_new((size_t)max);
   if (box->engine != NULL) return 1;
-  int err = errno;
-  lua_pushnil(L);
-  lua_pushstring(L, strerror(err));
-  return 2;
+  return failure(L, errno);
 }
 
 static int l_close(lua_State *L) {
@@ -66,6 +69,22 @@ static int l_fd(lua_State *L) {
   return 1;
 }
 
+/* engine:listen(): the path of a wake-up socket to connect to, once; or nil, err */
+static int l_listen(lua_State *L) {
+  const char *path = fog_engine_listen(fog_check_engine(L, 1));
+  if (path == NULL) return failure(L, errno);
+  lua_pushstring(L, path);
+  return 1;
+}
+
+/* engine:mirror(): after connecting there. True, or nil, err; the path is gone then */
+static int l_mirror(lua_State *L) {
+  int err = fog_engine_mirror(fog_check_engine(L, 1));
+  if (err != 0) return failure(L, err);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static int l_background(lua_State *L) {
   int rc = fog_http_background(fog_engine_http(fog_check_engine(L, 1)));
   lua_pushboolean(L, rc == 0);
@@ -79,8 +98,16 @@ static int l_cancel(lua_State *L) {
 
 int fog_open_engine(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"wait", l_wait},   {"next", l_next},           {"fd", l_fd}, {"background", l_background}, {"cancel", l_cancel},
-      {"close", l_close}, {"session", fog_l_session}, {NULL, NULL},
+      {"wait", l_wait},
+      {"next", l_next},
+      {"fd", l_fd},
+      {"background", l_background},
+      {"cancel", l_cancel},
+      {"close", l_close},
+      {"session", fog_l_session},
+      {"listen", l_listen},
+      {"mirror", l_mirror},
+      {NULL, NULL},
   };
   fog_class(L, FOG_ENGINE_CLASS, methods, l_close, l_tostring);
   luaL_getmetatable(L, FOG_ENGINE_CLASS);

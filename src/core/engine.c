@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "mirror.h"
 #include "process.h"
 
 struct fog_engine {
@@ -12,6 +13,7 @@ struct fog_engine {
   struct fog_queue *queue;
   struct fog_http *http;
   struct fog_event *taken; /* the batch in hand */
+  struct fog_mirror mirror;
   uint64_t last_id;
   uint32_t last_session;
 };
@@ -24,6 +26,7 @@ struct fog_engine *fog_engine_new(size_t max_requests) {
   struct fog_engine *e = calloc(1, sizeof *e);
   if (e == NULL) return NULL;
   e->pid = getpid();
+  e->mirror.fd = -1;
   e->queue = fog_queue_new();
   if (e->queue != NULL) e->http = fog_http_new(e->queue, max_requests);
   if (e->http == NULL) {
@@ -47,6 +50,7 @@ void fog_engine_free(struct fog_engine *e) {
     ev->release(ev);
   }
   if (!forked) {
+    fog_mirror_close(&e->mirror);
     fog_queue_close(e->queue);
     fog_queue_unref(e->queue);
   }
@@ -67,10 +71,18 @@ void fog_engine_wait(struct fog_engine *e, int timeout_ms) {
 
 int fog_engine_fd(const struct fog_engine *e) { return fog_queue_wake(e->queue)->read_fd; }
 
-void fog_engine_mirror(struct fog_engine *e, int fd) {
-  struct fog_wake *wake = fog_queue_wake(e->queue);
-  if (wake->mirror_fd >= 0) (void)close(wake->mirror_fd);
-  wake->mirror_fd = fd;
+const char *fog_engine_listen(struct fog_engine *e) {
+  fog_mirror_close(&e->mirror);
+  int err = fog_mirror_listen(&e->mirror);
+  errno = err;
+  return err == 0 ? e->mirror.path : NULL;
+}
+
+int fog_engine_mirror(struct fog_engine *e) {
+  int fd = fog_mirror_accept(&e->mirror);
+  if (fd < 0) return errno;
+  fog_queue_mirror(e->queue, fd);
+  return 0;
 }
 
 struct fog_http *fog_engine_http(struct fog_engine *e) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One per Lua state: owns the event queue, the HTTP driver and the the numbers of the sessions of that state.
+ * One per Lua state: owns the event queue, the HTTP driver and the numbers of the sessions of that state.
  * Lua's thread only; nothing here waits but fog_engine_wait.
  */
 #ifndef FOG_ENGINE_H
@@ -32,8 +32,12 @@ void fog_engine_wait(struct fog_engine *e, int timeout_ms);
 /* Readable while events wait. Owned by the engine. */
 int fog_engine_fd(const struct fog_engine *e);
 
-/* From now on a unix-domain socket that a peer accepted gets a byte with each wake-up. Takes fd over. */
-void fog_engine_mirror(struct fog_engine *e, int fd);
+/* Makes a wake-up socket: its path, the engine's, or NULL with errno. See mirror.h. */
+const char *fog_engine_listen(struct fog_engine *e);
+
+/* From now on the peer that has connected there gets a byte with each wake-up, and a peer before it none. What was
+ * queued until now woke nobody: take it first. 0, or errno. */
+int fog_engine_mirror(struct fog_engine *e);
 
 struct fog_http *fog_engine_http(struct fog_engine *e);
 

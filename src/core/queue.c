@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct fog_queue {
   atomic_int refs;
@@ -93,6 +94,13 @@ void fog_queue_close(struct fog_queue *q) {
   fog_wake_close(&q->wake);
   (void)pthread_mutex_unlock(&q->lock);
   release_all(list);
+}
+
+void fog_queue_mirror(struct fog_queue *q, int fd) {
+  (void)pthread_mutex_lock(&q->lock);
+  if (q->wake.mirror_fd >= 0) (void)close(q->wake.mirror_fd);
+  q->wake.mirror_fd = fd;
+  (void)pthread_mutex_unlock(&q->lock);
 }
 
 struct fog_wake *fog_queue_wake(struct fog_queue *q) {

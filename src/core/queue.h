@@ -35,6 +35,9 @@ bool fog_queue_pending(struct fog_queue *q);
 /* The reader is gone: releases what waits and, from now on, whatever is pushed. */
 void fog_queue_close(struct fog_queue *q);
 
+/* Wake-ups go to this socket too, from now on, and to none before it. Takes fd over. */
+void fog_queue_mirror(struct fog_queue *q, int fd);
+
 struct fog_wake *fog_queue_wake(struct fog_queue *q);
 
 #endif

@@ -1,0 +1,193 @@
+-- SPDX-License-Identifier: MIT
+
+--- A real nginx with its Lua module, on a free port, for a spec: its folder, its configuration, its end. The Lua inside
+--- is LuaJIT with this checkout's build/luajit.
+local core = require "fogcloud.core"
+local process = require "fogcloud.sandbox.core"
+local socket = require "socket"
+
+local Nginx = {}
+Nginx.__index = Nginx
+
+local TERM, KILL, HUP = 15, 9, 1
+
+local CONFIG = [[
+$modules
+daemon off;
+$user
+worker_processes $workers;
+worker_shutdown_timeout $shutdown;
+pid $folder/nginx.pid;
+error_log $folder/error.log notice;
+$env
+events { worker_connections 2048; }
+http {
+  access_log off;
+  client_body_temp_path $folder/body;
+  proxy_temp_path $folder/proxy;
+  fastcgi_temp_path $folder/fastcgi;
+  uwsgi_temp_path $folder/uwsgi;
+  scgi_temp_path $folder/scgi;
+  lua_package_path "$folder/?.lua;$root/?.lua;$root/lua/?.lua;$root/lua/?/init.lua;;";
+  lua_package_cpath "$root/build/luajit/?.so;;";
+  $http
+  server {
+    listen 127.0.0.1:$port reuseport backlog=2048;
+    default_type text/plain;
+    $server
+  }
+}
+]]
+
+local function run(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read("*a")
+  pipe:close()
+  return text
+end
+
+local ROOT = run("pwd"):gsub("%s+$", "")
+
+local function free_port()
+  local probe = assert(socket.bind("127.0.0.1", 0))
+  local _, port = probe:getsockname()
+  probe:close()
+  return port
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
+local function read(path)
+  local file = io.open(path)
+  local text = file and file:read("*a") or ""
+  if file then file:close() end
+  return text
+end
+
+--- Fills `$name` of a text from `values`; what is not there stays, for nginx has variables too.
+local function fill(text, values)
+  return (text:gsub("%$([%a_]+)", values))
+end
+
+local function modules()
+  local lines = {}
+  for _, name in ipairs { "ndk_http_module", "ngx_http_lua_module" } do
+    lines[#lines + 1] = ("load_module /usr/lib/nginx/modules/%s.so;"):format(name)
+  end
+  return table.concat(lines, "\n")
+end
+
+local function configure(self)
+  local options = self.options
+  local values = {
+    folder = self.folder, root = ROOT, port = tostring(self.port), workers = tostring(options.workers or 1),
+    shutdown = options.shutdown or "10s", http = options.http or "", server = options.server or "",
+    env = options.env or "", modules = modules(),
+    user = run("id -u"):find("^0%s") and "user root root;" or "",
+  }
+  values.http, values.server = fill(values.http, values), fill(values.server, values)
+  write(self.folder .. "/nginx.conf", fill(CONFIG, values))
+end
+
+local function answers(self)
+  local client = socket.connect("127.0.0.1", self.port)
+  if client then client:close() end
+  return client ~= nil
+end
+
+--- Starts it and waits until it answers. Raises with its log when it does not.
+---@param options table  http, server: configuration there; workers, shutdown, env, files: name -> text in `$folder`
+function Nginx.start(options)
+  local self = setmetatable({ options = options, port = free_port() }, Nginx)
+  self.folder = run("mktemp -d /tmp/fogcloud-nginx.XXXXXX"):gsub("%s+$", "")
+  self.url = ("http://127.0.0.1:%d"):format(self.port)
+  for name, text in pairs(options.files or {}) do write(self.folder .. "/" .. name, text) end
+  configure(self)
+  local command = { "/usr/sbin/nginx", "-e", self.folder .. "/error.log", "-p", self.folder,
+    "-c", self.folder .. "/nginx.conf" }
+  local pid, to, from = process.spawn(command, self.folder .. "/stderr.log")
+  self.pid, self.fds = assert(pid, to), { to, from }
+  self:wait_for("nginx to answer", function() return answers(self) end)
+  return self
+end
+
+--- Waits until `done()` gives something true, which it returns; raises with nginx's log after `seconds` (20).
+function Nginx:wait_for(what, done, seconds)
+  local deadline = core.now() + (seconds or 20)
+  while core.now() < deadline do
+    local result = done()
+    if result then return result end
+    socket.sleep(0.02)
+  end
+  error(("waited in vain for %s\n%s%s"):format(what, self:log(), read(self.folder .. "/stderr.log")), 2)
+end
+
+--- The body and the status of a GET, or of a POST with `body`.
+function Nginx:get(path, body)
+  local data = body and ("-X POST --data-binary '%s'"):format(body) or ""
+  local text = run(("curl -s -m 30 -w '\\n%%{http_code}' %s '%s%s'"):format(data, self.url, path))
+  local answer, status = text:match("^(.*)\n(%d+)$")
+  return answer, tonumber(status)
+end
+
+--- Many GETs of one path at once: a list of the bodies, each of which must be one line.
+function Nginx:get_many(path, count)
+  local urls = ("%s%s?[1-%d]"):format(self.url, path, count)
+  local bodies = {}
+  for line in run(("curl -s -m 60 -Z --parallel-immediate --parallel-max %d '%s'"):format(count, urls)):gmatch("[^\n]+") do
+    bodies[#bodies + 1] = line
+  end
+  return bodies
+end
+
+--- The pids of its processes: workers, and those that are shutting down.
+function Nginx:workers()
+  local pids = {}
+  for pid in run("ps -o pid= --ppid " .. self.pid):gmatch("%d+") do pids[#pids + 1] = tonumber(pid) end
+  return pids
+end
+
+--- Reloads; `wait_gone(old pids)` tells when the old workers have ended.
+function Nginx:reload()
+  local old = self:workers()
+  process.kill(self.pid, HUP)
+  return old
+end
+
+function Nginx:wait_gone(pids, seconds)
+  self:wait_for("old workers to end", function()
+    for _, pid in ipairs(pids) do
+      if read(("/proc/%d/stat"):format(pid)):find(" [^Z] ") then return false end
+    end
+    return true
+  end, seconds)
+end
+
+function Nginx:kill_worker(pid) process.kill(pid, KILL) end
+
+function Nginx:log() return read(self.folder .. "/error.log") end
+
+--- The lines of its log that are no mere notices; `except`: a pattern of those that are expected.
+function Nginx:complaints(except)
+  local found = {}
+  for line in self:log():gmatch("[^\n]+") do
+    if not line:find("%[notice%]") and not (except and line:find(except)) then found[#found + 1] = line end
+  end
+  return found
+end
+
+--- Ends it, waits until nothing of it is left, and removes its folder. Harmless twice.
+function Nginx:stop()
+  if self.pid == nil then return end
+  process.kill(self.pid, TERM)
+  process.wait(self.pid, true)
+  for _, fd in ipairs(self.fds) do process.close_fd(fd) end
+  run("rm -rf " .. self.folder)
+  self.pid = nil
+end
+
+return Nginx
