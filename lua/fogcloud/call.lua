@@ -17,15 +17,33 @@ local call = {}
 ---@field budget fogcloud.Budget
 ---@field logger fogcloud.Logger
 ---@field redactor fogcloud.Redactor
----@field counters table              calls, attempts, repeats, failures: what stats() tells
+---@field counters fogcloud.CallCounters  what stats() tells
 ---@field closed boolean?
 ---@field common table?               what call.lua keeps from one request to the next
+
+---@class fogcloud.CallCounters
+---@field calls integer
+---@field attempts integer
+---@field repeats integer
+---@field failures integer
+---@field kinds table<string, integer>  failures by kind
+---@field endpoints table<string, { calls: integer, failures: integer, seconds: number }>
 
 ---@class fogcloud.CallSettings
 ---@field deadline number
 ---@field access fogcloud.Token?      nil for the token call itself
 ---@field repeatable boolean?         the caller allows that the call arrives twice
 ---@field observe fun(err: fogcloud.Error)?  is told of every attempt that failed; must not yield
+
+--- The counters of a cloud that has made no call yet.
+---@return fogcloud.CallCounters
+function call.counters()
+  local endpoints = {}
+  for _, name in ipairs { "token", "create_client", "grant", "revoke", "products" } do
+    endpoints[name] = { calls = 0, failures = 0, seconds = 0 }
+  end
+  return { calls = 0, attempts = 0, repeats = 0, failures = 0, kinds = {}, endpoints = endpoints }
+end
 
 --- The call's id, made when it is asked for first.
 function call.request_id(context, run)
@@ -84,6 +102,16 @@ end
 -- Whether an attempt that hangs can be made again, so that it should not be given all the time there is.
 local function may_hang_twice(run, settings) return run.endpoint ~= "create_client" or settings.repeatable end
 
+-- Tells the option on_request of one attempt. What is in error is told by kind and code only: its text has not been
+-- searched for secrets yet.
+local function tell(context, run, timings, err, status)
+  local told, why = pcall(context.options.on_request, {
+    endpoint = run.endpoint, attempt = run.attempts, request_id = call.request_id(context, run), timings = timings,
+    status = status, code = err and err.code or nil, kind = err and err.kind or nil,
+  })
+  if not told then context.logger:write("error", "on_request failed", { err = why }) end
+end
+
 local function attempt(context, run, settings, token, params)
   local now = context.host.now()
   local left = deadlines.left(settings.deadline, now)
@@ -91,14 +119,18 @@ local function attempt(context, run, settings, token, params)
   if may_hang_twice(run, settings) then left = math.min(left, context.options.attempt_timeout) end
   run.attempts = run.attempts + 1
   context.counters.attempts = context.counters.attempts + 1
-  local reply, err = context.pump:request(run.endpoint, request_options(context, run, token, left), params, now + left)
-  if reply == nil then return nil, err end
+  local timings = context.options.on_request and {} or nil
+  local options = request_options(context, run, token, left)
+  local reply, err = context.pump:request(run.endpoint, options, params, now + left, timings)
   local data
-  data, err = envelope.open(reply, run.endpoint)
-  if err then
-    err.sent = true
-    err.retry_after = retry.after(reply.headers["retry-after"], context.host.wall())
+  if reply ~= nil then
+    data, err = envelope.open(reply, run.endpoint)
+    if err then
+      err.sent = true
+      err.retry_after = retry.after(reply.headers["retry-after"], context.host.wall())
+    end
   end
+  if timings then tell(context, run, timings, err, reply and reply.status or nil) end
   return data, err
 end
 
@@ -117,6 +149,18 @@ local function wait_turn(context, run, settings, err)
   return false
 end
 
+-- Counts a call that has ended, under its endpoint.
+local function count(context, run, err)
+  local counters = context.counters
+  local mine = counters.endpoints[run.endpoint]
+  local seconds = context.host.now() - run.started
+  mine.calls, mine.seconds = mine.calls + 1, mine.seconds + seconds
+  if err == nil then return end
+  err.elapsed = seconds
+  mine.failures, counters.failures = mine.failures + 1, counters.failures + 1
+  counters.kinds[err.kind] = (counters.kinds[err.kind] or 0) + 1
+end
+
 local function fail(context, run, err)
   if run.cancelled then err = errors.new("cancelled", "the task was cancelled", { sent = err.sent }) end
   explain(err, run.endpoint)
@@ -124,9 +168,8 @@ local function fail(context, run, err)
   err.message = context.redactor:clean(err.message)
   err.endpoint = err.endpoint or run.endpoint
   err.attempts = (err.attempts or 0) + run.attempts
-  err.elapsed = context.host.now() - run.started
   err.request_id = err.request_id or call.request_id(context, run)
-  context.counters.failures = context.counters.failures + 1
+  count(context, run, err)
   context.logger:write("debug", run.endpoint .. " failed", { err = err })
   return nil, err
 end
@@ -170,6 +213,7 @@ function call.run(context, endpoint, params, settings)
     local data, err = attempt(context, run, settings, token, params)
     if data ~= nil then
       if token then settings.access:accept(token) end
+      count(context, run)
       return data
     end
     if settings.observe then settings.observe(err) end

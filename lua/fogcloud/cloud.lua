@@ -54,7 +54,7 @@ function Cloud.new(options, host, pump)
     options = options, host = host, pump = pump, budget = retry.budget(), redactor = redactor,
     random = options.random or retry.random(host.wall() * 1e6 + core.pid() * 7919),
     logger = log.new(options.log, function(text) return redactor:clean(text) end),
-    counters = { calls = 0, attempts = 0, repeats = 0, failures = 0 },
+    counters = call.counters(),
   }, Cloud)
   self.store = stores.resolve(options.store, host, self.random, 2)
   self.access = Token.new {
@@ -285,12 +285,25 @@ end
 
 -- The rest -----------------------------------------------------------------------------------------------------------
 
---- Counters since the cloud was made: calls, attempts, repeats, failures; token_fetches, token_failures,
---- token_renewals, token_refusals; budget, what is left of the repetitions.
----@return table<string, number>
+local function copy_of(value)
+  if type(value) ~= "table" then return value end
+  local result = {}
+  for name, field in pairs(value) do result[name] = copy_of(field) end
+  return result
+end
+
+---@class fogcloud.CloudStats : fogcloud.CallCounters
+---@field budget number           repetitions that are left
+---@field token_fetches integer   tokens that were fetched
+---@field token_failures integer  fetches that failed
+---@field token_renewals integer  of the fetches, those in the background
+---@field token_refusals integer  tokens that the cloud refused
+
+--- What happened since the cloud was made; a copy. `fogcloud.metrics` makes Prometheus text of it.
+---@return fogcloud.CloudStats
 function Cloud:stats()
-  local result = { budget = self.budget.left }
-  for name, value in pairs(self.counters) do result[name] = value end
+  local result = copy_of(self.counters)
+  result.budget = self.budget.left
   for name, value in pairs(self.access.counters) do result["token_" .. name] = value end
   return result
 end

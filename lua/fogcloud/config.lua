@@ -29,14 +29,34 @@ local config = {}
 ---@field store string|table|nil        where tokens and clients are kept: "memory" (default), "file", "file:FOLDER",
 ---                                     "shdict:NAME" (OpenResty), or a store (see store/init.lua)
 ---@field log string|function|nil       "debug", "info", "warn", "error" (to stderr) or fn(level, message, fields)
+---@field on_request function?          fn(request) after every HTTP request; see fogcloud.Request. Must not yield
 ---@field random function?              gives numbers in [0, 1), for jitter and request ids
 ---@field session table?                defaults of session options
+
+---@class fogcloud.Request
+---@field endpoint "token"|"create_client"|"grant"|"revoke"|"products"
+---@field attempt integer        1 for the first
+---@field status integer?        HTTP status; nil when there was no reply
+---@field code integer?          the API's code of a failure
+---@field kind fogcloud.ErrorKind?  nil when it went well
+---@field request_id string      what the error of the call will name
+---@field timings fogcloud.Timings
+
+--- Seconds from the request's start to the end of each step, as measured by libcurl. On a kept connection resolve,
+--- connect and tls are 0 or nearly so; without TLS tls is 0. All nil when the request was given up before it ended.
+---@class fogcloud.Timings
+---@field resolve number?
+---@field connect number?
+---@field tls number?
+---@field first_byte number?
+---@field total number?
 
 local SPEC = {
   base_url = "string", client_id = "string", client_secret = "string", app_id = "string", ca_file = "string",
   ca_pem = "string", encoding = "string", timeout = "number", attempt_timeout = "number", connect_timeout = "number",
   max_body = "number", proxy = "string", allow_insecure_http = "boolean", request_id = "boolean", profile = "string",
-  store = "string or table", log = "string or function", random = "function", session = "table",
+  store = "string or table", log = "string or function", on_request = "function",
+  random = "function", session = "table",
 }
 
 local VARIABLES = {

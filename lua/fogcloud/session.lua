@@ -219,8 +219,21 @@ function Session:device(id)
   return self.devices[id]
 end
 
---- Counters: accepted = acknowledged + failed + dropped + queued, at every moment; and received, received_dropped,
---- inbox.
+---@class fogcloud.SessionStats
+---@field accepted integer          taken by publish; = acknowledged + failed + dropped + queued, at every moment
+---@field acknowledged integer      those that reached the broker
+---@field failed integer            lost with a link (QoS 0) or refused
+---@field dropped integer           still queued when the session closed
+---@field queued integer            not acknowledged yet
+---@field queued_bytes integer
+---@field in_flight integer         of the queued ones, those that were sent
+---@field received integer
+---@field received_dropped integer  QoS 0 messages dropped at the inbox's bound
+---@field inbox integer             received and not handled yet
+---@field inbox_bytes integer
+
+--- What happened since the session was made. After `close` the last that was counted.
+---@return fogcloud.SessionStats
 function Session:stats()
   if self.final_stats then return self.final_stats end
   return self.handle:stats()

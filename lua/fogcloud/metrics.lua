@@ -1,0 +1,116 @@
+-- SPDX-License-Identifier: MIT
+
+--- What `cloud:stats()` and `session:stats()` tell as text for Prometheus (text exposition format 0.0.4). Pure.
+--
+--     metrics.text { clouds = { main = cloud:stats() }, sessions = { [credentials.clientid] = session:stats() } }
+local metrics = {}
+
+---@class (exact) fogcloud.MetricsSources
+---@field clouds table<string, fogcloud.CloudStats>?      stats by a name of yours, which becomes the label `cloud`
+---@field sessions table<string, fogcloud.SessionStats>?  stats by a name of yours, which becomes the label `session`
+
+-- A metric: its source's list, name, type and help, then the field, or a function (stats, emit) that calls
+-- emit(value, labels, suffix) for each sample.
+local function of_kinds(stats, emit)
+  for kind, count in pairs(stats.kinds) do emit(count, { kind = kind }) end
+end
+
+local function endpoint_failures(stats, emit)
+  for name, endpoint in pairs(stats.endpoints) do emit(endpoint.failures, { endpoint = name }) end
+end
+
+local function durations(stats, emit)
+  for name, endpoint in pairs(stats.endpoints) do
+    emit(endpoint.seconds, { endpoint = name }, "_sum")
+    emit(endpoint.calls, { endpoint = name }, "_count")
+  end
+end
+
+local METRICS = {
+  { "clouds", "fogcloud_calls_total", "counter", "Calls of the API that were begun.", "calls" },
+  { "clouds", "fogcloud_attempts_total", "counter", "HTTP requests made for them.", "attempts" },
+  { "clouds", "fogcloud_repeats_total", "counter", "Attempts repeated after a wait.", "repeats" },
+  { "clouds", "fogcloud_failures_total", "counter", "Calls that failed, by kind of error.", of_kinds },
+  { "clouds", "fogcloud_endpoint_failures_total", "counter", "By endpoint.", endpoint_failures },
+  { "clouds", "fogcloud_call_seconds", "summary", "From a call to its end, with attempts and waits.", durations },
+  { "clouds", "fogcloud_retry_budget", "gauge", "Repetitions that are left.", "budget" },
+  { "clouds", "fogcloud_token_fetches_total", "counter", "Tokens fetched or tried to.", "token_fetches" },
+  { "clouds", "fogcloud_token_failures_total", "counter", "Fetches that failed.", "token_failures" },
+  { "clouds", "fogcloud_token_renewals_total", "counter", "Fetches ahead of expiry.", "token_renewals" },
+  { "clouds", "fogcloud_token_refusals_total", "counter", "Tokens that the cloud refused.", "token_refusals" },
+  { "sessions", "fogcloud_published_total", "counter", "Messages accepted for publishing.", "accepted" },
+  { "sessions", "fogcloud_acknowledged_total", "counter", "Messages that reached the broker.", "acknowledged" },
+  { "sessions", "fogcloud_failed_total", "counter", "Messages that were lost with a link or refused.", "failed" },
+  { "sessions", "fogcloud_dropped_total", "counter", "Messages dropped when the session closed.", "dropped" },
+  { "sessions", "fogcloud_queued", "gauge", "Messages waiting to be acknowledged.", "queued" },
+  { "sessions", "fogcloud_queued_bytes", "gauge", "Bytes of them.", "queued_bytes" },
+  { "sessions", "fogcloud_in_flight", "gauge", "Messages sent and not acknowledged yet.", "in_flight" },
+  { "sessions", "fogcloud_received_total", "counter", "Messages received.", "received" },
+  { "sessions", "fogcloud_received_dropped_total", "counter", "QoS 0 messages dropped unheard.", "received_dropped" },
+  { "sessions", "fogcloud_inbox", "gauge", "Messages received and not handled yet.", "inbox" },
+  { "sessions", "fogcloud_inbox_bytes", "gauge", "Bytes of them.", "inbox_bytes" },
+}
+
+local ESCAPES = { ["\\"] = "\\\\", ["\n"] = "\\n", ['"'] = '\\"' }
+
+local function label_text(labels)
+  local parts = {}
+  for name, value in pairs(labels) do
+    parts[#parts + 1] = ('%s="%s"'):format(name, (tostring(value):gsub('[\\\n"]', ESCAPES)))
+  end
+  table.sort(parts)
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+-- Counts without exponent or fraction up to 2^53, whatever Lua's number is.
+local function number_text(value)
+  return value % 1 == 0 and ("%.0f"):format(value) or ("%.17g"):format(value)
+end
+
+-- The samples of one metric from all sources, in a fixed order, for a diff and a scraper's eyes.
+local function samples(metric, sources, label)
+  local list, name, what = {}, metric[2], metric[5]
+  for source, stats in pairs(sources) do
+    local function emit(value, labels, suffix)
+      if value == nil then return end
+      labels[label] = source
+      list[#list + 1] = ("%s%s%s %s"):format(name, suffix or "", label_text(labels), number_text(value))
+    end
+    if type(what) == "function" then
+      what(stats, emit)
+    else
+      emit(stats[what], {})
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+local LABELS = { clouds = "cloud", sessions = "session" }
+
+local function check(sources)
+  if type(sources) ~= "table" then error("sources: table expected, got " .. type(sources), 3) end
+  for name, value in pairs(sources) do
+    if LABELS[name] == nil then error(("unknown source '%s'"):format(tostring(name)), 3) end
+    if type(value) ~= "table" then error(("source '%s': table expected, got %s"):format(name, type(value)), 3) end
+  end
+end
+
+--- The text that a scrape of `/metrics` gets, as `text/plain; version=0.0.4`. A metric without samples is left out.
+---@param sources fogcloud.MetricsSources
+---@return string text  ends in a newline, empty when there is no sample
+function metrics.text(sources)
+  check(sources)
+  local lines = {}
+  for _, metric in ipairs(METRICS) do
+    local list = samples(metric, sources[metric[1]] or {}, LABELS[metric[1]])
+    if #list > 0 then
+      lines[#lines + 1] = ("# HELP %s %s"):format(metric[2], metric[4])
+      lines[#lines + 1] = ("# TYPE %s %s"):format(metric[2], metric[3])
+      for _, line in ipairs(list) do lines[#lines + 1] = line end
+    end
+  end
+  return #lines > 0 and table.concat(lines, "\n") .. "\n" or ""
+end
+
+return metrics

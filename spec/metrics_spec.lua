@@ -1,0 +1,176 @@
+-- SPDX-License-Identifier: MIT
+
+-- What a program's owner sees from outside: stats, their Prometheus text, and on_request.
+local fogcloud = require "fogcloud"
+local metrics = require "fogcloud.metrics"
+local support = require "spec.support.sandbox"
+
+-- The format's rules: https://prometheus.io/docs/instrumenting/exposition_formats/. What it holds, by series.
+local function parse(text)
+  local series, types, last = {}, {}, nil
+  assert.equal("\n", text:sub(-1))
+  for line in text:gmatch("([^\n]*)\n") do
+    local help = line:match("^# HELP ([%a_][%w_]*) %S")
+    if help then
+      assert.is_nil(types[help], help .. " comes twice")
+      last = help
+    else
+      local name, kind = line:match("^# TYPE ([%a_][%w_]*) (%l+)$")
+      if name then
+        assert.equal(last, name)
+        types[name] = kind
+      else
+        local metric, labels, value = line:match("^([%a_][%w_]*)(%b{}) ([%d.e+-]+)$")
+        assert(metric, "no sample: " .. line)
+        assert.equal(last, (metric:gsub("_sum$", ""):gsub("_count$", "")))
+        assert.is_nil(series[metric .. labels], line)
+        series[metric .. labels] = tonumber(value)
+      end
+    end
+  end
+  return series, types
+end
+
+describe("metrics.text", function()
+  it("escapes labels", function()
+    local text = metrics.text { sessions = { ['a"b\\c\nd'] = { accepted = 3 } } }
+    assert.matches('fogcloud_published_total{session="a\\"b\\\\c\\nd"} 3', text, 1, true)
+  end)
+
+  it("writes counts in full", function()
+    local text = metrics.text { sessions = { s = { accepted = 2 ^ 53, queued = 1e15 } } }
+    assert.matches(" 9007199254740992\n", text, 1, true)
+    assert.matches(" 1000000000000000\n", text, 1, true)
+  end)
+
+  it("is empty without sources", function() assert.equal("", metrics.text {}) end)
+
+  it("refuses what it does not know", function()
+    assert.has_error(function() metrics.text { cloud = {} } end, "unknown source 'cloud'")
+    assert.has_error(function() metrics.text { clouds = 1 } end, "source 'clouds': table expected, got number")
+    assert.has_error(function() metrics.text() end, "sources: table expected, got nil")
+  end)
+end)
+
+describe("a program that is watched", function()
+  local sandbox, seen, cloud
+
+  setup(function() sandbox = support.start() end)
+  teardown(function() sandbox:stop() end)
+  before_each(function()
+    sandbox:reset()
+    seen = {}
+    cloud = support.cloud(sandbox, { on_request = function(request) seen[#seen + 1] = request end })
+  end)
+
+  it("counts by endpoint and by kind", function()
+    assert(cloud:products())
+    sandbox:fail { endpoint = "products", status = 503, count = 1 }
+    assert(cloud:products())
+    assert.is_nil((cloud:create_client("no-such-app")))
+    local stats = cloud:stats()
+    assert.equal(4, stats.calls)
+    assert.equal(1, stats.repeats)
+    assert.equal(1, stats.failures)
+    assert.same({ api = 1 }, stats.kinds)
+    assert.equal(2, stats.endpoints.products.calls)
+    assert.equal(0, stats.endpoints.products.failures)
+    assert.is_true(stats.endpoints.products.seconds > 0)
+    assert.equal(1, stats.endpoints.create_client.failures)
+    assert.equal(0, stats.endpoints.grant.calls)
+    stats.endpoints.products.calls = 99
+    assert.equal(2, cloud:stats().endpoints.products.calls)
+  end)
+
+  it("hears of every request, with timings", function()
+    sandbox:fail { endpoint = "products", code = 10050 }
+    assert(cloud:products())
+    local calls = {}
+    for i, request in ipairs(seen) do calls[i] = ("%s %d %s %s"):format(request.endpoint, request.attempt, request.status, request.kind) end
+    assert.same({ "token 1 200 nil", "products 1 500 api", "products 2 200 nil" }, calls)
+    assert.equal(10050, seen[2].code)
+    assert.equal(seen[2].request_id, seen[3].request_id)
+    for _, request in ipairs(seen) do
+      local t = request.timings
+      assert.is_true(t.total > 0 and t.first_byte > 0 and t.first_byte <= t.total)
+      assert.is_true(t.resolve >= 0 and t.resolve <= t.first_byte and t.connect >= 0 and t.connect <= t.first_byte)
+      assert.equal(0, t.tls)
+    end
+    assert(cloud:create_client(sandbox.app_id)) -- always on a connection of its own
+    assert.is_true(seen[4].timings.connect > 0)
+  end)
+
+  it("hears of requests that got no reply", function()
+    assert(cloud:token())
+    sandbox:fail { endpoint = "products", delay = 5, count = 1 }
+    assert.is_nil((cloud:products { timeout = 0.2 }))
+    assert.equal("timeout", seen[2].kind)
+    assert.is_nil(seen[2].status)
+  end)
+
+  it("hears no secret", function()
+    support.client(sandbox, cloud, { "dev1" })
+    assert.is_nil((support.cloud(sandbox, { client_secret = "wrong-secret", on_request = function(r) seen[#seen + 1] = r end }):token()))
+    local secrets = { sandbox.account.client_secret, "wrong-secret", assert(cloud:token()) }
+    local function search(value)
+      if type(value) == "table" then
+        for name, field in pairs(value) do search(name); search(field) end
+      else
+        for _, secret in ipairs(secrets) do assert.is_nil(tostring(value):find(secret, 1, true)) end
+      end
+    end
+    assert.is_true(#seen >= 4)
+    search(seen)
+  end)
+
+  it("goes on when the hook throws", function()
+    local logged = {}
+    local broken = support.cloud(sandbox, {
+      on_request = function() error("in the hook") end,
+      log = function(level, message) if level == "error" then logged[#logged + 1] = message end end,
+    })
+    assert.equal(2, #assert(broken:products()))
+    assert.same({ "on_request failed", "on_request failed" }, logged)
+  end)
+
+  it("times TLS", function()
+    local secure, times = support.start { tls = true }, {}
+    local ok, err = support.cloud(secure, { on_request = function(r) times[#times + 1] = r.timings end }):products()
+    secure:stop()
+    assert(ok, tostring(err))
+    assert.is_true(times[1].tls > times[1].connect and times[1].tls <= times[1].first_byte)
+  end)
+
+  it("shows everything to Prometheus", function()
+    local credentials = support.client(sandbox, cloud, { "dev1" })
+    assert.is_nil((cloud:create_client("no-such-app")))
+    local session = assert(cloud:connect(credentials))
+    assert(session:device("dev1"):send("commands", { power = "on" }))
+    assert(session:flush(10))
+    local stats, session_stats = cloud:stats(), session:stats()
+    local series, types = parse(metrics.text { clouds = { main = stats }, sessions = { s1 = session_stats } })
+    session:close()
+
+    assert.equal(1, series['fogcloud_acknowledged_total{session="s1"}'])
+    assert.equal(1, series['fogcloud_failures_total{cloud="main",kind="api"}'])
+    assert.equal(2, series['fogcloud_call_seconds_count{cloud="main",endpoint="create_client"}'])
+    assert.equal("summary", types.fogcloud_call_seconds)
+    -- Nothing that is counted is left out.
+    local expected, got = 0, 0
+    for _ in pairs(session_stats) do expected = expected + 1 end
+    for key in pairs(series) do
+      if key:find('session="s1"', 1, true) then got = got + 1 end
+    end
+    assert.equal(expected, got)
+    for name, value in pairs(stats) do
+      if type(value) == "number" and name ~= "failures" then
+        local found = series[('fogcloud_%s_total{cloud="main"}'):format(name)] or series[('fogcloud_retry_%s{cloud="main"}'):format(name)]
+        assert.equal(value, found, name)
+      end
+    end
+  end)
+
+  it("refuses a hook that is none", function()
+    assert.has_error(function() fogcloud.new { on_request = "print" } end, "option 'on_request': function expected, got string")
+  end)
+end)
