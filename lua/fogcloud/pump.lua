@@ -31,11 +31,8 @@ end
 local function on_reply(self, id, status, head, body, ...)
   local call = self.waiting[id]
   if call == nil then return end
-<<<<<<< HEAD
   self.waiting[id] = nil -- here, for the caller may be gone: a host may end a coroutine that waits
-=======
   if call.timings then note_timings(call.timings, ...) end
->>>>>>> 42dd70d (cloud: figures by endpoint, Prometheus text, on_request)
   call.reply = setmetatable({ status = status, head = head, body = body }, Reply)
   call.waiter:signal()
 end
@@ -43,11 +40,8 @@ end
 local function on_failure(self, id, kind, text, sent, ...)
   local call = self.waiting[id]
   if call == nil then return end
-<<<<<<< HEAD
   self.waiting[id] = nil -- here, for the caller may be gone: a host may end a coroutine that waits
-=======
   if call.timings then note_timings(call.timings, ...) end
->>>>>>> 42dd70d (cloud: figures by endpoint, Prometheus text, on_request)
   call.err = errors.new(kind, text, { sent = sent })
   call.waiter:signal()
 end
@@ -81,17 +75,10 @@ end
 ---@return table? reply    status, headers, body
 ---@return fogcloud.Error? err  kinds: network, tls, timeout, protocol, overflow, cancelled; err.sent is false when no
 ---                             byte of the request can have reached the server
-<<<<<<< HEAD
-function Pump:request(name, opts, params, deadline)
-  local call = { waiter = self.host.waiter() } -- first: a host may raise where it cannot wait
-  local id, why = self.engine[name](self.engine, opts, params)
-  if id == nil then return nil, errors.new("overflow", why, { sent = false }) end
-=======
 function Pump:request(name, opts, params, deadline, timings)
+  local call = { waiter = self.host.waiter(), timings = timings } -- first: a host may raise where it cannot wait
   local id, why = self.engine[name](self.engine, opts, params)
   if id == nil then return nil, errors.new("overflow", why, { sent = false }) end
-  local call = { waiter = self.host.waiter(), timings = timings }
->>>>>>> 42dd70d (cloud: figures by endpoint, Prometheus text, on_request)
   self.waiting[id] = call
   local woken = call.waiter:wait(deadline and deadline + GRACE)
   self.waiting[id] = nil
