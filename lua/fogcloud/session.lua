@@ -38,7 +38,7 @@ function Session.connect(credentials, opts, level)
   local host, pump = runtime.host(), runtime.pump()
   local self = setmetatable({
     host = host, pump = pump, opts = opts, credentials = credentials,
-    devices = {}, ready = host.waiter(),
+    devices = {}, ready = host.waiter(), finishers = {},
   }, Session)
   local publications, err = Publications.new(self)
   if publications == nil then return nil, err end
@@ -115,6 +115,7 @@ function Session:note_closed()
   self.handlers:close()
   self.ready:signal()
   self.publications:close()
+  for _, waiter in ipairs(self.finishers) do waiter:signal() end
 end
 
 -- What the core tells ---------------------------------------------------------------------------------------------
@@ -255,7 +256,7 @@ function Session:finish(timeout)
   end
   while not self.gone do
     local waiter = self.host.waiter()
-    self.flushers[#self.flushers + 1] = waiter
+    self.finishers[#self.finishers + 1] = waiter
     if not waiter:wait(deadline + 1) then break end
   end
   return ok, err

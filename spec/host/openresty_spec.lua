@@ -13,6 +13,10 @@ function M.cloud(more)
   return assert(require("fogcloud").new(options))
 end
 M.app_id = %q
+function M.shared()
+  M.one = M.one or M.cloud { store = "shdict:fogcloud" }
+  return M.one
+end
 return M
 ]]
 
@@ -75,5 +79,100 @@ describe("fogcloud in nginx", function()
     end
     assert.equal("2 openresty\n", (nginx:get("/spawn")))
     assert_clean()
+  end)
+
+  it("makes one token request for eight workers and two hundred requests, cold", function()
+    start { workers = 8, http = "lua_shared_dict fogcloud 1m;", server = [[
+      location /call { content_by_lua_block {
+        local products, err = require("account").shared():products()
+        ngx.say(ngx.worker.id(), " ", products and #products or tostring(err))
+      } }
+    ]] }
+    sandbox:fail { endpoint = "token", delay = 0.2, count = 0 }
+    local workers, served = {}, 0
+    for _, line in ipairs(nginx:get_many("/call", 200)) do
+      local worker, products = line:match("^(%d) (.*)")
+      assert.equal("2", products)
+      if not workers[worker] then served = served + 1 end
+      workers[worker] = true
+    end
+    assert.is_true(served > 4, "only " .. served .. " workers were asked")
+    assert.equal(200, sandbox:count { endpoint = "products" })
+    assert.equal(1, sandbox:count { endpoint = "token" })
+    assert_clean()
+  end)
+
+  it("may be loaded in init_by_lua, where a call says clearly that it is too early", function()
+    start { http = [[
+      init_by_lua_block {
+        fogcloud, seen = require "fogcloud", {}
+        local ok, err = pcall(fogcloud.new, {})
+        seen.too_early = err
+      }
+      init_worker_by_lua_block {
+        local cloud = require("account").cloud() -- nothing to wait for
+        local ok, err, more = pcall(cloud.products, cloud)
+        seen.no_wait = tostring(err) .. tostring(more)
+        fogcloud.spawn(function() seen.from_worker = #assert(cloud:products()) end)
+      }
+    ]], server = [[
+      location /errors { content_by_lua_block { ngx.say(seen.too_early, "\n", tostring(seen.no_wait)) } }
+      location /spawned { content_by_lua_block { ngx.say(seen.from_worker) } }
+      location /run { content_by_lua_block { ngx.say(select(2, pcall(fogcloud.run))) } }
+      location /log {
+        content_by_lua_block { ngx.say "ok" }
+        log_by_lua_block { local cloud = require("account").cloud(); seen.log_error = select(2, pcall(cloud.token, cloud)) }
+      }
+      location /logged { content_by_lua_block { ngx.say(seen.log_error) } }
+    ]] }
+    local errors = nginx:get("/errors")
+    assert.matches("begin in init_worker_by_lua*", errors, 1, true)
+    assert.matches("nginx cannot wait in init_worker_by_lua*", errors, 1, true)
+    nginx:wait_for("the call of init_worker", function() return nginx:get("/spawned") == "2\n" end)
+    assert.matches("'openresty' has a loop of its own", (nginx:get("/run")))
+    assert.equal("ok\n", (nginx:get("/log")))
+    assert.matches("nginx cannot wait in log_by_lua*", (nginx:get("/logged")), 1, true)
+    assert_clean()
+  end)
+
+  it("leaves nothing behind without the code cache", function()
+    start { http = "lua_code_cache off;", server = [[
+      location /call { content_by_lua_block { ngx.say(#assert(require("account").cloud():products())) } }
+      location /session { content_by_lua_block {
+        local cloud = require("account").cloud()
+        local account = require "account"
+        local session = assert(cloud:open { app_id = account.app_id, devices = { "dev1" } })
+        session:subscribe("d2c/dev1/status", 1, function() end)
+        session:publish("c2d/dev1/commands", "x", { qos = 1 })
+        local ok, err = session:finish(5)
+        ngx.say(ok and "done" or tostring(err))
+      } }
+      location /left { content_by_lua_block {
+        collectgarbage()
+        local function count(command)
+          local pipe = io.popen(command)
+          local n = tonumber(pipe:read("*l"))
+          pipe:close()
+          return n
+        end
+        local pid = ngx.worker.pid()
+        ngx.say(count("ls /proc/" .. pid .. "/fd | wc -l"), " ", count("ls /proc/" .. pid .. "/task | wc -l"), " ",
+          (io.open("/proc/self/status"):read("*a"):match("VmRSS:%s*(%d+)")))
+      } }
+    ]] }
+    local function left()
+      local fds, threads, kb = nginx:get("/left"):match("(%d+) (%d+) (%d+)")
+      return tonumber(fds), tonumber(threads), tonumber(kb)
+    end
+    for _, path in ipairs { "/call", "/session" } do
+      for _ = 1, 5 do assert.matches("^[2d]", (nginx:get(path)), nginx:log()) end
+      local fds, threads, kb = left()
+      for _ = 1, 100 do assert.matches("^[2d]", (nginx:get(path))) end
+      local more_fds, more_threads, more_kb = left()
+      print(path, fds, threads, kb, more_fds, more_threads, more_kb)
+      assert.is_true(more_fds <= fds + 2, ("%s: %d descriptors, then %d"):format(path, fds, more_fds))
+      assert.is_true(more_threads <= threads + 2, ("%s: %d threads, then %d"):format(path, threads, more_threads))
+    end
+    assert_clean("lua_code_cache is off")
   end)
 end)

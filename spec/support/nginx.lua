@@ -167,7 +167,7 @@ function Nginx:wait_gone(pids, seconds)
   end, seconds)
 end
 
-function Nginx:kill_worker(pid) process.kill(pid, KILL) end
+function Nginx.kill_worker(_, pid) process.kill(pid, KILL) end
 
 function Nginx:log() return read(self.folder .. "/error.log") end
 
