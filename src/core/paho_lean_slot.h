@@ -6,6 +6,7 @@
 #define FOG_PAHO_LEAN_SLOT_H
 
 #include "paho_lean.h"
+#include "paho_lean_guard.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,6 +26,7 @@ struct fog_lean {
   unsigned char *in;
   size_t in_size, next;
   bool full; /* the last read filled the buffer */
+  struct fog_guard *guard; /* made with the first write; reads and writes are made under Paho's mutex */
   pthread_mutex_t lock; /* all that follows */
   int fd;
   SSL *_Atomic ssl; /* written under the lock; read without it to tell whether a remembered slot is still right */
@@ -35,6 +37,12 @@ struct fog_lean {
 
 /* The read buffer; the reader only. in_ready makes room, more than before where the last read filled it; false
  * without memory. */
+/* What the guard says to bytes that came: how many may be handed over. Where that is not all, the next read fails. */
+size_t fog_lean_admit(struct fog_lean *s, const unsigned char *bytes, size_t n);
+
+/* Tells the guard of bytes that were taken over for sending. */
+void fog_lean_note_sent(struct fog_lean *s, const void *bytes, size_t n);
+
 size_t fog_lean_take(struct fog_lean *s, void *buf, size_t len);
 bool fog_lean_in_ready(struct fog_lean *s);
 void fog_lean_in_filled(struct fog_lean *s, size_t n);

@@ -55,8 +55,10 @@ struct fog_lean *fog_lean_get(int fd) {
 static void reset(struct fog_lean *s) {
   free(s->in);
   free(s->out);
+  fog_guard_free(s->guard);
   s->in = NULL;
   s->out = NULL;
+  s->guard = NULL;
   s->in_size = s->next = s->out_size = s->out_from = s->out_to = 0;
   s->full = s->want_read = false;
   s->ssl = NULL;
@@ -93,6 +95,19 @@ int fog_lean_close(struct fog_lean *s, int fd) {
   reset(s);
   (void)pthread_mutex_unlock(&s->lock);
   return __real_close(fd);
+}
+
+/* --- the guard --- */
+
+size_t fog_lean_admit(struct fog_lean *s, const unsigned char *bytes, size_t n) {
+  size_t good = s->guard == NULL ? n : fog_guard_received(s->guard, bytes, n);
+  if (good < n) atomic_store(&s->error, EPROTO);
+  return good;
+}
+
+void fog_lean_note_sent(struct fog_lean *s, const void *bytes, size_t n) {
+  if (s->guard == NULL) s->guard = fog_guard_new();
+  if (s->guard == NULL || !fog_guard_sent(s->guard, bytes, n)) atomic_store(&s->error, ENOMEM);
 }
 
 /* --- reading --- */
@@ -138,11 +153,18 @@ ssize_t fog_lean_recv(struct fog_lean *s, int fd, void *buf, size_t len) {
     errno = error;
     return -1;
   }
-  if (len >= READ_DIRECT || !fog_lean_in_ready(s)) return __real_recv(fd, buf, len, 0);
-  ssize_t n = __real_recv(fd, s->in, s->in_size, 0);
+  bool direct = len >= READ_DIRECT || !fog_lean_in_ready(s);
+  unsigned char *to = direct ? buf : s->in;
+  ssize_t n = __real_recv(fd, to, direct ? len : s->in_size, 0);
   if (n <= 0) return n;
+  size_t good = fog_lean_admit(s, to, (size_t)n);
+  if (good == 0) {
+    errno = EPROTO;
+    return -1;
+  }
+  if (direct) return (ssize_t)good;
   atomic_store_explicit(&s->established, true, memory_order_relaxed);
-  fog_lean_in_filled(s, (size_t)n);
+  fog_lean_in_filled(s, good);
   return (ssize_t)fog_lean_take(s, buf, len);
 }
 
@@ -252,10 +274,20 @@ static ssize_t write_locked(struct fog_lean *s, const struct iovec *iov, int cou
   return (ssize_t)total;
 }
 
+/* The n bytes of iov that were taken over. */
+static void note_sent(struct fog_lean *s, const struct iovec *iov, int count, size_t n) {
+  for (int i = 0; i < count && n > 0; i++) {
+    size_t part = iov[i].iov_len < n ? iov[i].iov_len : n;
+    fog_lean_note_sent(s, iov[i].iov_base, part);
+    n -= part;
+  }
+}
+
 ssize_t fog_lean_writev(struct fog_lean *s, const struct iovec *iov, int count, bool *deferred) {
   *deferred = false;
   (void)pthread_mutex_lock(&s->lock);
   ssize_t n = write_locked(s, iov, count, deferred);
+  if (n > 0) note_sent(s, iov, count, (size_t)n);
   (void)pthread_mutex_unlock(&s->lock);
   return n;
 }

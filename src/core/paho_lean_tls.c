@@ -51,6 +51,9 @@ static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
   atomic_store(&s->more, *error != SSL_ERROR_WANT_READ);
   if (got == 0) return n;
   if (n <= 0) __real_ERR_clear_error(); /* behind the data: `more` makes the reader come back for it */
+  got = fog_lean_admit(s, s->in, got);
+  *error = got > 0 ? *error : SSL_ERROR_SYSCALL;
+  if (got == 0) return -1;
   atomic_store_explicit(&s->established, true, memory_order_relaxed);
   fog_lean_in_filled(s, got);
   return (int)got;
@@ -86,6 +89,7 @@ int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, i
     *error = SSL_ERROR_WANT_WRITE;
   } else {
     fog_lean_append(s, buf, (size_t)len);
+    fog_lean_note_sent(s, buf, (size_t)len);
     if (s->out_to - s->out_from >= WRITE_FLUSH) fog_lean_flush_locked(s);
     *deferred = s->out_to > 0;
   }
