@@ -51,7 +51,7 @@ HEADERS     := $(wildcard src/*/*.h)
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
 
-.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz install clean
+.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile install clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
@@ -115,6 +115,12 @@ bench: deps
 fuzz: deps
 	@$(MAKE) --no-print-directory -s build LUA=lua5.4
 	@SECONDS_EACH=$(or $(SECONDS_EACH),60) scripts/fuzz.sh $(TARGETS)
+
+# The client against hostile servers, a minute each under ASan; SECONDS=600 for longer, FOG_FAULT_SEED=n for another run.
+hostile: deps
+	@$(MAKE) --no-print-directory -s build LUA=lua5.4 SANITIZE=address,undefined
+	@export lua=lua5.4 SANITIZE=address,undefined FOG_FAULT_SECONDS=$(or $(SECONDS),60); . scripts/env.sh; . scripts/sanitize.sh; \
+	  $$FOG_LUA /usr/bin/busted spec/fault
 
 # Instructions per message and per call, by Callgrind, against those of bench/instructions.json.
 bench-compare: deps

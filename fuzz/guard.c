@@ -69,8 +69,7 @@ static void check_packets(const uint8_t *p, size_t n, bool v5, uint8_t ids) {
     if (type == 3) must((p[0] & 6) != 6 && id > 0 && id + 2 <= left);
     if (type == 4) must(kind_of(ids, id) == 0);
     if (type == 5) must(kind_of(ids, id) == 1);
-    if (type == 7) must(!v5 || kind_of(ids, id) == 1); /* nothing sends PUBREL here: only after a refused PUBREC */
-    if (type == 7) must(v5);
+    if (type == 7) must(v5 && kind_of(ids, id) == 1); /* nothing sends PUBREL here: only after a refused PUBREC */
     if (type == 9) must(kind_of(ids, id) == 2 && left >= 3);
     must(type != 11);
     p = body + left;

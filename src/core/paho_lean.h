@@ -5,7 +5,7 @@
  *   PAHO_WRAPS: StackTrace_entry StackTrace_exit Log mymalloc myrealloc myfree socket connect recv poll writev
  *   PAHO_WRAPS: shutdown close usleep getaddrinfo pthread_setname_np pthread_cond_signal pthread_cond_timedwait
  *   PAHO_WRAPS: SSL_set_fd SSL_connect SSL_read SSL_write SSL_pending SSL_get_error SSL_shutdown SSL_free
- *   PAHO_WRAPS: ERR_clear_error
+ *   PAHO_WRAPS: ERR_clear_error MQTTAsync_NULLPublishCommands
  *
  * Each is linked with -Wl,--wrap=NAME, all together or none. A wrap changes nothing for a descriptor or a thread
  * that is not Paho's: a socket is Paho's when it was made by socket(AF_INET or AF_INET6, SOCK_STREAM, 0), without

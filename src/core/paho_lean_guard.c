@@ -9,7 +9,8 @@
  *   - the length against what must be in the packet, properties one by one;
  *   - CONNACK first, and once;
  *   - an acknowledgement against what its packet id was last used for on this connection. One that comes twice is let
- *     through, for Paho ignores it; one for an id that was never used is not.
+ *     through, for Paho ignores it; one for an id that was never used is not;
+ *   - a QoS 2 message against those whose PUBREL has not come: Paho leaks the one that it replaces.
  *
  * Paho acts on whole packets only, so it is enough to withhold the last byte. No packet is held back or changed: the
  * bytes of a packet that is cut by the end of a read are handed over at once and copied for the decision. The decision
@@ -45,6 +46,7 @@ struct fog_guard {
   int version;
   struct stream sent, received;
   uint8_t ids[IDS];
+  uint8_t unreleased[IDS / 8]; /* ids of received QoS 2 messages whose PUBREL has not come */
 };
 
 /* The bytes of a packet behind its fixed header: those that are there, and how many there will be. */
@@ -153,7 +155,8 @@ static enum verdict look_connack(struct fog_guard *g, const struct body *b) {
   enum verdict v = need(b, 2);
   if (v != GOOD) return v;
   if (b->at[0] > 1) return BAD;
-  if (g->version == VERSION_5 && b->total > 2) v = check_properties(b, 2, &end);
+  /* A broker that knows no MQTT 5 leaves the properties out; Paho then frees some that it never read. */
+  if (g->version == VERSION_5) v = check_properties(b, 2, &end);
   if (v == GOOD && end != b->total) return BAD;
   if (v == GOOD) g->greeted = true;
   return v;
@@ -168,8 +171,11 @@ static enum verdict look_publish(struct fog_guard *g, unsigned first, const stru
   if (topic == 0) return BAD; /* aliases are the broker's to use only where we allowed some: never */
   v = need(b, end);
   if (v != GOOD) return v;
-  if (qos > 0 && read_short(b->at + end - 2) == 0) return BAD;
-  return g->version == VERSION_5 ? check_properties(b, end, &end) : GOOD;
+  size_t id = qos > 0 ? read_short(b->at + end - 2) : 1;
+  if (id == 0 || (qos == 2 && (g->unreleased[id / 8] & 1u << id % 8) != 0)) return BAD;
+  if (g->version == VERSION_5) v = check_properties(b, end, &end);
+  if (v == GOOD && qos == 2) g->unreleased[id / 8] |= (uint8_t)(1u << id % 8);
+  return v;
 }
 
 /* Whether this answer may come for an id in this state, and the state after it. */
@@ -201,7 +207,8 @@ static enum verdict look_ack(struct fog_guard *g, unsigned type, const struct bo
   if (reason && b->total > 3) v = check_properties(b, 3, &end);
   if (v == GOOD && end != b->total) return BAD;
   size_t id = read_short(b->at);
-  if (v != GOOD || type == PUBREL) return id == 0 ? BAD : v;
+  if (v == GOOD && type == PUBREL) g->unreleased[id / 8] &= (uint8_t) ~(1u << id % 8);
+  if (v != GOOD || type == PUBREL) return v;
   return advance(&g->ids[id], type, reason && b->at[2] >= REFUSED) ? GOOD : BAD;
 }
 
