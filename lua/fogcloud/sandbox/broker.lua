@@ -15,9 +15,7 @@ user %s
 allow_anonymous false
 max_queued_messages 100000
 max_inflight_messages 20
-log_type error
-log_type warning
-log_type notice
+%s
 log_dest stderr
 plugin %s
 plugin_opt_store %s
@@ -61,7 +59,7 @@ local function find_plugin()
 end
 
 --- For a folder that holds the store. Certificates are made at once.
----@param options table  folder, store (path), address, mqtt_port, tls_port (0: free ones), cert_days
+---@param options table  folder, store (path), address, log (a log_type), mqtt_port, tls_port (0: free ones), cert_days
 function Broker.new(options)
   local self = setmetatable({ options = options, ports = {} }, Broker)
   local ca, cert, key = core.certs(options.cert_days or 3650, options.cert_host)
@@ -77,8 +75,9 @@ local function write_config(self)
   local plugin = find_plugin()
   if plugin == nil then return nil, "the mosquitto plugin fogcloud/sandbox/plugin.so is not on package.cpath" end
   local user = core.is_root() and "root" or (os.getenv("USER") or "nobody")
-  write(o.folder .. "/mosquitto.conf", CONFIG:format(user, plugin, o.store, self.ports.plain, o.address, self.ports.tls,
-    o.address, o.folder, o.folder, o.folder))
+  local log = "log_type " .. (o.log or "error\nlog_type warning\nlog_type notice")
+  write(o.folder .. "/mosquitto.conf", CONFIG:format(user, log, plugin, o.store, self.ports.plain, o.address,
+    self.ports.tls, o.address, o.folder, o.folder, o.folder))
   return true
 end
 

@@ -53,7 +53,7 @@ local function start_broker(self, options)
     folder = self.folder, store = self.folder .. "/store.db", address = options.mqtt_faults and "127.0.0.1" or address,
     mqtt_port = not options.mqtt_faults and options.mqtt_port or 0,
     tls_port = not options.mqtt_faults and options.tls_port or 0,
-    cert_days = options.cert_days, cert_host = options.cert_host,
+    cert_days = options.cert_days, cert_host = options.cert_host, log = options.broker_log,
   }
   local ok, why = self.broker:start()
   self.ports = self.broker.ports

@@ -67,7 +67,7 @@ local OPTIONS = {
   seed = "table", faults = "table", data = "string", token_life = "number", rng_seed = "number", tls = "boolean",
   lua = "string", cert_days = "number", cert_host = "string", port = "number", mqtt_port = "number",
   tls_port = "number",
-  mqtt_faults = "boolean",
+  mqtt_faults = "boolean", broker_log = "string",
 }
 
 local function check_options(options)
@@ -102,7 +102,9 @@ local function write_seed(seed)
   return path
 end
 
-local VALUED = { "data", "token_life", "rng_seed", "cert_days", "cert_host", "port", "mqtt_port", "tls_port" }
+local VALUED = {
+  "data", "token_life", "rng_seed", "cert_days", "cert_host", "port", "mqtt_port", "tls_port", "broker_log",
+}
 
 local function arguments(options, seed_file)
   local args = { "--until-eof", "--json" }
@@ -135,7 +137,7 @@ end
 --- Starts a sandbox as a child of this process, on free ports; it ends with this process at the latest. Blocks until
 --- it is ready (well under a second). Raises when it cannot start.
 ---@param options table?  seed, faults (a list), data (folder), token_life, rng_seed, tls, lua (interpreter), cert_days,
----  mqtt_faults (a relay in front of the broker, for fail_mqtt and kick)
+---  mqtt_faults (a relay in front of the broker, for fail_mqtt and kick), broker_log (what mosquitto logs: "all")
 ---@return fogcloud.Sandbox
 function Sandbox.start(options)
   options = options or {}
