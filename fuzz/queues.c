@@ -185,7 +185,8 @@ static struct fog_message *land_one(struct flight *f, uint8_t which) {
 
 static void add_message(struct fog_outbox *o, uint8_t op) {
   static const char payload[64];
-  struct fog_message *m = fog_message_new("topic", 5, payload, op & 63);
+  struct fog_message *m = fog_message_new((struct fog_bytes){"topic", 5}, (struct fog_bytes){payload, op & 63},
+                                          (struct fog_bytes){payload, op >> 6});
   uint64_t id, last = o->last_id;
   must(m != NULL && strcmp(m->event.text, "topic") == 0 && m->event.extra_len == (op & 63));
   m->qos = (op >> 6) % 3;

@@ -137,7 +137,8 @@ struct outbox_run {
 static void *add_all(void *arg) {
   struct outbox_run *run = arg;
   for (int i = 0; i < EACH;) {
-    struct fog_message *m = fog_message_new("t", 1, "payload", 7);
+    struct fog_message *m =
+        fog_message_new((struct fog_bytes){"t", 1}, (struct fog_bytes){"payload", 7}, (struct fog_bytes){NULL, 0});
     uint64_t id;
     if (m == NULL) abort();
     m->qos = (uint8_t)(i % 3);
