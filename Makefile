@@ -23,19 +23,26 @@ CFLAGS  ?= -O2 -g
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) $(SANFLAG)
 LDFLAGS_MODULE := -shared -pthread -Wl,-z,relro,-z,now,--exclude-libs,ALL $(SANFLAG)
 
+# Libraries that are not below /usr: CURL_DIR, PAHO_DIR, OPENSSL_DIR, and for the sandbox MICROHTTPD_DIR, SQLITE_DIR, MOSQUITTO_DIR name where.
+# Each is looked through as Debian (lib/<triplet>), Fedora (lib64) and Homebrew (opt/<name>/lib) lay things out, and found again when it is loaded.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
-PAHO_DIR  ?= /usr
-CURL_DIR  ?= /usr
-PAHO_A    := $(firstword $(wildcard $(PAHO_DIR)/lib/$(MULTIARCH)/libpaho-mqtt3as.a $(PAHO_DIR)/lib64/libpaho-mqtt3as.a $(PAHO_DIR)/lib/libpaho-mqtt3as.a))
+dir_of    = $(or $($(1)_DIR),/usr)
+find_lib  = $(firstword $(wildcard $(foreach d,$(if $(MULTIARCH),lib/$(MULTIARCH)) lib64 lib,$(call dir_of,$(1))/$(d)/lib$(2))))
+lib_dir   = $(patsubst %/,%,$(dir $(firstword $(wildcard $(foreach d,$(if $(MULTIARCH),lib/$(MULTIARCH)) lib64 lib,$(call dir_of,$(1))/$(d)/lib$(2).*)))))
+lib_flags = $(if $(lib_dir),-L$(lib_dir) -Wl$(comma)-rpath$(comma)$(lib_dir))
+elsewhere = $(if $(filter-out /usr,$(call dir_of,$(1))),$(addprefix -I,$(wildcard $(call dir_of,$(1))/include/$(MULTIARCH) $(call dir_of,$(1))/include)) $(lib_flags))
+PAHO_A    := $(call find_lib,PAHO,paho-mqtt3as.a)
 # PAHO_LEAN=0 leaves Paho as packaged; 1: what src/core/paho_lean*.c replaces in the static archive, and why each is correct, the essays there say.
 PAHO_LEAN  ?= 1
 LEAN       := $(and $(filter 1,$(PAHO_LEAN)),$(PAHO_A))
 PAHO_WRAPS := $(if $(LEAN),$(shell sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.h))
 PAHO_LIBS  := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)),-lpaho-mqtt3as) -lssl -lcrypto
-INCLUDES  := $(if $(filter-out /usr,$(PAHO_DIR)),-I$(PAHO_DIR)/include -L$(PAHO_DIR)/lib) $(if $(filter-out /usr,$(CURL_DIR)),-I$(CURL_DIR)/include -L$(CURL_DIR)/lib)
+INCLUDES  := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,PAHO,paho-mqtt3as) $(call elsewhere,OPENSSL,ssl))
+SANDBOX_INCLUDES := $(strip $(call elsewhere,MICROHTTPD,microhttpd) $(call elsewhere,SQLITE,sqlite3) $(call elsewhere,OPENSSL,ssl) $(call elsewhere,MOSQUITTO,mosquitto))
 CORE_DEFS := $(if $(LEAN),-DFOG_PAHO_LEAN)
 
-lua_include = $(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1))
+# Debian's, Fedora's and Homebrew's folders; LUA_INCDIR names another.
+lua_include = $(or $(LUA_INCDIR),$(patsubst %/,%,$(dir $(firstword $(wildcard $(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1) /usr/include/$(1:lua%=lua-%) /usr/include)/lua.h)))))
 
 # Sources -------------------------------------------------------------------------------------------------------------
 
@@ -67,11 +74,11 @@ $(BUILD)/$(1)/fogcloud/core.so: $(CORE_OBJ) $(BINDING_SRC) $(HEADERS)
 
 $(BUILD)/$(1)/fogcloud/sandbox/core.so: $(SANDBOX_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
-	$(CC) $(ALL_CFLAGS) -I$(call lua_include,$(1)) $(SANDBOX_SRC) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete -lmicrohttpd -lsqlite3 -lssl -lcrypto
+	$(CC) $(ALL_CFLAGS) $(SANDBOX_INCLUDES) -I$(call lua_include,$(1)) $(SANDBOX_SRC) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete -lmicrohttpd -lsqlite3 -lssl -lcrypto
 
 $(BUILD)/$(1)/fogcloud/sandbox/plugin.so: $(PLUGIN_SRC) $(SHARED_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
-	$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) $(PLUGIN_SRC) $(SHARED_SRC) -o $$@ $(filter-out -fsanitize=%,$(LDFLAGS_MODULE)) -lsqlite3 -lcrypto
+	$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) $(SANDBOX_INCLUDES) $(PLUGIN_SRC) $(SHARED_SRC) -o $$@ $(filter-out -fsanitize=%,$(LDFLAGS_MODULE)) -lsqlite3 -lcrypto
 
 build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
 .PHONY: build-$(1)
@@ -138,6 +145,7 @@ install: build
 	for f in $$(cd lua && find fogcloud -name '*.lua'); do install -D -m 644 lua/$$f $(LUA_DEST)/$$f || exit 1; done
 	for f in $$(cd $(BUILD)/$(LUA) && find fogcloud -name '*.so'); do install -D -m 755 $(BUILD)/$(LUA)/$$f $(C_DEST)/$$f || exit 1; done
 	install -D -m 755 bin/fogcloud $(DESTDIR)$(PREFIX)/bin/fogcloud
+	for f in $(notdir $(wildcard docs/*.1)); do install -D -m 644 docs/$$f $(DESTDIR)$(PREFIX)/share/man/man1/$$f || exit 1; done
 
 # What LuaRocks calls, with LUA_INCDIR when it builds, LUADIR, LIBDIR and BINDIR when it installs.
 ROCK := $(BUILD)/rock
@@ -155,8 +163,8 @@ rock-install:
 
 rock-sandbox:
 	@mkdir -p $(ROCK)/sandbox
-	$(CC) $(ALL_CFLAGS) -I$(LUA_INCDIR) $(SANDBOX_SRC) -o $(ROCK)/sandbox/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete -lmicrohttpd -lsqlite3 -lssl -lcrypto
-	$(CC) $(ALL_CFLAGS) $(PLUGIN_SRC) $(SHARED_SRC) -o $(ROCK)/sandbox/plugin.so $(LDFLAGS_MODULE) -lsqlite3 -lcrypto
+	$(CC) $(ALL_CFLAGS) $(SANDBOX_INCLUDES) -I$(LUA_INCDIR) $(SANDBOX_SRC) -o $(ROCK)/sandbox/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete -lmicrohttpd -lsqlite3 -lssl -lcrypto
+	$(CC) $(ALL_CFLAGS) $(SANDBOX_INCLUDES) $(PLUGIN_SRC) $(SHARED_SRC) -o $(ROCK)/sandbox/plugin.so $(LDFLAGS_MODULE) -lsqlite3 -lcrypto
 
 rock-sandbox-install:
 	for f in $(ROCK_SANDBOX_LUA); do install -D -m 644 lua/$$f $(LUADIR)/$$f || exit 1; done

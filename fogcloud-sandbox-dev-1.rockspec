@@ -17,6 +17,9 @@ build = {
   type = "make",
   build_target = "rock-sandbox",
   install_target = "rock-sandbox-install",
-  build_variables = { CFLAGS = "$(CFLAGS)", LUA_INCDIR = "$(LUA_INCDIR)" },
+  build_variables = {
+    CFLAGS = "$(CFLAGS)", LUA_INCDIR = "$(LUA_INCDIR)", MICROHTTPD_DIR = "$(MICROHTTPD_DIR)", SQLITE_DIR = "$(SQLITE_DIR)",
+    OPENSSL_DIR = "$(OPENSSL_DIR)",
+  },
   install_variables = { LUADIR = "$(LUADIR)", LIBDIR = "$(LIBDIR)" },
 }

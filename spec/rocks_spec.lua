@@ -1,13 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- Both rocks: linted, built by LuaRocks into an empty tree for each Lua, and required from there.
-
-local function run(command)
-  local pipe = assert(io.popen(("(%s\n) 2>&1; s=$?; echo; echo $s"):format(command), "r"))
-  local text, status = pipe:read("*a"):match("^(.*)\n(%d+)\n$")
-  pipe:close()
-  return tonumber(status), text
-end
+-- Ways to install: both rocks, packed and put into an empty tree for each Lua, `make install`, and libraries in the
+-- places of other systems. From each of them the quickstart runs.
+local support = require "spec.support.sandbox"
 
 local LUAS = {
   { name = "lua5.4", version = "5.4", include = "/usr/include/lua5.4" },
@@ -16,37 +11,128 @@ local LUAS = {
   { name = "luajit", version = "5.1", include = "/usr/include/luajit-2.1" },
 }
 
-describe("the rocks", function()
-  local folder
+-- What Debian installs where LuaRocks does not look for it; so dependencies are resolved, and nothing is downloaded.
+local CONFIG = [[
+rocks_provided = { ["lua-cjson"] = "2.1.0-1", luasocket = "3.1.0-1", luasec = "1.2.0-1", argparse = "0.7.1-1" }
+rocks_servers = {}
+]]
+
+local function succeed(command, ...)
+  local text, status = support.shell(command:format(...))
+  assert.equal(0, status, command:format(...) .. "\n" .. text)
+  return text
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
+-- Runs the quickstart against a sandbox, both from the tree and nothing else of ours.
+local function quickstart(tree, lua)
+  return succeed([[cd / && export LUA_PATH='%s/share/lua/%s/?.lua;%s/share/lua/%s/?/init.lua;;' LUA_CPATH='%s/lib/lua/%s/?.so;;'
+    unset LUA_PATH_5_4 LUA_CPATH_5_4 FOGCLOUD_BUILD
+    run=$(mktemp -d) && mkfifo $run/stdin && { %s %s/bin/fogcloud.lua sandbox --until-eof <$run/stdin >$run/out & } && exec 3>$run/stdin
+    i=0; until grep -q APP_ID $run/out || [ $i = 200 ]; do sleep 0.05; i=$((i + 1)); done
+    . $run/out && %s %s; status=$?; exec 3>&-; wait; rm -rf $run; exit $status]],
+    tree, lua.version, tree, lua.version, tree, lua.version, lua.name, tree, lua.name, tree .. "/quickstart.lua")
+end
+
+describe("fogcloud is installed", function()
+  local folder, here
 
   setup(function()
-    local _, text = run("mktemp -d")
-    folder = text:match("%S+")
+    folder, here = succeed("mktemp -d"):match("%S+"), succeed("pwd"):match("%S+")
     -- A copy, so that two builds of one tree do not meet.
-    assert.equal(0, (run(("git ls-files -co --exclude-standard | tar -cf - -T - 2>/dev/null | tar -xf - -C %s"):format(folder))))
+    succeed("mkdir %s/src && git ls-files -co --exclude-standard | tar -cf - -T - 2>/dev/null | tar -xf - -C %s/src", folder, folder)
+    write(folder .. "/config.lua", CONFIG)
   end)
-  teardown(function() run("rm -rf " .. folder) end)
+  teardown(function() support.shell("rm -rf " .. folder) end)
 
-  it("pass luarocks lint", function()
+  -- The scripts that start a program may be wrapped by LuaRocks for its own Lua; the program itself is what we run.
+  local function place_programs(tree)
+    succeed("cp %s/bin/fogcloud %s/bin/fogcloud.lua && cp %s/examples/quickstart.lua %s/quickstart.lua", here, tree, here, tree)
+  end
+
+  it("by rockspecs that pass luarocks lint and differ in their version only", function()
     for _, rock in ipairs { "fogcloud", "fogcloud-sandbox" } do
-      local status, text = run(("luarocks lint %s-dev-1.rockspec"):format(rock))
-      assert.equal(0, status, text)
+      local texts = {}
+      for i, version in ipairs { "dev-1", "0.1.0-1" } do
+        local path = ("%s-%s.rockspec"):format(rock, version)
+        succeed("luarocks lint %s", path)
+        local file = assert(io.open(path))
+        texts[i] = file:read("*a"):gsub('version = "[^"]+"', ""):gsub(', tag = "[^"]+"', ""):gsub('"fogcloud[ =.%d]*"', "")
+        file:close()
+      end
+      assert.equal(texts[1], texts[2])
     end
   end)
 
   for _, lua in ipairs(LUAS) do
-    it("are made and required with " .. lua.name, function()
-      local tree = folder .. "/tree-" .. lua.name
+    it("as packed rocks in an empty tree, for " .. lua.name, function()
+      local build, tree = ("%s/build-%s"):format(folder, lua.name), ("%s/tree-%s"):format(folder, lua.name)
+      local luarocks = ("cd %s/src && LUAROCKS_CONFIG=%s/config.lua luarocks --lua-version %s"):format(folder, folder, lua.version)
       for _, rock in ipairs { "fogcloud", "fogcloud-sandbox" } do
-        local status, text = run(("cd %s && luarocks --lua-version %s --tree %s make --deps-mode=none %s-dev-1.rockspec LUA_INCDIR=%s")
-          :format(folder, lua.version, tree, rock, lua.include))
-        assert.equal(0, status, text)
+        succeed("%s --tree %s make %s-0.1.0-1.rockspec LUA_INCDIR=%s", luarocks, build, rock, lua.include)
+        succeed("%s --tree %s pack %s", luarocks, build, rock)
+        succeed("%s --tree %s install %s-0.1.0-1.*.rock", luarocks, tree, rock)
       end
-      local status, text = run(("cd / && LUA_PATH='%s/share/lua/%s/?.lua;%s/share/lua/%s/?/init.lua;;' LUA_CPATH='%s/lib/lua/%s/?.so;;' "
-        .. [[%s -e 'print(require("fogcloud").info().paho, require("fogcloud.sandbox").start ~= nil)']])
-        :format(tree, lua.version, tree, lua.version, tree, lua.version, lua.name))
-      assert.equal(0, status, text)
-      assert.matches("^%d+%.%d+%.%d+%s+true", text)
+      succeed("rm -rf %s %s/src/*.rock", build, folder)
+      assert.matches("fogcloud", succeed("ls %s/bin", tree))
+      place_programs(tree)
+      assert.matches("heard\td2c/dev1/status.-done\n$", quickstart(tree, lua))
+    end)
+  end
+
+  it("by make install, below DESTDIR and PREFIX and nowhere else", function()
+    local destination = folder .. "/destination"
+    succeed("make -s install LUA=lua5.4 DESTDIR=%s PREFIX=/opt/fog", destination)
+    local files = succeed("cd %s && find . -type f | sort", destination)
+    for _, name in ipairs {
+      "bin/fogcloud", "share/lua/5.4/fogcloud/init.lua", "share/lua/5.4/fogcloud/_meta.lua", "lib/lua/5.4/fogcloud/core.so",
+      "lib/lua/5.4/fogcloud/sandbox/plugin.so",
+    } do
+      assert.matches("./opt/fog/" .. name, files, 1, true)
+    end
+    for name in files:gmatch("[^\n]+") do assert.matches("^%./opt/fog/", name) end
+    place_programs(destination .. "/opt/fog")
+    assert.matches("done\n$", quickstart(destination .. "/opt/fog", LUAS[1]))
+  end)
+end)
+
+-- A tree of symbolic links, as another system lays its libraries out.
+local LAYOUTS = {
+  ["Debian's multiarch folders"] = { include = "include/$(gcc -print-multiarch)", lib = "lib/$(gcc -print-multiarch)" },
+  ["Fedora's lib64"] = { include = "include", lib = "lib64" },
+  ["Homebrew's folder for each library"] = { include = "include", lib = "lib", apart = true },
+}
+
+describe("libraries are found in", function()
+  local folder
+
+  setup(function() folder = succeed("mktemp -d"):match("%S+") end)
+  teardown(function() support.shell("rm -rf " .. folder) end)
+
+  local function link(root, layout, headers, library)
+    succeed([[mkdir -p %s/%s %s/%s && for h in %s; do for d in /usr/include /usr/include/$(gcc -print-multiarch); do
+      [ ! -e $d/$h ] || ln -sf $d/$h %s/%s/; done; done && ln -sf /usr/lib/$(gcc -print-multiarch)/lib%s.* %s/%s/]],
+      root, layout.include, root, layout.lib, headers, root, layout.include, library, root, layout.lib)
+    return root
+  end
+
+  for name, layout in pairs(LAYOUTS) do
+    it(name, function()
+      local root = folder .. "/" .. layout.lib:gsub("%W", "")
+      local curl = link(layout.apart and root .. "/opt/curl" or root, layout, "curl", "curl")
+      local paho = link(layout.apart and root .. "/opt/libpaho-mqtt" or root, layout, "MQTT*.h", "paho-mqtt3as")
+      -- The compiler says by -H which headers it read.
+      local text = succeed("make -j2 rock BUILD=%s/build LUA_INCDIR=/usr/include/lua5.4 CURL_DIR=%s PAHO_DIR=%s CFLAGS='-O0 -H'", root, curl, paho)
+      local where = layout.include:gsub("%$%b()", (succeed("gcc -print-multiarch"):match("%S+")))
+      assert.matches(("%s/%s/curl/curl.h\n"):format(curl, where), text, 1, true)
+      assert.matches(("%s/%s/MQTTAsync.h\n"):format(paho, where), text, 1, true)
+      assert.matches(paho .. "/" .. layout.lib:gsub("%$%b()", (succeed("gcc -print-multiarch"):match("%S+"))) .. "/libpaho-mqtt3as.a", text, 1, true)
+      assert.matches("libcurl.so.4 => " .. curl, succeed("ldd %s/build/rock/core.so", root), 1, true)
     end)
   end
 end)

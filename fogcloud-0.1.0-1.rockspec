@@ -1,0 +1,27 @@
+package = "fogcloud"
+version = "0.1.0-1"
+source = { url = "git+https://localhost/fogcloud.git", tag = "v0.1.0" }
+description = {
+  summary = "Client of FogCloud, MXCHIP's IoT cloud: tokens, permissions, products and MQTT sessions",
+  detailed = [[
+A C core over libcurl and Eclipse Paho MQTT C, lua-cjson for JSON, and a Lua layer with tokens, retries and reconnects.
+The same code runs in scripts, tasks, OpenResty, cqueues, luv, copas and a game's frame loop.]],
+  license = "MIT",
+}
+dependencies = { "lua >= 5.1, < 5.5", "lua-cjson >= 2.1", "argparse >= 0.7" }
+external_dependencies = {
+  -- By library only: on Debian the headers of libcurl lie in a multiarch folder where they would not be looked for.
+  CURL = { library = "curl" },
+  PAHO = { library = "paho-mqtt3as" },
+  OPENSSL = { library = "ssl" },
+}
+build = {
+  type = "make",
+  build_target = "rock",
+  install_target = "rock-install",
+  build_variables = {
+    CFLAGS = "$(CFLAGS)", LUA_INCDIR = "$(LUA_INCDIR)", CURL_DIR = "$(CURL_DIR)", PAHO_DIR = "$(PAHO_DIR)",
+    OPENSSL_DIR = "$(OPENSSL_DIR)",
+  },
+  install_variables = { LUADIR = "$(LUADIR)", LIBDIR = "$(LIBDIR)", BINDIR = "$(BINDIR)" },
+}
