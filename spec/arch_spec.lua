@@ -133,7 +133,7 @@ local LAYERS = {
   { "host" },
   { "joinable", "task" },
   { "config", "diagnosis", "envelope", "retry", "session_options", "router" },
-  { "deadline", "errors", "log", "metrics", "protect", "timers", "topic" },
+  { "_meta", "deadline", "errors", "log", "metrics", "protect", "timers", "topic" },
 }
 
 local function layer_of(module)
