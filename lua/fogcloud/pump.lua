@@ -84,6 +84,7 @@ function Pump:request(name, opts, params, deadline, timings)
   self.waiting[id] = nil
   if call.reply ~= nil or call.err ~= nil then return call.reply, call.err end
   self.engine:cancel(id)
+  self:settle()
   if woken == nil then return nil, errors.new("cancelled", "the task was cancelled", { sent = true }) end
   return nil, errors.new("timeout", "no reply in time", { sent = true })
 end
@@ -102,6 +103,12 @@ function Pump:remove_session(id)
   if self.sessions[id] == nil then return end
   self.sessions[id] = nil
   self.open = self.open - 1
+  self:settle()
+end
+
+--- Wakes a host that waits for events only while some may come, when none will.
+function Pump:settle()
+  if self:idle() then self.engine:wake() end
 end
 
 --- True while a session is open: `run` has something to wait for.

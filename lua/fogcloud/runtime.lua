@@ -14,9 +14,9 @@ function runtime.host() return hosts.get() end
 --- The pump; made, with its engine, when it is asked for first. Raises when the engine cannot be made.
 function runtime.pump()
   if pump == nil then
-    local engine = assert(core.engine())
-    pump = Pump.new(engine, hosts.get())
-    pump.host.attach(pump)
+    local host = hosts.get() -- first, for it may say that it is too early
+    pump = Pump.new(assert(core.engine()), host)
+    host.attach(pump)
   end
   return pump
 end

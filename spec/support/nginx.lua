@@ -19,6 +19,7 @@ worker_processes $workers;
 worker_shutdown_timeout $shutdown;
 pid $folder/nginx.pid;
 error_log $folder/error.log notice;
+env TMPDIR=$folder;
 $env
 events { worker_connections 2048; }
 http {
@@ -138,7 +139,7 @@ end
 function Nginx:get_many(path, count)
   local urls = ("%s%s?[1-%d]"):format(self.url, path, count)
   local bodies = {}
-  for line in run(("curl -s -m 60 -Z --parallel-immediate --parallel-max %d '%s'"):format(count, urls)):gmatch("[^\n]+") do
+  for line in run(("curl -s -m 60 -Z --parallel-immediate --parallel-max %d '%s' 2>/dev/null"):format(count, urls)):gmatch("[^\n]+") do
     bodies[#bodies + 1] = line
   end
   return bodies
@@ -179,6 +180,9 @@ function Nginx:complaints(except)
   end
   return found
 end
+
+--- What lies in its folder that looks like a wake-up socket's.
+function Nginx:wake_up_folders() return run("ls -d " .. self.folder .. "/fogcloud.* 2>/dev/null") end
 
 --- Ends it, waits until nothing of it is left, and removes its folder. Harmless twice.
 function Nginx:stop()

@@ -85,6 +85,12 @@ static int l_mirror(lua_State *L) {
   return 1;
 }
 
+/* engine:wake(): its descriptor and its wake-up socket are readable now, with or without an event. */
+static int l_wake(lua_State *L) {
+  fog_engine_wake(fog_check_engine(L, 1));
+  return 0;
+}
+
 static int l_background(lua_State *L) {
   int rc = fog_http_background(fog_engine_http(fog_check_engine(L, 1)));
   lua_pushboolean(L, rc == 0);
@@ -107,6 +113,7 @@ int fog_open_engine(lua_State *L) {
       {"session", fog_l_session},
       {"listen", l_listen},
       {"mirror", l_mirror},
+      {"wake", l_wake},
       {NULL, NULL},
   };
   fog_class(L, FOG_ENGINE_CLASS, methods, l_close, l_tostring);

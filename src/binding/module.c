@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "../core/process.h"
@@ -22,6 +23,22 @@ static int l_pid(lua_State *L) {
   return 1;
 }
 
+/* Which Lua state of this process hears that the process is told to end (nginx without its code cache has many).
+ * watch(): true for one caller until unwatch(), which wakes the readers of all engines, to see for themselves. */
+static atomic_flag watched = ATOMIC_FLAG_INIT;
+
+static int l_watch(lua_State *L) {
+  lua_pushboolean(L, !atomic_flag_test_and_set(&watched));
+  return 1;
+}
+
+static int l_unwatch(lua_State *L) {
+  (void)L;
+  atomic_flag_clear(&watched);
+  fog_engine_wake_all();
+  return 0;
+}
+
 static void push_versions(lua_State *L) {
   lua_newtable(L);
   lua_pushstring(L, fog_http_curl_version());
@@ -34,7 +51,13 @@ static void push_versions(lua_State *L) {
 
 int luaopen_fogcloud_core(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"now", l_now}, {"wall", l_wall}, {"pid", l_pid}, {"headers", fog_l_headers}, {"properties", fog_l_properties},
+      {"now", l_now},
+      {"wall", l_wall},
+      {"pid", l_pid},
+      {"headers", fog_l_headers},
+      {"properties", fog_l_properties},
+      {"watch", l_watch},
+      {"unwatch", l_unwatch},
       {NULL, NULL},
   };
   lua_newtable(L);

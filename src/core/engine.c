@@ -9,6 +9,7 @@
 #include "process.h"
 
 struct fog_engine {
+  struct fog_engine *next; /* of all engines of this process */
   pid_t pid;
   struct fog_queue *queue;
   struct fog_http *http;
@@ -17,6 +18,34 @@ struct fog_engine {
   uint64_t last_id;
   uint32_t last_session;
 };
+
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fog_engine *list;
+
+static void list_add(struct fog_engine *e) {
+  (void)pthread_mutex_lock(&list_lock);
+  e->next = list;
+  list = e;
+  (void)pthread_mutex_unlock(&list_lock);
+}
+
+static void list_remove(const struct fog_engine *e) {
+  (void)pthread_mutex_lock(&list_lock);
+  struct fog_engine **at = &list;
+  while (*at != NULL && *at != e) at = &(*at)->next;
+  if (*at != NULL) *at = e->next;
+  (void)pthread_mutex_unlock(&list_lock);
+}
+
+void fog_engine_wake(struct fog_engine *e) { fog_queue_poke(e->queue); }
+
+void fog_engine_wake_all(void) {
+  (void)pthread_mutex_lock(&list_lock);
+  for (struct fog_engine *e = list; e != NULL; e = e->next) {
+    if (!fog_engine_forked(e)) fog_queue_poke(e->queue);
+  }
+  (void)pthread_mutex_unlock(&list_lock);
+}
 
 struct fog_engine *fog_engine_new(size_t max_requests) {
   if (fog_process_init() != 0) {
@@ -36,6 +65,7 @@ struct fog_engine *fog_engine_new(size_t max_requests) {
     errno = err;
     return NULL;
   }
+  list_add(e);
   return e;
 }
 
@@ -43,6 +73,7 @@ bool fog_engine_forked(const struct fog_engine *e) { return fog_process_forked(e
 
 void fog_engine_free(struct fog_engine *e) {
   bool forked = fog_engine_forked(e);
+  list_remove(e);
   fog_http_free(e->http, forked);
   while (e->taken != NULL) {
     struct fog_event *ev = e->taken;

@@ -39,6 +39,12 @@ const char *fog_engine_listen(struct fog_engine *e);
  * queued until now woke nobody: take it first. 0, or errno. */
 int fog_engine_mirror(struct fog_engine *e);
 
+/* Wakes the reader, without an event. */
+void fog_engine_wake(struct fog_engine *e);
+
+/* Wakes the readers of all engines of this process, without an event. Any thread. */
+void fog_engine_wake_all(void);
+
 struct fog_http *fog_engine_http(struct fog_engine *e);
 
 uint64_t fog_engine_new_id(struct fog_engine *e);

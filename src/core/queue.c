@@ -68,6 +68,12 @@ void fog_queue_push(struct fog_queue *q, struct fog_event *ev) { push(q, ev, tru
 
 void fog_queue_push_own(struct fog_queue *q, struct fog_event *ev) { push(q, ev, false); }
 
+void fog_queue_poke(struct fog_queue *q) {
+  (void)pthread_mutex_lock(&q->lock);
+  if (!q->closed) fog_wake_signal(&q->wake);
+  (void)pthread_mutex_unlock(&q->lock);
+}
+
 struct fog_event *fog_queue_take(struct fog_queue *q) {
   (void)pthread_mutex_lock(&q->lock);
   fog_wake_clear(&q->wake);

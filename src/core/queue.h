@@ -25,6 +25,9 @@ void fog_queue_push(struct fog_queue *q, struct fog_event *ev);
 /* The same for the reader's own thread, which will take anyway before it waits: saves writing to the descriptor. */
 void fog_queue_push_own(struct fog_queue *q, struct fog_event *ev);
 
+/* Wakes the reader without an event. Any thread. */
+void fog_queue_poke(struct fog_queue *q);
+
 /* All that has come, oldest first, now the caller's; NULL when there is nothing. The reader's thread only. Clears the
  * wake-up. */
 struct fog_event *fog_queue_take(struct fog_queue *q);

@@ -22,6 +22,8 @@
 --   host.attach(pump)         called once, before the first wait: from now on, whenever the engine's descriptor
 --                             is readable, pump:collect() has to be called
 --
+--   host.check()              may be missing: raises where it is too early for anything of ours
+--
 -- All of them are idempotent where that makes sense, and none may raise for a reason of the host's.
 local host = {}
 
@@ -31,9 +33,11 @@ local current
 ---@return table host
 function host.get()
   if current == nil then
-    local inside_nginx = rawget(_G, "ngx") ~= nil and rawget(_G, "ngx").semaphore_enabled ~= false
+    local ngx = rawget(_G, "ngx")
+    local inside_nginx = type(ngx) == "table" and ngx.get_phase ~= nil
     current = require(inside_nginx and "fogcloud.host.openresty" or "fogcloud.host.plain")
   end
+  if current.check then current.check() end
   return current
 end
 

@@ -10,25 +10,27 @@
 -- are open: they then hand over what they hold and close, the pump ends with the last of them, and the worker may go.
 local core = require "fogcloud.core"
 local Joinable = require "fogcloud.joinable"
+local Waiter = require "fogcloud.host.openresty_waiter"
+local protect = require "fogcloud.protect"
 local ngx = ngx -- luacheck: ignore 113
-
-if ngx.get_phase() == "init" then
-  error("fogcloud: nginx has not started its workers yet, and nothing of fogcloud's survives a fork: begin in"
-    .. " init_worker_by_lua*, in a timer or in a request", 0)
-end
-
-local semaphore = require "ngx.semaphore"
 
 local openresty = { name = "openresty", now = core.now, wall = core.wall }
 
-local LONGEST = 1e6 -- seconds that nginx can surely wait at a time
-local WATCH = 60 -- how long the timer that hears of the end outlives the last session
+local READ_MS = 1e9 -- the wake-up socket's time-out: nothing is read by the clock
+local WATCH = 3600 -- seconds that the timer which hears of the end may outlive the last session
 local EXIT_TIME = 5 -- seconds a session has for handing over when its worker ends
 local SLICE = 0.002 -- seconds of handlers before other requests have a turn
 
 local pump
-local serving, watching = false, false
+local serving = false
 local slice_ends = 0
+
+--- Raises in init_by_lua*: nginx forks its workers afterwards, and nothing of ours survives a fork.
+function openresty.check()
+  if ngx.get_phase() == "init" then
+    error("fogcloud: nginx has no workers yet: begin in init_worker_by_lua*, in a timer or in a request", 0)
+  end
+end
 
 -- Tasks ---------------------------------------------------------------------------------------------------------------
 
@@ -60,19 +62,22 @@ openresty.spawn_user = openresty.spawn_task
 
 -- Serving -------------------------------------------------------------------------------------------------------------
 
+local leaving = setmetatable({}, { __mode = "k" })
+
 local function leave()
-  for _, session in pairs(pump.sessions) do openresty.spawn(session.finish, session, EXIT_TIME) end
+  for _, session in pairs(pump.sessions) do
+    if not leaving[session] then openresty.spawn(session.finish, session, EXIT_TIME) end
+    leaving[session] = true
+  end
 end
 
-local function watch(premature)
-  watching = false
-  if premature then leave() end
-end
+-- Called when the worker is told to end, or now and then; wakes all pumps of the worker to look again.
+local function look() core.unwatch() end
 
 local function keep_watch()
-  if watching or pump.open == 0 then return end
+  if pump.open == 0 then return end
   if ngx.worker.exiting() then return leave() end
-  watching = ngx.timer.at(WATCH, watch)
+  if core.watch() then ngx.timer.at(WATCH, look) end
 end
 
 -- A socket on which the engine's wake-ups arrive.
@@ -80,7 +85,7 @@ local function connect()
   local path, why = pump.engine:listen()
   if path == nil then return nil, why end
   local socket = ngx.socket.tcp()
-  socket:settimeouts(1000, 1000, LONGEST * 1000)
+  socket:settimeouts(1000, 1000, READ_MS)
   local ok
   ok, why = socket:connect("unix:" .. path)
   if ok then ok, why = pump.engine:mirror() end
@@ -88,19 +93,25 @@ local function connect()
   return socket
 end
 
-local function serve()
-  local socket, why = connect()
-  while socket do
+local function serve_until_idle()
+  local socket = assert(connect())
+  while true do
     slice_ends = core.now() + SLICE
     pump:collect()
     if pump:idle() then break end
     keep_watch()
     local _, gone = socket:receiveany(64)
-    if gone and gone ~= "timeout" then break end
+    if gone and gone ~= "timeout" then break end -- by worker_shutdown_timeout
   end
-  serving = false
-  if socket then return socket:close() end
-  ngx.log(ngx.ERR, "fogcloud: no wake-up socket: ", why)
+  serving = false -- before closing, which lets others run
+  socket:close()
+end
+
+local function serve()
+  local ok, why = protect.call(serve_until_idle)
+  if ok then return end
+  serving = false -- the next that waits tries again
+  report("fogcloud: the wake-up socket is not served: " .. tostring(why))
 end
 
 local function ensure_served()
@@ -116,60 +127,7 @@ end
 
 -- Waiting -------------------------------------------------------------------------------------------------------------
 
-local WAITING_PHASES = {
-  rewrite = true, server_rewrite = true, access = true, content = true, timer = true, preread = true,
-  ssl_cert = true, ssl_session_fetch = true, ssl_client_hello = true,
-}
-
-local Waiter = {}
-Waiter.__index = Waiter
-
-function openresty.waiter()
-  local phase = ngx.get_phase()
-  if not WAITING_PHASES[phase] then
-    error(("fogcloud: nginx cannot wait in %s_by_lua*: make the call in fogcloud.spawn(function() ... end)")
-      :format(phase), 0)
-  end
-  return setmetatable({ signalled = false }, Waiter)
-end
-
-function Waiter:signal()
-  if self.signalled then return end
-  self.signalled = true
-  if self.semaphore then self.semaphore:post(1) end
-end
-
---- Lets the wait look whether its task was cancelled.
-function Waiter:interrupt() self.semaphore:post(1) end
-
--- Sleeps until posted or, in whole milliseconds and never too early, until the deadline. nil when that has passed.
-local function sleep_until(self, deadline)
-  local left = deadline and deadline - core.now() or LONGEST
-  if left <= 0 then return nil end
-  self.semaphore:wait(math.min(math.ceil(left * 1000) / 1000, LONGEST))
-  return true
-end
-
-function Waiter:wait(deadline)
-  local task = Joinable.current()
-  ensure_served()
-  self.semaphore = semaphore.new(0)
-  if task then task.waiter = self end
-  local result, why
-  repeat
-    if self.signalled then
-      result = true
-    elseif task and task.cancelled then
-      why = "cancelled"
-    elseif not sleep_until(self, deadline) then
-      result = self.signalled -- at the last moment, perhaps
-    end
-  until result ~= nil or why
-  if task then task.waiter = nil end
-  self.semaphore = nil
-  if result then self.signalled = false end
-  return result, why
-end
+function openresty.waiter() return Waiter.new(ensure_served) end
 
 function openresty.sleep(seconds)
   if seconds <= 0 then

@@ -1,0 +1,68 @@
+-- SPDX-License-Identifier: MIT
+
+--- What a call inside nginx waits by: a flag, and a semaphore for as long as somebody waits. The flag is the truth; a
+--- post too many only lets the one who waits look once more.
+local core = require "fogcloud.core"
+local Joinable = require "fogcloud.joinable"
+local semaphore = require "ngx.semaphore"
+local ngx = ngx -- luacheck: ignore 113
+
+local LONGEST = 1e6 -- seconds that nginx can surely wait at a time
+
+local WAITING_PHASES = {
+  rewrite = true, server_rewrite = true, access = true, content = true, timer = true, preread = true,
+  ssl_cert = true, ssl_session_fetch = true, ssl_client_hello = true,
+}
+
+local Waiter = {}
+Waiter.__index = Waiter
+
+--- `before_wait` is called each time before nginx waits.
+function Waiter.new(before_wait)
+  local phase = ngx.get_phase()
+  if not WAITING_PHASES[phase] then
+    error(("fogcloud: nginx cannot wait in %s_by_lua*: make the call in fogcloud.spawn(function() ... end)")
+      :format(phase), 0)
+  end
+  return setmetatable({ signalled = false, before_wait = before_wait }, Waiter)
+end
+
+function Waiter:signal()
+  if self.signalled then return end
+  self.signalled = true
+  if self.semaphore then self.semaphore:post(1) end
+end
+
+--- Lets the wait look whether its task was cancelled.
+function Waiter:interrupt() self.semaphore:post(1) end
+
+-- Sleeps until posted or, in whole milliseconds and never too early, until the deadline. nil when that has passed.
+local function sleep_until(self, deadline)
+  local left = deadline and deadline - core.now() or LONGEST
+  if left <= 0 then return nil end
+  self.semaphore:wait(math.min(math.ceil(left * 1000) / 1000, LONGEST))
+  return true
+end
+
+function Waiter:wait(deadline)
+  local task = Joinable.current()
+  self.before_wait()
+  self.semaphore = semaphore.new(0)
+  if task then task.waiter = self end
+  local result, why
+  repeat
+    if self.signalled then
+      result = true
+    elseif task and task.cancelled then
+      why = "cancelled"
+    elseif not sleep_until(self, deadline) then
+      result = self.signalled -- at the last moment, perhaps
+    end
+  until result ~= nil or why
+  if task then task.waiter = nil end
+  self.semaphore = nil
+  if result then self.signalled = false end
+  return result, why
+end
+
+return Waiter
