@@ -42,7 +42,7 @@ SANDBOX_INCLUDES := $(strip $(call elsewhere,MICROHTTPD,microhttpd) $(call elsew
 CORE_DEFS := $(if $(LEAN),-DFOG_PAHO_LEAN)
 
 # Debian's, Fedora's and Homebrew's folders; LUA_INCDIR names another.
-lua_include = $(or $(LUA_INCDIR),$(patsubst %/,%,$(dir $(firstword $(wildcard $(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1) /usr/include/$(1:lua%=lua-%) /usr/include)/lua.h)))))
+lua_include = $(or $(LUA_INCDIR),$(patsubst %/lua.h,%,$(firstword $(wildcard $(addsuffix /lua.h,$(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1) /usr/include/$(1:lua%=lua-%) /usr/include))))))
 
 # Sources -------------------------------------------------------------------------------------------------------------
 
