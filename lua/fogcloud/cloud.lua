@@ -42,6 +42,7 @@ local function new_redactor(options)
   return redactor
 end
 
+---@package
 --- What init.lua calls. Nothing is sent until a call is made. Wrong options raise.
 ---@param options fogcloud.Options?
 ---@param host table
@@ -98,8 +99,15 @@ end
 
 -- The five calls -----------------------------------------------------------------------------------------------------
 
+---@class (exact) fogcloud.CallOptions
+---@field timeout number?  seconds over all attempts and waits, default the cloud's
+
+---@class (exact) fogcloud.CreateOptions
+---@field timeout number?      seconds over all attempts and waits, default the cloud's
+---@field repeatable boolean?  repeat it although a second client may be made, when a reply was lost
+
 --- The access token: cached, renewed ahead of expiry. Safe to repeat.
----@param options table?  timeout
+---@param options fogcloud.CallOptions?
 ---@return string? token
 ---@return fogcloud.Error? err  kinds: auth (wrong access key), api, http, network, tls, timeout, protocol, closed,
 ---                             cancelled
@@ -112,8 +120,8 @@ end
 --- Creates an MQTT client. Not repeated once it may have reached the server, for a second call makes a second client.
 --- Keep what it returns: the password can never be had again. See `client`.
 ---@param app_id string
----@param options table?  timeout; repeatable: true allows a second client to be made when a reply was lost
----@return table? credentials  clientid, loginname, password, mqtthost, mqttport, sslport, endpoint
+---@param options fogcloud.CreateOptions?
+---@return fogcloud.Credentials? credentials
 ---@return fogcloud.Error? err  kinds: api, auth, http, network, tls, timeout, protocol, closed, cancelled
 function Cloud:create_client(app_id, options)
   check_id("app_id", app_id)
@@ -125,8 +133,8 @@ end
 --- Lets an MQTT client talk to a device. Safe to repeat; repeated by itself on loss.
 ---@param clientid string   the `clientid` that create_client returned
 ---@param device_id string  1 to 128 bytes, without `/`, `+`, `#`
----@param options table?    timeout
----@return table? permission  client_id, device_id
+---@param options fogcloud.CallOptions?
+---@return fogcloud.Permission? permission
 ---@return fogcloud.Error? err  kinds: api, auth, http, network, tls, timeout, protocol, closed, cancelled
 function Cloud:grant(clientid, device_id, options)
   check_id("clientid", clientid)
@@ -137,8 +145,8 @@ end
 --- Takes that away; at once, on live connections too. Safe to repeat; repeated by itself on loss.
 ---@param clientid string
 ---@param device_id string
----@param options table?  timeout
----@return table? permission  client_id, device_id
+---@param options fogcloud.CallOptions?
+---@return fogcloud.Permission? permission
 ---@return fogcloud.Error? err  kinds: those of grant
 function Cloud:revoke(clientid, device_id, options)
   check_id("clientid", clientid)
@@ -147,8 +155,8 @@ function Cloud:revoke(clientid, device_id, options)
 end
 
 --- The account's products; an empty account gives an empty list. Safe to repeat; repeated by itself on loss.
----@param options table?  timeout
----@return table[]? products  { productid=, pname= }
+---@param options fogcloud.CallOptions?
+---@return fogcloud.Product[]? products
 ---@return fogcloud.Error? err  kinds: those of grant
 function Cloud:products(options) return call.run(self, "products", {}, settings(self, options, TIMED)) end
 
@@ -171,7 +179,7 @@ end
 ---@param clientid string
 ---@param ids string[]
 ---@param options fogcloud.BulkOptions?  concurrency, progress, timeout for each
----@return table? results  true per id, in the order given
+---@return true[]? results  one per id, in the order given
 ---@return fogcloud.Error? err  of the first that failed, or cancelled; err.results has true, an error, or nil (not
 ---                             tried) per id
 function Cloud:grant_all(clientid, ids, options) return for_all(self, "grant", clientid, ids, options) end
@@ -180,7 +188,7 @@ function Cloud:grant_all(clientid, ids, options) return for_all(self, "grant", c
 ---@param clientid string
 ---@param ids string[]
 ---@param options fogcloud.BulkOptions?
----@return table? results
+---@return true[]? results
 ---@return fogcloud.Error? err  as with grant_all
 function Cloud:revoke_all(clientid, ids, options) return for_all(self, "revoke", clientid, ids, options) end
 
@@ -223,8 +231,8 @@ end
 --- The client of an application that is kept in the cloud's store; created and kept if there is none, once among all
 --- that share the store. Safe to repeat.
 ---@param app_id string?  default the cloud's app_id
----@param options table?  timeout
----@return table? credentials  as of create_client
+---@param options fogcloud.CallOptions?
+---@return fogcloud.Credentials? credentials
 ---@return fogcloud.Error? err  kinds: those of create_client; protocol when what is kept cannot be read
 function Cloud:client(app_id, options)
   app_id = app_id or self.options.app_id
@@ -241,7 +249,7 @@ end
 
 --- Forgets the kept client of an application, so that `client` creates another. Safe to repeat.
 ---@param app_id string?      default the cloud's app_id
----@param credentials table?  only if it is this one that is kept
+---@param credentials fogcloud.Credentials?  only if it is this one that is kept
 ---@return boolean? ok
 ---@return fogcloud.Error? err  kind protocol: the store cannot be written
 function Cloud:forget_client(app_id, credentials)
@@ -252,6 +260,7 @@ end
 
 -- Sessions -----------------------------------------------------------------------------------------------------------
 
+---@package
 --- Options of a session with the account's defaults: its authorities serve the broker too unless said otherwise.
 ---@param given fogcloud.SessionOptions?
 ---@return table
@@ -264,21 +273,21 @@ function Cloud:session_options(given)
   return result
 end
 
---- Connects with a client's credentials; see session.lua for the options.
----@param credentials table  what create_client returned
+--- Connects with a client's credentials. Yields in a task, blocks elsewhere.
+---@param credentials fogcloud.Credentials  what create_client returned
 ---@param options fogcloud.SessionOptions?
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, cancelled
+---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, protocol, cancelled
 function Cloud:connect(credentials, options)
   return require("fogcloud.session").connect(credentials, self:session_options(options), 2)
 end
 
 --- Creates a client, grants it the devices and connects: all of the above in one. When the broker refuses the client
 --- later, another is made and granted.
----@param options fogcloud.OpenOptions  app_id, devices, credentials, keep, session; see open.lua
+---@param options fogcloud.OpenOptions
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err
----@return table? credentials  of the client, also when it could not be connected
+---@return fogcloud.Error? err  kinds: those of create_client, connect and grant_all
+---@return fogcloud.Credentials? credentials  of the client, also when it could not be connected
 function Cloud:open(options)
   return require("fogcloud.open").open(self, options, 2)
 end

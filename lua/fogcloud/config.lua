@@ -31,7 +31,7 @@ local config = {}
 ---@field log string|function|nil       "debug", "info", "warn", "error" (to stderr) or fn(level, message, fields)
 ---@field on_request function?          fn(request) after every HTTP request; see fogcloud.Request. Must not yield
 ---@field random function?              gives numbers in [0, 1), for jitter and request ids
----@field session table?                defaults of session options
+---@field session fogcloud.SessionOptions?  defaults of the options of its sessions
 
 ---@class fogcloud.Request
 ---@field endpoint "token"|"create_client"|"grant"|"revoke"|"products"

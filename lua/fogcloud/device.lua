@@ -18,6 +18,7 @@ local function fill(template, device, channel)
   return (template:gsub("{(%w+)}", { device = device, channel = channel }))
 end
 
+---@package
 function Device.new(session, id, topics)
   topics = topics or {}
   return setmetatable({
@@ -33,37 +34,58 @@ local function check_channel(channel)
   if channel:find("[+#%z]") then error("channel: may hold no '+', '#' or NUL", 3) end
 end
 
+local ON, SEND = { qos = true, timeout = true }, { qos = true, retained = true, wait = true, timeout = true }
+
+local function check_options(opts, known, what)
+  for name in pairs(opts) do
+    if not known[name] then error(("unknown %s option '%s'"):format(what, tostring(name)), 3) end
+  end
+end
+
+---@class (exact) fogcloud.DeviceOnOptions
+---@field qos 0|1|2|nil    default 1
+---@field timeout number?  seconds, default the session's
+
 --- Calls `fn(value, topic, message)` for each JSON value that the device sends on the channel; a payload that is not
 --- JSON goes to the session's on("error"). Waits for the subscription to be acknowledged.
 ---@param channel string  "status"
----@param fn function
----@param opts table?     qos, default 1; timeout
+---@param fn fun(value: any, topic: string, message: fogcloud.Message)
+---@param opts fogcloud.DeviceOnOptions?
 ---@return integer? granted
 ---@return fogcloud.Error? err  kinds: those of session:subscribe
 function Device:on(channel, fn, opts)
   check_channel(channel)
   if type(fn) ~= "function" then error("fn: function expected, got " .. type(fn), 2) end
+  opts = opts or {}
+  check_options(opts, ON, "device")
   local topic = fill(self.from_device, self.id, channel)
-  return self.session:subscribe(topic, opts and opts.qos or 1, function(from, payload, message)
+  return self.session:subscribe(topic, opts.qos or 1, function(from, payload, message)
     local ok, value = pcall(cjson.decode, payload)
     if not ok then
       error(errors.new("protocol", ("the message on '%s' is not JSON: %s"):format(from, value), { endpoint = from }), 0)
     end
     fn(value, from, message)
-  end, opts)
+  end, { timeout = opts.timeout })
 end
 
---- Queues a value for the device, as JSON. Does not wait.
+---@class (exact) fogcloud.SendOptions
+---@field qos 0|1|2|nil      default 1
+---@field retained boolean?  the broker keeps it for those who subscribe later
+---@field wait boolean?      wait for room instead of failing
+---@field timeout number?    how long, seconds, default the session's
+
+--- Queues a value for the device, as JSON. Does not wait unless told to.
 ---@param channel string  "commands"
 ---@param value any       what cjson can encode; else it raises
----@param opts table?     qos, default 1; retained; wait; timeout
+---@param opts fogcloud.SendOptions?
 ---@return number? id
 ---@return fogcloud.Error? err  kinds: overflow, closed
 function Device:send(channel, value, opts)
   check_channel(channel)
+  opts = opts or {}
+  check_options(opts, SEND, "device")
   local ok, payload = pcall(cjson.encode, value)
   if not ok then error(("value: %s"):format(payload), 2) end
-  opts = opts or {}
   return self.session:publish(fill(self.to_device, self.id, channel), payload,
     { qos = opts.qos or 1, retained = opts.retained, wait = opts.wait, timeout = opts.timeout })
 end

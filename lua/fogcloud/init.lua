@@ -3,19 +3,27 @@
 --- The face of fogcloud: what a user requires. See README.md.
 local runtime = require "fogcloud.runtime"
 
+---@class fogcloud
 local fogcloud = { _VERSION = "0.1.0-dev" }
 
---- A client of one FogCloud account.
----@param options table?  see config.lua; what is missing comes from FOGCLOUD_* variables, then from the profile file
----@return fogcloud.Cloud? cloud
----@return fogcloud.Error? err
+--- A client of one FogCloud account. Sends nothing yet. What the options do not say comes from FOGCLOUD_* variables,
+--- then from the profile file; wrong or missing options raise.
+---@param options fogcloud.Options?
+---@return fogcloud.Cloud cloud
 function fogcloud.new(options) return require("fogcloud.cloud").new(options, runtime.host(), runtime.pump()) end
 
---- Connects to a broker with credentials that are at hand, without an account. See session.lua.
+--- Connects to a broker with credentials that are at hand, without an account. Yields in a task, blocks elsewhere.
+---@param credentials fogcloud.Credentials
+---@param options fogcloud.SessionOptions?
+---@return fogcloud.Session? session
+---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, protocol, cancelled
 function fogcloud.connect(credentials, options) return require("fogcloud.session").connect(credentials, options, 2) end
 
---- Starts fn(...) as a task: every call of fogcloud in it yields instead of blocking.
----@return fogcloud.Task task  with cancel() and wait(timeout)
+--- Starts fn(...) as a task, at the next step: every call of fogcloud in it yields instead of blocking. An error in a
+--- task that nobody waits for is written to stderr.
+---@param fn function
+---@param ... any
+---@return fogcloud.Task task
 function fogcloud.spawn(fn, ...)
   if type(fn) ~= "function" then error("fn: function expected, got " .. type(fn), 2) end
   return runtime.host().spawn_task(fn, ...)
@@ -28,27 +36,36 @@ local function serve(name, ...)
   return host[name](...)
 end
 
---- Serves handlers and tasks until no task is left and no session is open. Plain host only.
+--- Serves handlers and tasks until no task is left and no session is open. Plain host only; elsewhere it raises, for
+--- the host has a loop of its own.
 function fogcloud.run() return serve("run") end
 
+---@class (exact) fogcloud.StepBudget
+---@field events integer?  messages handled at most
+---@field time number?     seconds at most
+
 --- The same, once: waits at most `timeout` seconds (0: not at all) and does what is ready, within a budget. For a
---- frame loop.
----@param timeout number
----@param budget table?  events: messages at most; time: seconds at most
+--- frame loop: requests and TLS handshakes go on in a thread of their own from the first step on.
+---@param timeout number?  seconds, default 0
+---@param budget fogcloud.StepBudget?
 function fogcloud.step(timeout, budget)
   runtime.pump().engine:background() -- no TLS handshake on the frame's thread
   return serve("step", timeout or 0, budget)
 end
 
---- Lets at least `seconds` pass; others go on meanwhile.
----@return boolean? ok  nil, "cancelled" when the task was cancelled
+--- Lets at least `seconds` pass; others go on meanwhile. Yields in a task, blocks elsewhere.
+---@param seconds number
+---@return boolean? ok     true
+---@return string? reason  "cancelled" when the task was cancelled
 function fogcloud.sleep(seconds)
   if type(seconds) ~= "number" then error("seconds: number expected, got " .. type(seconds), 2) end
   runtime.pump()
   return runtime.host().sleep(seconds)
 end
 
---- Chooses the host by name: "cqueues", "luv", "copas", "openresty", "plain". Before anything else.
+--- Chooses the host, before anything else; later it raises. OpenResty is found out by itself.
+---@param name "plain"|"openresty"|"cqueues"|"luv"|"copas"
+---@return fogcloud fogcloud  so that `require("fogcloud").use "luv"` gives the library
 function fogcloud.use(name)
   require("fogcloud.host").use(name)
   return fogcloud
@@ -59,8 +76,17 @@ end
 ---@param sink function|string|nil
 function fogcloud.log(sink) return require("fogcloud.log").to(sink) end
 
+---@class fogcloud.Info
+---@field fogcloud string
+---@field lua string
+---@field host string  the host's name: "plain", "openresty", …
+---@field curl string
+---@field tls string   the TLS library
+---@field paho string
+---@field cjson string
+
 --- Versions of all that fogcloud stands on.
----@return table info  fogcloud, lua, host, curl, tls, paho, cjson
+---@return fogcloud.Info
 function fogcloud.info()
   local versions = require("fogcloud.core").versions
   return {

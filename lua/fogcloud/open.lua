@@ -8,7 +8,7 @@ local open = {}
 ---@class (exact) fogcloud.OpenOptions
 ---@field app_id string?       default the cloud's app_id
 ---@field devices string[]?    ids of the devices that the client may talk to
----@field credentials table?   of a client that is there; without it one is created
+---@field credentials fogcloud.Credentials?  of a client that is there; without it one is created
 ---@field keep boolean?        keep the created client in the cloud's store and use it again the next time
 ---@field session fogcloud.SessionOptions?
 

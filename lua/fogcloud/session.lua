@@ -26,7 +26,8 @@ local function closed_error() return errors.new("closed", "the session is closed
 
 --- Connects with the credentials of a client and waits until the broker has taken it in. Yields in a task, blocks
 --- elsewhere.
----@param credentials table  what create_client returned
+---@package
+---@param credentials fogcloud.Credentials  what create_client returned
 ---@param opts fogcloud.SessionOptions?
 ---@param level integer?     whom to blame for wrong arguments
 ---@return fogcloud.Session? session
@@ -59,6 +60,7 @@ function Session.connect(credentials, opts, level)
   return nil, err
 end
 
+---@package
 -- Waits for the first attempt to end.
 function Session:wait_ready()
   local woken = self.ready:wait(self.host.now() + self.opts.timeout)
@@ -72,6 +74,7 @@ end
 
 -- What the keeper tells -------------------------------------------------------------------------------------------
 
+---@package
 function Session:note_up(session_present, properties)
   self.was_up, self.up = true, true
   self.ready:signal()
@@ -80,12 +83,14 @@ function Session:note_up(session_present, properties)
   self.handlers:notify("connect", { session_present = session_present, properties = properties })
 end
 
+---@package
 function Session:note_lost(err)
   self.up = false
   self.subscriptions:fail(err)
   self.handlers:notify("disconnect", err)
 end
 
+---@package
 --- A failed attempt that will be repeated. The first one ends `connect`, for its caller waits and can judge better.
 function Session:note_error(err)
   if not self.was_up then
@@ -97,6 +102,7 @@ function Session:note_error(err)
   self.handlers:notify("error", err)
 end
 
+---@package
 function Session:note_ending(err)
   local stats = self.handle:stats() -- the last that can be had; what is queued now will be dropped
   stats.dropped, stats.queued, stats.queued_bytes, stats.in_flight = stats.dropped + stats.queued, 0, 0, 0
@@ -109,6 +115,7 @@ function Session:note_ending(err)
   if err and self.was_up then self.handlers:notify("error", err) end
 end
 
+---@package
 function Session:note_closed()
   self.gone = true
   self.pump:remove_session(self.id)
@@ -127,6 +134,7 @@ local EVENTS = {
   published = function(self, ...) self.publications:ended(...) end,
 }
 
+---@package
 --- Called by the pump; does not yield.
 function Session:on_event(name, ...)
   local handler = EVENTS[name]
@@ -141,14 +149,14 @@ end
 ---@field no_local boolean?             MQTT 5: not what this session publishes itself
 ---@field retain_as_published boolean?  MQTT 5: keep the retained flag as the publisher set it
 ---@field retain_handling integer?      MQTT 5: retained messages come 0 always, 1 if the subscription is new, 2 never
----@field properties table?             MQTT 5: subscription_identifier, user_properties
+---@field properties fogcloud.Properties?  MQTT 5: subscription_identifier, user_properties
 
 --- Calls `handler(topic, payload, message)` for each message whose topic matches; message has qos, retained, dup, and
 --- with MQTT 5 properties, where there are any. Waits for the broker's word; yields in a task, blocks elsewhere.
 --- Several handlers for one filter are called in the order of subscribing. Restored by itself after a reconnect.
 ---@param filter string   MQTT topic filter (3.1.1, 4.7); `$share/group/filter` for a shared subscription
 ---@param qos integer     0, 1 or 2: the most that the broker may use
----@param handler function
+---@param handler fun(topic: string, payload: string, message: fogcloud.Message)
 ---@param opts fogcloud.SubscribeOptions?
 ---@return integer? granted  the QoS that the broker granted
 ---@return fogcloud.Error? err  kinds: mqtt (refused), network, timeout, closed, cancelled
@@ -163,7 +171,7 @@ end
 
 --- Ends a subscription with all its handlers. Waits as subscribe does.
 ---@param filter string
----@param opts table?  timeout: seconds
+---@param opts fogcloud.CallOptions?  default the session's timeout
 ---@return boolean? ok
 ---@return fogcloud.Error? err  kinds: mqtt, network, timeout, closed, cancelled
 function Session:unsubscribe(filter, opts)
@@ -179,8 +187,7 @@ end
 ---@field retained boolean?  the broker keeps it for those who subscribe later
 ---@field wait boolean?      wait for room instead of failing
 ---@field timeout number?    how long, seconds, default the session's
----@field properties table?  MQTT 5: payload_format_indicator, message_expiry_interval, content_type, response_topic,
----                          correlation_data, user_properties (a list of { name, value })
+---@field properties fogcloud.Properties?  MQTT 5: those of publish
 
 --- Queues a message, also while the link is down; never blocks unless told to. Order is kept.
 ---@param topic string
@@ -203,6 +210,8 @@ function Session:flush(timeout) return self.publications:flush(timeout) end
 
 --- Calls fn at "connect" (with { session_present =, properties = }), "disconnect" (with the error), "error" (that of a
 --- handler or of an attempt), "drop" (with { topic =, payload =, id =, err = } of a message that is lost).
+---@param name "connect"|"disconnect"|"error"|"drop"
+---@param fn function
 ---@return fogcloud.Session self
 function Session:on(name, fn)
   if not NOTICES[name] then error(("unknown event '%s'"):format(tostring(name)), 2) end
@@ -213,6 +222,7 @@ end
 
 --- The device's topics under the session's templates; see device.lua.
 ---@param id string  1 to 128 bytes, without `/`, `+`, `#`
+---@return fogcloud.Device device  the same one each time
 function Session:device(id)
   local ok, why = topic_rules.valid_device_id(id)
   if not ok then error(("device id: %s"):format(why), 2) end

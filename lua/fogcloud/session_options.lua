@@ -17,7 +17,7 @@ local options = {}
 ---@field clean boolean?           default true; false keeps the session at the broker over disconnections
 ---@field session_expiry number?   seconds the broker keeps it (MQTT 5); default with clean = false: for ever
 ---@field receive_maximum integer? QoS 1 and 2 messages the broker may have in flight to us (MQTT 5)
----@field properties table?        of CONNECT (MQTT 5): user_properties, maximum_packet_size,
+---@field properties fogcloud.Properties?  of CONNECT (MQTT 5): user_properties, maximum_packet_size,
 ---                                request_response_information, request_problem_information
 ---@field keepalive number?        seconds, 0 (off) to 65535, default 60; from 2 on a link on which nothing is
 ---                                answered any more is found dead within 1.5 of them
@@ -27,16 +27,17 @@ local options = {}
 ---@field backoff_base number?     seconds, default 1
 ---@field backoff_cap number?      seconds, default 60
 ---@field stable_after number?     seconds up before the backoff starts anew, default 10
----@field will table?              { topic=, payload=, qos=, retained=, properties= (MQTT 5) }
+---@field will fogcloud.Will?      what the broker sends when we are gone without a goodbye
 ---@field journal string?          file that keeps what is queued with QoS 1 and 2 over the death of the process
 ---@field credentials function?    gives fresh credentials after a refusal: a table like the first, or nil, err
 ---@field out_count integer?       messages queued for sending at most, default 10000
 ---@field out_bytes integer?       bytes queued for sending at most, default 16 MiB
 ---@field in_count integer?        messages received and not handled yet at most, default 10000
 ---@field in_bytes integer?        bytes of them at most, default 16 MiB
+---@field window integer?          messages sent and not acknowledged at most, default 64
 ---@field max_handlers integer?    handlers that may be waiting in a yield at once, default 100
 ---@field transport string?        "tcp" (default) or "websockets"
----@field topics table?            templates of device.lua
+---@field topics fogcloud.Topics?  where devices talk
 
 local SPEC = {
   tls = "boolean", ca_file = "string", ca_pem = "string", cert_file = "string", key_file = "string",
