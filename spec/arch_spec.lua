@@ -128,12 +128,13 @@ local LAYERS = {
   { "device", "handlers", "keeper", "publications", "subscriptions" },
   { "journal" },
   { "call", "token" },
+  { "leader" },
   { "runtime" },
   { "pump", "store" },
   { "host" },
   { "joinable", "task" },
   { "config", "diagnosis", "envelope", "retry", "session_options", "router" },
-  { "_meta", "deadline", "errors", "log", "metrics", "protect", "timers", "topic" },
+  { "_meta", "deadline", "errors", "lease", "log", "metrics", "protect", "timers", "topic" },
 }
 
 local function layer_of(module)

@@ -93,6 +93,26 @@ describe("a session", function()
     end)
   end
 
+  it("keeps what the broker had for it until it is resumed", function()
+    local cloud = support.cloud(sandbox)
+    local credentials = support.client(sandbox, cloud, { "dev1" })
+    local first = assert(cloud:connect(credentials, { clean = false }))
+    assert(first:subscribe("d2c/dev1/n", 1, function() end))
+    assert(fogcloud.spawn(first.finish, first, 20):wait(20))
+    local d, got = device "dev1", {}
+    for i = 1, 20 do d.session:publish("d2c/dev1/n", tostring(i), { qos = 1 }) end
+    assert(d.session:flush(20))
+    local again = assert(cloud:connect(credentials, { clean = false, paused = true }))
+    support.serve_until(function() return again:stats().received == 20 end)
+    assert(again:subscribe("d2c/dev1/n", 1, function(_, payload) got[#got + 1] = payload end))
+    fogcloud.step(0)
+    assert.same({}, got)
+    again:resume()
+    support.serve_until(function() return #got == 20 end)
+    assert.equal("1 20", got[1] .. " " .. got[20])
+    again:close()
+  end)
+
   it("finishes with everything acknowledged, sent and received, handled", function()
     local session, sent, got, handled = connect(), 0, 0, 0
     local d = device "dev1"

@@ -84,7 +84,7 @@ local function work(self)
     run_notice(self, notice)
     return true
   end
-  if self.closed then return false end
+  if self.closed or self.paused then return false end
   local topic, payload, flags, properties = self.handle:receive()
   if topic == nil then return false end
   if self.room then self:look_for_room() end

@@ -63,6 +63,14 @@ function fogcloud.sleep(seconds)
   return runtime.host().sleep(seconds)
 end
 
+--- Has one worker of an nginx make a session and serve it, and another take it over when that worker ends or dies.
+--- See leader.lua. In nginx only.
+---@param name string        what is led; one worker per name
+---@param start function     makes the session and its subscriptions, and returns it, or nil, err
+---@param dictionary string  a lua_shared_dict
+---@return fogcloud.Leader leader  with session, await(timeout), stop()
+function fogcloud.lead(name, start, dictionary) return require("fogcloud.leader").lead(name, start, dictionary, 2) end
+
 --- Chooses the host, before anything else; later it raises. OpenResty is found out by itself.
 ---@param name "plain"|"openresty"|"cqueues"|"luv"|"copas"
 ---@return fogcloud fogcloud  so that `require("fogcloud").use "luv"` gives the library

@@ -51,6 +51,7 @@ function Session.connect(credentials, opts, level)
   end
   self.handle, self.id = handle, id
   self.handlers = Handlers.new(host, handle, opts.max_handlers)
+  self.handlers.paused = opts.paused
   self.keeper = Keeper.new(self)
   host.spawn(self.keeper.run, self.keeper)
   local replayed
@@ -178,6 +179,12 @@ function Session:unsubscribe(filter, opts)
   Subscriptions.check_filter(filter)
   if self.ended then return nil, self.ended end
   return self.subscriptions:remove(filter, opts and opts.timeout)
+end
+
+--- Lets the handlers of a session that was made with `paused = true` have what has come, and what comes from now on.
+function Session:resume()
+  self.handlers.paused = nil
+  self.handlers:wake()
 end
 
 -- Publishing ------------------------------------------------------------------------------------------------------

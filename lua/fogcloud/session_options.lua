@@ -35,6 +35,8 @@ local options = {}
 ---@field in_count integer?        messages received and not handled yet at most, default 10000
 ---@field in_bytes integer?        bytes of them at most, default 16 MiB
 ---@field window integer?          messages sent and not acknowledged at most, default 64
+---@field paused boolean?          no message is handled before session:resume(): for clean = false, where what the
+---                              broker has kept comes before any handler can be subscribed
 ---@field max_handlers integer?    handlers that may be waiting in a yield at once, default 100
 ---@field transport string?        "tcp" (default) or "websockets"
 ---@field topics fogcloud.Topics?  where devices talk
@@ -42,6 +44,7 @@ local options = {}
 local SPEC = {
   tls = "boolean", ca_file = "string", ca_pem = "string", cert_file = "string", key_file = "string",
   key_password = "string", version = "string", clean = "boolean", session_expiry = "number", receive_maximum = "number",
+  paused = "boolean",
   keepalive = "number", connect_timeout = "number", timeout = "number", max_attempts = "number",
   backoff_base = "number", backoff_cap = "number", stable_after = "number", will = "table", credentials = "function",
   out_count = "number", out_bytes = "number", in_count = "number", in_bytes = "number", max_handlers = "number",

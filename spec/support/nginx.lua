@@ -152,20 +152,19 @@ function Nginx:workers()
   return pids
 end
 
---- Reloads; `wait_gone(old pids)` tells when the old workers have ended.
+--- Reloads; the pids of the old workers.
 function Nginx:reload()
   local old = self:workers()
   process.kill(self.pid, HUP)
   return old
 end
 
-function Nginx:wait_gone(pids, seconds)
-  self:wait_for("old workers to end", function()
-    for _, pid in ipairs(pids) do
-      if read(("/proc/%d/stat"):format(pid)):find(" [^Z] ") then return false end
-    end
-    return true
-  end, seconds)
+--- Whether none of these processes is left.
+function Nginx.are_gone(_, pids)
+  for _, pid in ipairs(pids) do
+    if read(("/proc/%d/stat"):format(pid)):find("%) [^Z]") then return false end
+  end
+  return true
 end
 
 function Nginx.kill_worker(_, pid) process.kill(pid, KILL) end

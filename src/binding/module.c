@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -20,6 +22,12 @@ static int l_wall(lua_State *L) {
 
 static int l_pid(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)getpid());
+  return 1;
+}
+
+/* alive(pid): whether there is such a process, ours to signal or not. */
+static int l_alive(lua_State *L) {
+  lua_pushboolean(L, kill((pid_t)luaL_checkinteger(L, 1), 0) == 0 || errno == EPERM);
   return 1;
 }
 
@@ -56,6 +64,7 @@ int luaopen_fogcloud_core(lua_State *L) {
       {"pid", l_pid},
       {"headers", fog_l_headers},
       {"properties", fog_l_properties},
+      {"alive", l_alive},
       {"watch", l_watch},
       {"unwatch", l_unwatch},
       {NULL, NULL},

@@ -1,0 +1,159 @@
+-- SPDX-License-Identifier: MIT
+
+-- One session among the workers of a real nginx: who has it, what becomes of it when its worker ends or dies.
+local Nginx = require "spec.support.nginx"
+local support = require "spec.support.sandbox"
+local fogcloud = require "fogcloud"
+
+-- Counts in the shared dictionary what the session sees; `seen N` for each message N.
+local WORKER = [[
+local fogcloud = require "fogcloud"
+local seen = ngx.shared.seen
+local M = {}
+
+local function start()
+  local cloud = assert(fogcloud.new {
+    base_url = os.getenv "BASE_URL", ca_file = os.getenv "CA_FILE", client_id = os.getenv "ID",
+    client_secret = os.getenv "SECRET", store = "shdict:fogcloud",
+  })
+  local session, err = cloud:open {
+    app_id = os.getenv "APP_ID", devices = { "dev1" }, keep = true,
+    session = { clean = false, paused = true, backoff_base = 0.1 },
+  }
+  if session == nil then return nil, err end
+  seen:set("leader", ngx.worker.pid())
+  seen:incr("starts", 1, 0)
+  session:on("disconnect", function(why)
+    if why.kind ~= "closed" then
+      seen:incr("disconnects", 1, 0)
+      seen:set("why", tostring(why))
+    end
+  end)
+  local granted
+  granted, err = session:subscribe("d2c/dev1/n", 1, function(_, payload)
+    seen:incr("received", 1, 0)
+    seen:set("seen " .. payload, true)
+  end)
+  return granted and session, err
+end
+
+function M.init() M.leader = fogcloud.lead("spec", start, "fogcloud") end
+return M
+]]
+
+local HTTP = [[
+  lua_shared_dict fogcloud 1m;
+  lua_shared_dict seen 10m;
+  init_worker_by_lua_block { require("worker").init() }
+]]
+
+local SERVER = [[
+  location /get { content_by_lua_block { ngx.print(tostring(ngx.shared.seen:get(ngx.unescape_uri(ngx.var.arg_key)))) } }
+  location /missing { content_by_lua_block {
+    local n = 0
+    for i = 1, tonumber(ngx.var.arg_count) do
+      if not ngx.shared.seen:get("seen " .. i) then n = n + 1 end
+    end
+    ngx.print(n)
+  } }
+  location /await { content_by_lua_block {
+    local session, err = require("worker").leader:await(0.05)
+    ngx.print(session and "leads" or err.kind)
+  } }
+]]
+
+describe("fogcloud.lead", function()
+  local sandbox, nginx, device, sent
+
+  setup(function() sandbox = support.start() end)
+  teardown(function() sandbox:stop() end)
+
+  before_each(function()
+    sandbox:reset()
+    local account = sandbox:options()
+    local env = {}
+    for name, value in pairs { BASE_URL = account.base_url, CA_FILE = sandbox.ca_file, ID = account.client_id,
+      SECRET = account.client_secret, APP_ID = sandbox.app_id } do
+      env[#env + 1] = ("env %s=%s;"):format(name, value)
+    end
+    nginx = Nginx.start {
+      workers = 3, files = { ["worker.lua"] = WORKER }, http = HTTP, server = SERVER, env = table.concat(env, "\n"),
+    }
+    device, sent = sandbox:device("dev1"), 0
+    nginx:wait_for("a leader", function() return (nginx:get("/get?key=leader")) ~= "nil" end)
+  end)
+  after_each(function()
+    device:close()
+    nginx:stop()
+  end)
+
+  local function get(key) return (nginx:get("/get?key=" .. key:gsub(" ", "%%20"))) end
+
+  local function send(count)
+    for _ = 1, count do
+      sent = sent + 1
+      assert(device.session:publish("d2c/dev1/n", tostring(sent), { qos = 1 }))
+    end
+    assert(device.session:flush(20))
+  end
+
+  local function wait_complete()
+    nginx:wait_for("all messages", function() return nginx:get("/missing?count=" .. sent) == "0" end)
+  end
+
+  it("has one worker lead", function()
+    local kinds = {}
+    for _, kind in ipairs { "leads", "timeout" } do
+      nginx:wait_for(kind, function() return nginx:get("/await") == kind end) -- whichever worker answers
+      kinds[#kinds + 1] = kind
+    end
+    send(50)
+    wait_complete()
+    assert.same({ "1", "50", "nil" }, { get "starts", get "received", get "disconnects" })
+    assert.same({}, nginx:complaints())
+    assert.equal("", nginx:wake_up_folders())
+  end)
+
+  it("has another worker take over from one that was killed, and nothing is lost", function()
+    send(50)
+    wait_complete()
+    local first = get "leader"
+    nginx:kill_worker(tonumber(first))
+    send(50) -- to nobody: the broker keeps them
+    nginx:wait_for("another leader", function() return get "leader" ~= first end)
+    send(50)
+    wait_complete()
+    assert.same({ "2", "nil" }, { get "starts", get "disconnects" })
+    assert.same({}, nginx:complaints("exited on signal 9"))
+  end)
+
+  it("loses nothing over reloads under load, and nobody fights for the client id", function()
+    local busy = true
+    local load = fogcloud.spawn(function()
+      while busy do
+        sent = sent + 1
+        assert(device.session:publish("d2c/dev1/n", tostring(sent), { qos = 1, wait = true }))
+        if sent % 20 == 0 then fogcloud.sleep(0.01) end
+      end
+      assert(device.session:flush(20))
+    end)
+    for round = 1, 3 do
+      local first, started = get "leader", sent
+      support.serve_until(function() return sent > started + 200 end)
+      local old = nginx:reload()
+      local gone
+      support.serve_until(function()
+        gone = gone or nginx:are_gone(old)
+        return gone and get "leader" ~= first
+      end)
+      assert.equal(tostring(round + 1), get "starts")
+    end
+    busy = false
+    assert(load:wait(20))
+    wait_complete()
+    assert.is_true(sent > 600)
+    assert.equal("nil", get "disconnects", get "why")
+    assert.same({}, nginx:complaints())
+    assert.equal("", nginx:wake_up_folders())
+  end)
+end)
