@@ -232,6 +232,7 @@ function Keeper:run()
   self.state = "closed"
   if self.session.finish_by then hand_over(self, self.session.finish_by) end
   self.session:note_ending(err)
+  self.session.handlers:close() -- they must not look into a handle that is closed
   self.session.handle:close()
   wait_closed(self)
   self.session:note_closed(err)
