@@ -82,11 +82,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   must(given == 0 || memcmp(r->event.text, body, given) == 0);
   must(r->too_large == (!complete || in.left > 0 || (body != NULL && given < (size_t)(data + size - body))));
   r->event.type = FOG_EV_REPLY;
-  must(fog_push_event(L, &r->event) >= 5); /* name, id, status, headers, body, … */
-  size_t len;
+  size_t head = r->event.extra_len, len;
+  must(fog_push_event(L, &r->event) >= 5); /* name, id, status, header block, body, … */
+  (void)lua_tolstring(L, 4, &len);
+  must(len == head);
   (void)lua_tolstring(L, 5, &len);
   must(len == given);
-  check_table(L, 4);
+  lua_pushcfunction(L, fog_l_headers);
+  lua_pushvalue(L, 4);
+  lua_call(L, 1, 1);
+  check_table(L, lua_gettop(L));
   lua_close(L);
   return 0;
 }
