@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The core without memory: its n-th allocation fails, for each n until a run needs no more. A run makes an engine, a
+ * request, a session that connects, subscribes, publishes and receives, and closes all. Whatever fails, every call ends
+ * with an error or a result, what was promised as an event comes, and nothing stays allocated.
+ * flags: -include spec/c/failing_alloc.h
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include "alloc_table.h"
+#include "engine.h"
+#include "tiny_server.h"
+
+static int passed, failed;
+
+static void check(bool ok, const char *what, long n) {
+  if (ok) return;
+  failed++;
+  printf("not ok - %s, with allocation %ld failing\n", what, n);
+}
+
+static double now(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Takes events until one is of the first or second type. False: it did not come in 20 s, which is for ever. */
+static bool await(struct fog_engine *e, enum fog_event_type one, enum fog_event_type other, enum fog_event_type *got) {
+  for (double end = now() + 20; now() < end;) {
+    struct fog_event *ev = fog_engine_next(e);
+    if (ev == NULL) {
+      fog_engine_wait(e, 100);
+      continue;
+    }
+    *got = ev->type;
+    ev->release(ev);
+    if (*got == one || *got == other) return true;
+  }
+  return false;
+}
+
+static void request(struct fog_engine *e, long n) {
+  char url[64];
+  enum fog_event_type got;
+  (void)snprintf(url, sizeof url, "http://127.0.0.1:%d/", tiny_port);
+  struct fog_http_options o = {.method = "POST",
+                               .url = strdup(url),
+                               .body = strdup("a=b"),
+                               .body_len = 3,
+                               .content_type = "Content-Type: text/plain",
+                               .authorization = "Authorization: Bearer t",
+                               .request_id = "X-Request-Id: 1",
+                               .timeout_ms = 5000,
+                               .connect_timeout_ms = 5000,
+                               .max_body = 100};
+  struct fog_http_request *r = fog_http_request_new(fog_engine_http(e), fog_engine_new_id(e), &o);
+  if (r == NULL) return;
+  if (fog_http_submit(fog_engine_http(e), r) != 0)
+    fog_http_request_free(r);
+  else
+    check(await(e, FOG_EV_REPLY, FOG_EV_FAILURE, &got), "a request that was taken over ends", n);
+}
+
+static struct fog_link_options *link_options(void) {
+  char uri[64];
+  struct fog_link_options *o = calloc(1, sizeof *o);
+  (void)snprintf(uri, sizeof uri, "tcp://127.0.0.1:%d", tiny_port);
+  o->uri = strdup(uri);
+  o->client_id = strdup("c");
+  o->username = strdup("u");
+  o->password = strdup("p");
+  o->password_len = 1;
+  o->ca_fd = -1;
+  o->clean = true;
+  o->version = 4;
+  o->keepalive_s = 60;
+  o->connect_timeout_s = 2;
+  return o;
+}
+
+static void publish(struct fog_session *s, uint8_t qos) {
+  uint64_t id;
+  struct fog_message *m =
+      fog_message_new((struct fog_bytes){"t", 1}, (struct fog_bytes){"payload", 7}, (struct fog_bytes){NULL, 0});
+  if (m == NULL) return;
+  m->event.session = s->id;
+  m->qos = qos;
+  m->notify = true;
+  if (!fog_outbox_add(&s->outbox, m, &id)) m->event.release(&m->event);
+}
+
+/* Until nothing is queued or the link is lost; a message on its way to a dead link stays queued, which is right. */
+static void settle(struct fog_engine *e, struct fog_session *s) {
+  struct fog_outbox_stats stats;
+  struct fog_message_view v;
+  for (double end = now() + 20; now() < end;) {
+    struct fog_event *ev = fog_engine_next(e);
+    bool lost = ev != NULL && ev->type == FOG_EV_LOST;
+    if (ev != NULL) ev->release(ev);
+    while (fog_inbox_next(&s->inbox, &v)) continue;
+    fog_outbox_stats(&s->outbox, &stats);
+    if (lost || stats.queued == 0 || !atomic_load(&s->up)) return;
+    if (ev == NULL) fog_engine_wait(e, 20);
+  }
+}
+
+static void session(struct fog_engine *e, long n) {
+  struct fog_session_limits limits = {100, 100000, 100, 100000, 16};
+  struct fog_subscription how = {.qos = 1};
+  enum fog_event_type got = FOG_EV_CLOSED;
+  int error;
+  struct fog_session *s = fog_engine_session(e, &limits, &error);
+  if (s == NULL) return;
+  for (uint8_t qos = 0; qos < 3; qos++) publish(s, qos);
+  if (fog_dispatcher_connect(s, link_options()) == FOG_OK)
+    check(await(e, FOG_EV_CONNECTED, FOG_EV_REFUSED, &got), "an attempt to connect ends", n);
+  if (got == FOG_EV_CONNECTED) {
+    bool asked = fog_dispatcher_subscribe(s, 1, "t", &how) == FOG_OK;
+    if (asked) check(await(e, FOG_EV_SUBSCRIBED, FOG_EV_SUBSCRIBED, &got), "a subscription ends", n);
+    atomic_store(&s->sending, true);
+    fog_dispatcher_feed(s);
+    settle(e, s);
+  }
+  fog_dispatcher_close(s);
+  check(await(e, FOG_EV_CLOSED, FOG_EV_CLOSED, &got), "closing ends", n);
+  struct fog_outbox_stats stats;
+  fog_outbox_stats(&s->outbox, &stats);
+  check(stats.accepted == stats.acknowledged + stats.failed + stats.dropped + stats.queued, "the identity holds", n);
+  fog_session_unref(s);
+}
+
+static void run(long n) {
+  struct fog_engine *e = fog_engine_new(10);
+  if (e == NULL) return;
+  request(e, n);
+  session(e, n);
+  fog_engine_free(e);
+}
+
+/* The dispatcher's thread ends a moment after its last event. */
+static bool all_freed(long baseline) {
+  for (int i = 0; i < 1000 && live_blocks() > baseline; i++) {
+    struct timespec pause = {.tv_nsec = 5000000};
+    (void)nanosleep(&pause, NULL);
+  }
+  return live_blocks() <= baseline;
+}
+
+int main(void) {
+  tiny_server_start();
+  run(0); /* what is allocated once for the process */
+  (void)all_freed(0);
+  long baseline = live_blocks(), n = 0, need = table.count;
+  for (bool more = true; more && n < 10000 && failed == 0;) {
+    fail_at(++n);
+    run(n);
+    more = has_failed();
+    fail_at(0);
+    check(all_freed(baseline), "everything is freed", n);
+    passed++;
+  }
+  printf("%ld allocations failed, one after the other (a run makes about %ld)\n", n - 1, need);
+  check(n > 20, "they were tried", n);
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed > 0;
+}

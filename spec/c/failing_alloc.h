@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Included before every file of the core in a test build ("flags:" in a test): its allocations, and nobody else's, go
+ * through functions of the test that fail on demand and know what is still allocated.
+ */
+#ifndef FOG_FAILING_ALLOC_H
+#define FOG_FAILING_ALLOC_H
+
+#include <stdlib.h>
+#include <string.h>
+
+void *fog_test_malloc(size_t n);
+void *fog_test_calloc(size_t count, size_t n);
+void *fog_test_realloc(void *p, size_t n);
+char *fog_test_strdup(const char *s);
+void fog_test_free(void *p);
+
+/* What Paho allocates through the wraps of paho_lean.c is Paho's. */
+static inline int fog_test_foreign(const char *function) { return strncmp(function, "__wrap_my", 9) == 0; }
+
+#define malloc(n) (fog_test_foreign(__func__) ? (malloc)(n) : fog_test_malloc(n))
+#define realloc(p, n) (fog_test_foreign(__func__) ? (realloc)(p, n) : fog_test_realloc(p, n))
+#define calloc(count, n) fog_test_calloc(count, n)
+#define strdup(s) fog_test_strdup(s)
+#define free(p) (fog_test_foreign(__func__) ? (free)(p) : fog_test_free(p))
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A server for tests that must not allocate through anybody else: HTTP and MQTT 3.1.1 on one port, told apart by the
+ * first byte, one connection after the other on a thread each. It acknowledges everything and says no more.
+ */
+#ifndef FOG_TINY_SERVER_H
+#define FOG_TINY_SERVER_H
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int tiny_listener = -1;
+static int tiny_port;
+
+static int read_exactly(int fd, unsigned char *to, size_t n) {
+  for (size_t got = 0; got < n;) {
+    ssize_t more = recv(fd, to + got, n - got, 0);
+    if (more <= 0) return -1;
+    got += (size_t)more;
+  }
+  return 0;
+}
+
+static void say(int fd, const void *bytes, size_t n) { (void)send(fd, bytes, n, MSG_NOSIGNAL); }
+
+/* One packet of at most 1 KiB behind its first byte; -1: the end. */
+static int answer(int fd, unsigned char first) {
+  unsigned char len[2] = {0, 0}, body[1024];
+  if (read_exactly(fd, len, 1) != 0 || (len[0] >= 128 && read_exactly(fd, len + 1, 1) != 0)) return -1;
+  size_t n = (len[0] & 127u) + 128u * len[1];
+  if (n > sizeof body || read_exactly(fd, body, n) != 0) return -1;
+  unsigned type = first >> 4, qos = first >> 1 & 3;
+  size_t id = type == 3 ? 2 + (size_t)body[0] * 256 + body[1] : 0;
+  unsigned char ack[5] = {0, 2, body[id], body[id + 1], 0};
+  if (type == 1) say(fd, "\x20\2\0\0", 4);
+  if (type == 3) ack[0] = qos == 1 ? 0x40 : 0x50;
+  if (type == 6) ack[0] = 0x70;
+  if (type == 8) ack[0] = 0x90, ack[1] = 3;
+  if (type == 10) ack[0] = 0xb0;
+  if (type == 14) return -1;
+  if (ack[0] != 0 && !(type == 3 && qos == 0)) say(fd, ack, ack[1] + 2u);
+  if (type == 8) say(fd, "\x30\5\0\1tab", 7);
+  return 0;
+}
+
+static void serve_http(int fd) {
+  static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+  unsigned char bytes[4096];
+  if (recv(fd, bytes, sizeof bytes, 0) > 0) say(fd, reply, sizeof reply - 1);
+  (void)shutdown(fd, SHUT_WR);
+  while (recv(fd, bytes, sizeof bytes, 0) > 0) continue;
+}
+
+static void *serve_one(void *arg) {
+  int fd = (int)(intptr_t)arg;
+  unsigned char first;
+  while (recv(fd, &first, 1, MSG_PEEK) == 1) {
+    if (first >= 'A' && first <= 'Z') {
+      serve_http(fd);
+      break;
+    }
+    if (read_exactly(fd, &first, 1) != 0 || answer(fd, first) != 0) break;
+  }
+  (void)close(fd);
+  return NULL;
+}
+
+static void *accept_all(void *arg) {
+  (void)arg;
+  for (;;) {
+    pthread_t thread;
+    int fd = accept(tiny_listener, NULL, NULL);
+    if (fd < 0) return NULL;
+    if (pthread_create(&thread, NULL, serve_one, (void *)(intptr_t)fd) == 0) (void)pthread_detach(thread);
+  }
+}
+
+static void tiny_server_start(void) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t len = sizeof a;
+  pthread_t thread;
+  tiny_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (bind(tiny_listener, (struct sockaddr *)&a, sizeof a) != 0 || listen(tiny_listener, 64) != 0) exit(1);
+  (void)getsockname(tiny_listener, (struct sockaddr *)&a, &len);
+  tiny_port = ntohs(a.sin_port);
+  if (pthread_create(&thread, NULL, accept_all, NULL) != 0) exit(1);
+  (void)pthread_detach(thread);
+}
+
+#endif
