@@ -286,10 +286,11 @@ static pid_t start_mosquitto(int plain, int tls) {
   (void)snprintf(path, sizeof path, "%s/conf", dir);
   FILE *f = fopen(path, "w");
   if (geteuid() == 0) (void)fprintf(f, "user root\n"); /* else it may have no user to become, and no key to read */
-  (void)fprintf(f, "allow_anonymous true\nconnection_messages false\nmax_queued_messages 0\n"
-                   "max_inflight_messages 0\n"
-                   "log_dest stderr\nlog_type notice\nlog_type information\nlog_type error\n"
-                   "listener %d 127.0.0.1\nlistener %d 127.0.0.1\ncertfile %s/cert\nkeyfile %s/key\n",
+  (void)fprintf(f,
+                "allow_anonymous true\nconnection_messages false\nmax_queued_messages 0\n"
+                "max_inflight_messages 0\n"
+                "log_dest stderr\nlog_type notice\nlog_type information\nlog_type error\n"
+                "listener %d 127.0.0.1\nlistener %d 127.0.0.1\ncertfile %s/cert\nkeyfile %s/key\n",
                 plain, tls, dir, dir);
   (void)fclose(f);
   if (pipe(out) != 0) exit(1);

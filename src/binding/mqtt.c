@@ -88,64 +88,73 @@ int fog_l_session(lua_State *L) {
   return 1;
 }
 
-static void copy_password(lua_State *L, struct fog_link_options *o) {
-  size_t len = 0;
-  const char *password = fog_opt_string(L, 2, "password", &len);
-  if (password == NULL) return;
-  o->password = malloc(len + 1);
-  if (o->password == NULL) return;
-  memcpy(o->password, password, len + 1);
-  o->password_len = len;
-}
+#define OPTIONS_CLASS "fogcloud.LinkOptions"
 
-/* A CA given as text wins over one given as a file, as in the HTTP half. */
-static void copy_ca(lua_State *L, struct fog_link_options *o) {
-  char path[FOG_MEMORY_FILE_PATH];
-  size_t len = 0;
-  const char *pem = fog_opt_string(L, 2, "ca_pem", &len);
-  if (pem == NULL) {
-    o->ca_file = fog_opt_copy(L, 2, "ca_file");
-    return;
-  }
-  int fd = fog_memory_file_open(pem, len, path);
-  if (fd < 0) (void)luaL_error(L, "option 'ca_pem' cannot be kept: %s", strerror(errno));
-  o->ca_fd = fd;
-  o->ca_file = strdup(path);
-}
+/* Options are copied into this userdata: reading the next may raise, and its collection then frees those before it. */
+struct options_box {
+  struct fog_link_options *options;
+  bool no_memory; /* something could not be copied: without it, a link would be made with less than was asked for */
+};
 
-/* What core.properties made; malloc'ed, NULL where there is none. */
-static char *copy_properties(lua_State *L, const char *field, size_t *len) {
-  const char *bytes = fog_opt_string(L, 2, field, len);
-  char *copy = bytes == NULL || *len == 0 ? NULL : malloc(*len);
-  if (copy != NULL)
-    memcpy(copy, bytes, *len);
-  else
-    *len = 0;
+static void *kept(struct options_box *box, void *copy) {
+  if (copy == NULL) box->no_memory = true;
   return copy;
 }
 
-static void copy_will(lua_State *L, struct fog_link_options *o) {
-  size_t len = 0;
-  const char *payload = fog_opt_string(L, 2, "will_payload", &len);
-  o->will_topic = fog_opt_copy(L, 2, "will_topic");
-  o->will_payload = malloc(len + 1);
-  if (o->will_payload == NULL) return;
-  if (len > 0) memcpy(o->will_payload, payload, len);
-  o->will_len = len;
-  o->will_qos = (int)fog_opt_number(L, 2, "will_qos", 0, 0, 2);
-  o->will_retained = fog_opt_bool(L, 2, "will_retained", false);
-  o->will_properties = copy_properties(L, "will_properties", &o->will_properties_len);
+static char *copy_text(lua_State *L, struct options_box *box, const char *field) {
+  return fog_opt_copy(L, 2, field, &box->no_memory);
 }
 
-static void copy_texts(lua_State *L, struct fog_link_options *o) {
-  o->uri = fog_opt_copy(L, 2, "uri");
-  o->client_id = fog_opt_copy(L, 2, "client_id");
-  o->username = fog_opt_copy(L, 2, "username");
-  copy_ca(L, o);
-  o->ca_path = fog_opt_copy(L, 2, "ca_path");
-  o->cert_file = fog_opt_copy(L, 2, "cert_file");
-  o->key_file = fog_opt_copy(L, 2, "key_file");
-  o->key_password = fog_opt_copy(L, 2, "key_password");
+/* Bytes of any kind, *len of them, with a NUL behind; NULL and 0 where there are none. */
+static char *copy_bytes(lua_State *L, struct options_box *box, const char *field, size_t *len) {
+  size_t n = 0;
+  const char *bytes = fog_opt_string(L, 2, field, &n);
+  char *copy = bytes == NULL ? NULL : kept(box, malloc(n + 1));
+  if (copy != NULL) memcpy(copy, bytes, n + 1);
+  *len = copy == NULL ? 0 : n;
+  return copy;
+}
+
+/* A CA given as text wins over one given as a file, as in the HTTP half. */
+static void copy_ca(lua_State *L, struct options_box *box) {
+  struct fog_link_options *o = box->options;
+  size_t len = 0;
+  const char *pem = fog_opt_string(L, 2, "ca_pem", &len);
+  if (pem == NULL) {
+    o->ca_file = copy_text(L, box, "ca_file");
+    return;
+  }
+  o->ca_file = kept(box, malloc(FOG_MEMORY_FILE_PATH));
+  if (o->ca_file == NULL) return;
+  o->ca_fd = fog_memory_file_open(pem, len, o->ca_file);
+  if (o->ca_fd >= 0) return;
+  int error = errno;
+  free(o->ca_file);
+  o->ca_file = NULL;
+  (void)luaL_error(L, "option 'ca_pem' cannot be kept: %s", strerror(error));
+}
+
+static void copy_will(lua_State *L, struct options_box *box) {
+  struct fog_link_options *o = box->options;
+  o->will_topic = copy_text(L, box, "will_topic");
+  o->will_payload = copy_bytes(L, box, "will_payload", &o->will_len);
+  if (o->will_payload == NULL) o->will_payload = kept(box, calloc(1, 1)); /* none is an empty one */
+  o->will_qos = (int)fog_opt_number(L, 2, "will_qos", 0, 0, 2);
+  o->will_retained = fog_opt_bool(L, 2, "will_retained", false);
+  o->will_properties = copy_bytes(L, box, "will_properties", &o->will_properties_len);
+}
+
+static void copy_texts(lua_State *L, struct options_box *box) {
+  struct fog_link_options *o = box->options;
+  o->uri = copy_text(L, box, "uri");
+  o->client_id = copy_text(L, box, "client_id");
+  o->username = copy_text(L, box, "username");
+  o->password = copy_bytes(L, box, "password", &o->password_len);
+  copy_ca(L, box);
+  o->ca_path = copy_text(L, box, "ca_path");
+  o->cert_file = copy_text(L, box, "cert_file");
+  o->key_file = copy_text(L, box, "key_file");
+  o->key_password = copy_text(L, box, "key_password");
 }
 
 static void copy_numbers(lua_State *L, struct fog_link_options *o) {
@@ -159,11 +168,6 @@ static void copy_numbers(lua_State *L, struct fog_link_options *o) {
   o->receive_maximum = (int)fog_opt_number(L, 2, "receive_maximum", 0, 0, 65535);
 }
 
-/* Reading options may raise half-way; this userdata then frees what was copied. */
-struct options_box {
-  struct fog_link_options *options;
-};
-
 static int l_free_options(lua_State *L) {
   struct options_box *box = lua_touserdata(L, 1);
   fog_link_options_free(box->options);
@@ -173,11 +177,8 @@ static int l_free_options(lua_State *L) {
 
 static struct options_box *new_options(lua_State *L) {
   struct options_box *box = lua_newuserdatauv(L, sizeof *box, 0);
-  box->options = NULL;
-  if (luaL_newmetatable(L, "fogcloud.LinkOptions") != 0) {
-    lua_pushcfunction(L, l_free_options);
-    lua_setfield(L, -2, "__gc");
-  }
+  *box = (struct options_box){NULL, false};
+  luaL_getmetatable(L, OPTIONS_CLASS);
   lua_setmetatable(L, -2);
   box->options = calloc(1, sizeof *box->options);
   if (box->options != NULL) box->options->ca_fd = -1;
@@ -190,12 +191,12 @@ static int l_connect(lua_State *L) {
   struct options_box *box = new_options(L);
   struct fog_link_options *o = box->options;
   if (o == NULL) return result(L, FOG_ENOMEMORY);
-  copy_texts(L, o);
-  copy_password(L, o);
+  copy_texts(L, box);
   copy_numbers(L, o);
-  o->properties = copy_properties(L, "properties", &o->properties_len);
+  o->properties = copy_bytes(L, box, "properties", &o->properties_len);
   lua_getfield(L, 2, "will_topic");
-  if (!lua_isnil(L, -1)) copy_will(L, o);
+  if (!lua_isnil(L, -1)) copy_will(L, box);
+  if (box->no_memory) return result(L, FOG_ENOMEMORY);
   if (o->uri == NULL || o->client_id == NULL) return luaL_error(L, "options 'uri' and 'client_id' are required");
   box->options = NULL;
   return result(L, fog_dispatcher_connect(s, o));
@@ -333,6 +334,13 @@ static int l_stats(lua_State *L) {
   return 1;
 }
 
+static void open_options(lua_State *L) {
+  (void)luaL_newmetatable(L, OPTIONS_CLASS);
+  lua_pushcfunction(L, l_free_options);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
 int fog_open_mqtt(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"connect", l_connect},
@@ -351,5 +359,6 @@ int fog_open_mqtt(lua_State *L) {
       {NULL, NULL},
   };
   fog_class(L, FOG_SESSION_CLASS, methods, l_close, l_tostring);
+  open_options(L);
   return 0;
 }

@@ -32,12 +32,14 @@ const char *fog_opt_string(lua_State *L, int t, const char *field, size_t *len) 
   return s;
 }
 
-char *fog_opt_copy(lua_State *L, int t, const char *field) {
+char *fog_opt_copy(lua_State *L, int t, const char *field, bool *no_memory) {
   size_t len = 0;
   const char *s = fog_opt_string(L, t, field, &len);
   if (s == NULL) return NULL;
   if (strlen(s) != len) (void)luaL_error(L, "option '%s' holds a NUL byte", field);
-  return strdup(s);
+  char *copy = strdup(s);
+  if (copy == NULL) *no_memory = true;
+  return copy;
 }
 
 double fog_opt_number(lua_State *L, int t, const char *field, double def, double min, double max) {

@@ -21,8 +21,9 @@ const char *fog_opt_string(lua_State *L, int t, const char *field,
 double fog_opt_number(lua_State *L, int t, const char *field, double def, double min, double max);
 bool fog_opt_bool(lua_State *L, int t, const char *field, bool def);
 
-/* A malloc'ed copy of a string field, NULL when absent. A NUL inside raises: it would be cut in C. */
-char *fog_opt_copy(lua_State *L, int t, const char *field);
+/* A malloc'ed copy of a string field, NULL when absent, or without memory, which *no_memory then says. A NUL inside
+ * raises: it would be cut in C. */
+char *fog_opt_copy(lua_State *L, int t, const char *field, bool *no_memory);
 
 /* Seconds to whole milliseconds, rounded up, so that a wait is never cut to nothing; negative or nil is -1: for ever.
  */
