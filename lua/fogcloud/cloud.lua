@@ -69,6 +69,7 @@ end
 -- Arguments ----------------------------------------------------------------------------------------------------------
 
 local TIMED, CREATION = { timeout = true }, { timeout = true, repeatable = true }
+local NAMED = { timeout = true, name = true }
 
 -- How call.run is to make a call that starts now. Level 3 is who called the method.
 local function settings(self, options, allowed)
@@ -194,8 +195,9 @@ function Cloud:revoke_all(clientid, ids, options) return for_all(self, "revoke",
 
 -- Kept clients -------------------------------------------------------------------------------------------------------
 
-local function client_key(self, app_id)
-  return ("client %s %s %s"):format(self.options.base_url, self.options.client_id, app_id)
+local function client_key(self, app_id, name)
+  local key = ("client %s %s %s"):format(self.options.base_url, self.options.client_id, app_id)
+  return name and key .. " " .. name or key
 end
 
 -- What a store takes: the flat fields. `value` is what delete compares.
@@ -231,13 +233,14 @@ end
 --- The client of an application that is kept in the cloud's store; created and kept if there is none, once among all
 --- that share the store. Safe to repeat.
 ---@param app_id string?  default the cloud's app_id
----@param options fogcloud.CallOptions?
+---@param options table?  timeout; name: tells several kept clients of one application apart, a worker's for example
 ---@return fogcloud.Credentials? credentials
 ---@return fogcloud.Error? err  kinds: those of create_client; protocol when what is kept cannot be read
 function Cloud:client(app_id, options)
   app_id = app_id or self.options.app_id
   check_id("app_id", app_id)
-  local how, key = settings(self, options, TIMED), client_key(self, app_id)
+  if options and options.name ~= nil then check_id("name", options.name) end
+  local how, key = settings(self, options, NAMED), client_key(self, app_id, options and options.name)
   local credentials, err = kept_client(self, key)
   if credentials or err then return credentials, err end
   local unlock, why = self.store:lock(key, how.deadline)
@@ -250,12 +253,13 @@ end
 --- Forgets the kept client of an application, so that `client` creates another. Safe to repeat.
 ---@param app_id string?      default the cloud's app_id
 ---@param credentials fogcloud.Credentials?  only if it is this one that is kept
+---@param name string?        under which it is kept
 ---@return boolean? ok
 ---@return fogcloud.Error? err  kind protocol: the store cannot be written
-function Cloud:forget_client(app_id, credentials)
+function Cloud:forget_client(app_id, credentials, name)
   app_id = app_id or self.options.app_id
   check_id("app_id", app_id)
-  return self.store:delete(client_key(self, app_id), credentials and { value = credentials.clientid })
+  return self.store:delete(client_key(self, app_id, name), credentials and { value = credentials.clientid })
 end
 
 -- Sessions -----------------------------------------------------------------------------------------------------------

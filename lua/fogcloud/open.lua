@@ -9,15 +9,20 @@ local open = {}
 ---@field app_id string?       default the cloud's app_id
 ---@field devices string[]?    ids of the devices that the client may talk to
 ---@field credentials fogcloud.Credentials?  of a client that is there; without it one is created
----@field keep boolean?        keep the created client in the cloud's store and use it again the next time
+---@field keep boolean|string?  keep the created client in the cloud's store and use it again the next time; a text is
+---                             the name it is kept under, where an application has several clients
 ---@field session fogcloud.SessionOptions?
 
-local SPEC = { app_id = "string", devices = "table", credentials = "table", keep = "boolean", session = "table" }
+local SPEC = { app_id = "string", devices = "table", credentials = "table", session = "table" }
 
 local function check(options, level)
   if type(options) ~= "table" then error("options: table expected, got " .. type(options), level + 1) end
+  local keep = type(options.keep)
+  if keep ~= "nil" and keep ~= "boolean" and keep ~= "string" then
+    error("open option 'keep': boolean or string expected, got " .. keep, level + 1)
+  end
   for name, value in pairs(options) do
-    local expected = SPEC[name]
+    local expected = name == "keep" and keep or SPEC[name]
     if expected == nil then error(("unknown open option '%s'"):format(tostring(name)), level + 1) end
     if type(value) ~= expected then
       error(("open option '%s': %s expected, got %s"):format(name, expected, type(value)), level + 1)
@@ -25,10 +30,12 @@ local function check(options, level)
   end
 end
 
+local function kept_name(options) return type(options.keep) == "string" and options.keep or nil end
+
 -- The client's credentials: those given, those kept, or a new client's.
 local function obtain(cloud, options)
   if options.credentials then return options.credentials end
-  if options.keep then return cloud:client(options.app_id) end
+  if options.keep then return cloud:client(options.app_id, { name = kept_name(options) }) end
   return cloud:create_client(options.app_id)
 end
 
@@ -36,7 +43,7 @@ end
 -- with the same permissions.
 local function refresher(cloud, options, refused)
   return function()
-    if options.keep then cloud:forget_client(options.app_id, refused) end
+    if options.keep then cloud:forget_client(options.app_id, refused, kept_name(options)) end
     local fresh, err = obtain(cloud, options)
     if fresh == nil then return nil, err end
     refused = fresh

@@ -240,6 +240,18 @@ describe("cloud:client", function()
     assert.is_nil(first.value)
   end)
 
+  it("keeps several of one application by name", function()
+    local cloud = virtual.cloud(server)
+    assert.equal("c1", assert(cloud:client("app", { name = "worker 0" })).clientid)
+    assert.equal("c2", assert(cloud:client("app", { name = "worker 1" })).clientid)
+    assert.equal("c3", assert(cloud:client("app")).clientid)
+    assert.equal("c1", assert(cloud:client("app", { name = "worker 0" })).clientid)
+    assert(cloud:forget_client("app", nil, "worker 0"))
+    assert.equal("c4", assert(cloud:client("app", { name = "worker 0" })).clientid)
+    assert.equal("c2", assert(cloud:client("app", { name = "worker 1" })).clientid)
+    assert.has_error(function() cloud:client("app", { name = 1 }) end, "name: string expected, got number")
+  end)
+
   it("does not make a second one when the first cannot be read", function()
     local cloud = virtual.cloud(server)
     cloud.store.get = function() return nil, require("fogcloud.errors").new("protocol", "it is damaged") end

@@ -47,6 +47,7 @@ local function run(command)
   return text
 end
 
+--- This checkout.
 local ROOT = run("pwd"):gsub("%s+$", "")
 
 local function free_port()
@@ -91,7 +92,7 @@ local function configure(self)
     user = run("id -u"):find("^0%s") and "user root root;" or "",
   }
   values.http, values.server = fill(values.http, values), fill(values.server, values)
-  write(self.folder .. "/nginx.conf", fill(CONFIG, values))
+  write(self.folder .. "/nginx.conf", fill(self.options.config or CONFIG, values))
 end
 
 local function answers(self)
@@ -100,16 +101,29 @@ local function answers(self)
   return client ~= nil
 end
 
+--- The configuration of an example, with what it says of places and ports made ours.
+function Nginx.example(path, workers)
+  local text = read(path):gsub("127%.0%.0%.1:8080", "127.0.0.1:$port"):gsub("build/nginx%.", "$folder/")
+  text = text:gsub("error_log stderr", "error_log $folder/error.log")
+  text = text:gsub("worker_processes %d+", "worker_processes " .. workers)
+  return "$user\nenv TMPDIR=$folder;\n" .. text
+end
+
 --- Starts it and waits until it answers. Raises with its log when it does not.
----@param options table  http, server: configuration there; workers, shutdown, env, files: name -> text in `$folder`
+---@param options table  http, server: configuration there, or config: all of it; workers, shutdown, env; prefix: where
+---                      relative names begin; environment: name -> value; files: name -> text in `$folder`
 function Nginx.start(options)
   local self = setmetatable({ options = options, port = free_port() }, Nginx)
   self.folder = run("mktemp -d /tmp/fogcloud-nginx.XXXXXX"):gsub("%s+$", "")
   self.url = ("http://127.0.0.1:%d"):format(self.port)
   for name, text in pairs(options.files or {}) do write(self.folder .. "/" .. name, text) end
   configure(self)
-  local command = { "/usr/sbin/nginx", "-e", self.folder .. "/error.log", "-p", self.folder,
-    "-c", self.folder .. "/nginx.conf" }
+  local command = { "/usr/bin/env" }
+  for name, value in pairs(options.environment or {}) do command[#command + 1] = name .. "=" .. value end
+  for _, word in ipairs { "/usr/sbin/nginx", "-e", self.folder .. "/error.log", "-p", options.prefix or self.folder,
+    "-c", self.folder .. "/nginx.conf" } do
+    command[#command + 1] = word
+  end
   local pid, to, from = process.spawn(command, self.folder .. "/stderr.log")
   self.pid, self.fds = assert(pid, to), { to, from }
   self:wait_for("nginx to answer", function() return answers(self) end)
@@ -192,5 +206,7 @@ function Nginx:stop()
   run("rm -rf " .. self.folder)
   self.pid = nil
 end
+
+Nginx.root = ROOT
 
 return Nginx

@@ -1,0 +1,153 @@
+-- SPDX-License-Identifier: MIT
+
+--- An HTTP gateway to the devices of a FogCloud account.
+--
+--   POST /devices/:id/commands   publishes the body, JSON, to the device: 202, or 503 while there is no session
+--   GET  /devices/:id/status     the last status that the device reported, as it came: 200, or 404
+--   GET  /events                 server-sent events, `status` with {"device":…,"status":…}; first the last of each
+--
+-- Every worker has a session of its own, with a client id of its own that is kept by the worker's number: it publishes
+-- what its requests ask for, and hears every device for its streams. After a reload, or the death of a worker, the new
+-- one goes on with the client of its number. Only number 0 writes the states, so that none is ever put back, and only
+-- it has the broker keep for it what comes while it is away.
+local cjson = require "cjson.safe"
+local fogcloud = require "fogcloud"
+
+local gateway = {}
+
+local HEARTBEAT = 15 -- seconds between signs of life on a stream, for proxies in between
+local BEHIND = 1000 -- events that a slow reader may be behind before its stream is ended
+
+local states = ngx.shared.states
+local streams = {} -- of this worker: { queue =, semaphore = }
+local leader
+
+local function devices()
+  local ids = {}
+  for id in (os.getenv("GATEWAY_DEVICES") or ""):gmatch("[^%s,]+") do ids[#ids + 1] = id end
+  return ids
+end
+
+local function reply(status, body)
+  ngx.status = status
+  ngx.say(cjson.encode(body))
+end
+
+-- Streams -------------------------------------------------------------------------------------------------------------
+
+local function event(device, status)
+  return ('event: status\ndata: {"device":%s,"status":%s}\n\n'):format(cjson.encode(device), status)
+end
+
+local function send_to_all(text)
+  for stream in pairs(streams) do
+    if #stream.queue < BEHIND then
+      stream.queue[#stream.queue + 1] = text
+    else
+      stream.ended = true
+    end
+    if stream.semaphore:count() < 1 then stream.semaphore:post(1) end
+  end
+end
+
+-- nginx calls its timers at once, as premature, when the worker is to end.
+local function end_all(premature)
+  if not premature then return end
+  for stream in pairs(streams) do
+    stream.ended = true
+    stream.semaphore:post(1)
+  end
+end
+
+local function write_states()
+  for _, device in ipairs(states:get_keys(0)) do
+    local status = states:get(device)
+    if status then ngx.print(event(device, status)) end
+  end
+end
+
+--- Streams until the reader goes or the worker ends.
+local function stream_on(stream)
+  repeat
+    if #stream.queue > 0 then
+      local text = table.concat(stream.queue)
+      stream.queue = {}
+      ngx.print(text)
+    end
+    if not ngx.flush(true) then return end
+    local woken = stream.semaphore:wait(HEARTBEAT)
+    if not woken then ngx.print(": still here\n\n") end
+  until stream.ended and #stream.queue == 0
+end
+
+function gateway.events()
+  ngx.header["Content-Type"] = "text/event-stream"
+  ngx.header["Cache-Control"] = "no-store"
+  local stream = { queue = {}, semaphore = require("ngx.semaphore").new(0) }
+  streams[stream] = true
+  ngx.on_abort(function()
+    streams[stream] = nil
+    ngx.exit(499)
+  end)
+  write_states()
+  stream_on(stream)
+  streams[stream] = nil
+end
+
+-- Devices -------------------------------------------------------------------------------------------------------------
+
+function gateway.status(device)
+  local status = states:get(device)
+  if status == nil then return reply(404, { error = "nothing is known of this device" }) end
+  ngx.say(status)
+end
+
+function gateway.command(device)
+  if ngx.req.get_method() ~= "POST" then return reply(405, { error = "POST expected" }) end
+  ngx.req.read_body()
+  local value = cjson.decode(ngx.req.get_body_data() or "")
+  if value == nil then return reply(400, { error = "a JSON body expected" }) end
+  if #device > 128 or device:find("[+#%c]") then return reply(400, { error = "no device can have this id" }) end
+  local session, err = leader:await(5)
+  local id
+  if session then id, err = session:device(device):send("commands", value) end
+  if id == nil then
+    ngx.header["Retry-After"] = "1"
+    return reply(503, { error = tostring(err) })
+  end
+  reply(202, { id = id })
+end
+
+-- The session ---------------------------------------------------------------------------------------------------------
+
+local function on_status(first)
+  return function(topic, payload)
+    local device = topic:match("^d2c/([^/]+)/")
+    if cjson.decode(payload) == nil then return end
+    local line = payload:gsub("[\r\n]+", " ") -- in JSON these are blanks
+    if first then states:set(device, line) end
+    send_to_all(event(device, line))
+  end
+end
+
+local function connect()
+  local first = ngx.worker.id() == 0
+  local cloud = assert(fogcloud.new { store = "shdict:fogcloud" })
+  local session, err = cloud:open {
+    devices = devices(), keep = ("worker %d"):format(ngx.worker.id()),
+    session = { clean = not first, paused = true },
+  }
+  if session == nil then return nil, err end
+  session:on("error", function(why) ngx.log(ngx.WARN, tostring(why)) end)
+  local granted
+  granted, err = session:subscribe("d2c/+/status", 1, on_status(first))
+  return granted and session, err
+end
+
+--- In init_worker_by_lua*.
+function gateway.start()
+  leader = fogcloud.lead("gateway " .. ngx.worker.id(), connect, "fogcloud")
+  assert(ngx.timer.every(3600, end_all))
+end
+
+return gateway
