@@ -88,8 +88,8 @@ end
 local function read_living(self)
   local text, why = core.file.read(self.path, MAX_BYTES)
   if text then return living(text) end
-  if why and not tostring(why):find("No such file", 1, true) then return nil, failure(self.path, why) end
-  return {}
+  if why == "absent" then return {} end
+  return nil, failure(self.path, why)
 end
 
 --- Opens or makes the journal at `path`.
@@ -163,9 +163,11 @@ end
 --- The core's number of the message in this entry.
 function Journal:name(entry, id) self.entries[id] = entry end
 
+--- Whether the message with this number is here.
+function Journal:has(id) return self.entries[id] ~= nil end
+
 function Journal:remove_named(id)
   local entry = self.entries[id]
-  if entry == nil then return end
   self.entries[id] = nil
   self:remove(entry)
 end

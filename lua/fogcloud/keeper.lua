@@ -171,9 +171,9 @@ local function stay(self)
 end
 
 -- Left because Lua did not keep up: coming back before half of the room is free would only lead to leaving again.
-local function wait_room(self)
+local function wait_room(self, share)
   local opts = self.session.opts
-  if self.session.handlers:when_room(opts.in_count / 2, opts.in_bytes / 2, self.waiter) then return end
+  if self.session.handlers:when_room(opts.in_count * share, opts.in_bytes * share, self.waiter) then return end
   while self.session.handlers.room ~= nil and not self.closing do self.waiter:wait() end
 end
 
@@ -199,7 +199,7 @@ local function live(self)
       self.state = "waiting"
       if lost == nil or final then return lost end
       self.session:note_lost(lost)
-      wait_room(self)
+      wait_room(self, 1 / 2)
     elseif not up then
       local go_on, err = judge(self, why)
       if not go_on then return err.kind ~= "closed" and err or nil end
@@ -208,11 +208,11 @@ local function live(self)
   end
 end
 
+-- Not by next_event, which has nothing to say once the user has closed the session too.
 local function wait_closed(self)
-  self.closing = false
   repeat
-    local event = next_event(self)
-  until event ~= nil and event.name == "closed"
+    while #self.mail == 0 do self.waiter:wait() end
+  until table.remove(self.mail, 1).name == "closed"
 end
 
 -- Leaves the broker, so that nothing more comes, and waits until what had come is handled.
@@ -232,7 +232,8 @@ function Keeper:run()
   self.state = "closed"
   if self.session.finish_by then hand_over(self, self.session.finish_by) end
   self.session:note_ending(err)
-  self.session.handlers:close() -- they must not look into a handle that is closed
+  if not self.closing then wait_room(self, 0) end -- what was received is acknowledged, and nobody else has it
+  self.session.handlers:close()
   self.session.handle:close()
   wait_closed(self)
   self.session:note_closed(err)

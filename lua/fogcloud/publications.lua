@@ -105,8 +105,8 @@ end
 
 --- The end of a message that failed, or that is in the journal; called with the core's event, does not yield.
 function Publications:ended(id, code, topic, payload, dropped, properties)
-  if self.journal then
-    if dropped then return end -- it stays in the journal for the next time
+  if self.journal and self.journal:has(id) then
+    if dropped then return end -- it stays there for the next time
     self.journal:remove_named(id)
   end
   if code == 0 then return end

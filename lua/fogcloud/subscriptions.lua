@@ -46,6 +46,7 @@ function Subscriptions:answer(token, code, text, _, properties)
   local question = self.asked[token]
   if question == nil then return end
   self.asked[token] = nil
+  if code < 0 and question.method == "subscribe" then self.cut_short = self.cut_short or question.filter end
   question.code, question.text, question.properties = code, text, properties
   question.waiter:signal()
 end
@@ -53,16 +54,18 @@ end
 --- Ends every wait: no answer can come any more.
 function Subscriptions:fail(err)
   local asked = self.asked
-  self.asked = {}
+  self.asked, self.cut_short = {}, nil
   for _, question in pairs(asked) do
     question.err = err
     question.waiter:signal()
   end
 end
 
---- The filter that was asked for first of those that have no answer; nil when all are answered.
+--- The filter that was asked for first of those that have no answer, or whose answer the lost link has taken with it;
+--- nil when all are answered.
 ---@return string?
 function Subscriptions:unanswered()
+  if self.cut_short then return self.cut_short end
   local first
   for token, question in pairs(self.asked) do
     if question.method == "subscribe" and (first == nil or token < first) then first = token end

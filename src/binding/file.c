@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * core.file, what Lua lacks for keeping secrets on disk:
- *   file.read(path)    -> text; nil, "absent"; or nil, why, text of it
+ *   file.read(path, max) -> text, of at most max bytes (1 MiB); nil, "absent"; or nil, why, text of it
  *   file.write(path, text), file.folder(path) -> true; or nil, why, text of it
  *   file.lock(path)    -> a lock with unlock(); nil, "busy"; or nil, why, text of it. Never waits.
  * why is one of absent, busy, foreign, loose, special, large, io.
@@ -83,9 +83,9 @@ static char **new_anchor(lua_State *L) {
 
 static int l_read(lua_State *L) {
   const char *path = check_path(L, 1);
+  size_t max = (size_t)luaL_optnumber(L, 2, (lua_Number)MAX_SIZE), len = 0;
   char **anchor = new_anchor(L);
-  size_t len = 0;
-  int rc = fog_private_file_read(path, MAX_SIZE, anchor, &len);
+  int rc = fog_private_file_read(path, max, anchor, &len);
   if (rc != 0) return result(L, rc);
   lua_pushlstring(L, *anchor, len);
   free(*anchor);

@@ -1,0 +1,203 @@
+-- SPDX-License-Identifier: MIT
+
+local core = require "fogcloud.core"
+local fogcloud = require "fogcloud"
+local scripted_broker = require "spec.support.scripted_broker"
+local support = require "spec.support.sandbox"
+
+describe("reconnecting", function()
+  local sandbox, cloud, open
+
+  setup(function()
+    sandbox = support.start { mqtt_faults = true }
+    cloud = support.cloud(sandbox)
+  end)
+  teardown(function() sandbox:stop() end)
+  before_each(function() open = {} end)
+  after_each(function()
+    for _, session in ipairs(open) do session:close() end
+    fogcloud.run()
+    sandbox:heal_mqtt()
+  end)
+
+  local function keep(session, err)
+    open[#open + 1] = session
+    return session, err
+  end
+
+  local function connect(opts)
+    opts.tls = false
+    return assert(keep(cloud:connect(support.client(sandbox, cloud, { "dev1" }), opts)))
+  end
+
+  local function scripted(mode, opts)
+    local broker = scripted_broker.start(mode)
+    finally(function() broker:stop() end)
+    opts.tls, opts.backoff_base = false, opts.backoff_base or 0.01
+    return keep(fogcloud.connect(broker:credentials(), opts))
+  end
+
+  local function events(session, name)
+    local list = {}
+    session:on(name, function(value) list[#list + 1] = value end)
+    return list
+  end
+
+  it("finds a half-open link by its keepalive", function()
+    local session = connect { keepalive = 2 }
+    local lost, back = events(session, "disconnect"), events(session, "connect")
+    sandbox:fail_mqtt { half_open = true }
+    local since = core.now()
+    support.serve_until(function() return #lost == 1 end)
+    local took = core.now() - since
+    sandbox:heal_mqtt()
+    support.serve_until(function() return #back == 1 end)
+    -- 1.5 keepalives are 3 s; the rest is what a busy machine may add. Never is what it would be without.
+    assert.is_true(took < 12, took .. " s")
+  end)
+
+  it("tells Paho a keepalive with which 1.5 of ours are kept", function()
+    local session, told = assert(scripted("keepalive", { version = "5.0", keepalive = 4 })), nil
+    session:subscribe("keepalive", 0, function(_, payload) told = tonumber(payload) end)
+    support.serve_until(function() return told end)
+    assert.is_true(told >= 1 and told * 2.6 <= 4 * 1.5, told .. " s")
+  end)
+
+  it("ends after max_attempts, and says why", function()
+    local session = connect { max_attempts = 3, backoff_base = 0.01 }
+    local failed = events(session, "error")
+    sandbox:fail_mqtt { refuse = true }
+    sandbox:kick("*")
+    support.serve_until(function() return session.ended end)
+    fogcloud.step(0.05)
+    assert.equal(3, #failed) -- two attempts to be repeated, and the end
+    assert.equal("network", session.ended.kind)
+    local id, err = session:publish("x", "")
+    assert.is_nil(id)
+    assert.equal(session.ended, err)
+    support.assert_identity(session)
+  end)
+
+  it("ends when a message kills every link, and names it", function()
+    local session = assert(scripted("poison", {}))
+    local dropped = events(session, "drop")
+    assert(session:publish("a/good", "1", { qos = 1 }))
+    local id = assert(session:publish("a/poison", ("x"):rep(1000), { qos = 1 }))
+    assert(session:publish("a/behind", "2", { qos = 1 }))
+    support.serve_until(function() return session.ended end)
+    fogcloud.run()
+    assert.matches(("message %d to 'a/poison' %%(1000 bytes%%)"):format(id), tostring(session.ended))
+    assert.matches("lost 5 times in a row", tostring(session.ended))
+    local stats = support.assert_identity(session)
+    assert.same({ 3, 1 }, { stats.accepted, stats.acknowledged })
+    assert.same({ "a/poison", "a/behind" }, { dropped[1].topic, dropped[2].topic })
+  end)
+
+  it("ends when a subscription kills every link, and names it", function()
+    local session = assert(scripted("unsubscribable", {}))
+    for _ = 1, 100 do -- some are asked before the loss is known and reach nobody
+      if session.ended then break end
+      local granted = session:subscribe("a/+", 1, print, { timeout = 5 })
+      assert.is_nil(granted)
+      support.serve_until(function() return session.up or session.ended end)
+    end
+    support.serve_until(function() return session.ended end)
+    assert.matches("subscription to 'a/%+'", tostring(session.ended))
+  end)
+
+  it("suspects another client with the same id when links do not last", function()
+    local session = connect { backoff_base = 0.01, max_attempts = 50 }
+    local lost = events(session, "disconnect")
+    for i = 1, 4 do
+      support.serve_until(function() return session.up end)
+      sandbox:kick(session.credentials.clientid)
+      support.serve_until(function() return #lost == i end)
+    end
+    assert.matches("another client using the same client id%?", tostring(lost[4]))
+    assert.is_nil(tostring(lost[1]):find("same client id", 1, true))
+  end)
+
+  it("comes back at once after a link that had lasted, else after a random time that grows up to the cap", function()
+    local Keeper = require "fogcloud.keeper"
+    local now, waits, random = 0, {}, 1
+    local opts = { stable_after = 10, backoff_base = 1, backoff_cap = 60, max_attempts = 100, connect_timeout = 5,
+      in_count = 1, in_bytes = 1 }
+    local attempts, keeper = 0, nil
+    local session = {
+      opts = opts, credentials = { mqtthost = "h", mqttport = 1, sslport = 1, clientid = "c" },
+      host = { now = function() return now end },
+      subscriptions = { unanswered = function() end },
+      handlers = { when_room = function() return true end, close = function() end },
+      note_up = function() end, note_lost = function() end, note_error = function() end,
+      note_ending = function() end, note_closed = function() end,
+    }
+    opts.transport, opts.version, opts.clean = "tcp", "3.1.1", true
+    session.handle = {
+      oldest_in_flight = function() end, leave = function() end,
+      close = function() keeper.mail[#keeper.mail + 1] = { name = "closed" } end,
+      connect = function()
+        attempts = attempts + 1
+        if attempts > 12 then keeper.closing = true return true end
+        if attempts == 1 or attempts == 11 then -- lasts
+          keeper.mail = { { name = "connected", third = false } }
+        else
+          keeper.mail = { { name = "refused", code = -1, third = "socket error" } }
+        end
+        return true
+      end,
+    }
+    session.host.waiter = function()
+      return {
+        signal = function() end,
+        wait = function(_, deadline)
+          if deadline == nil then -- up: the link lasts a while
+            now = now + 100
+            keeper.mail = { { name = "lost", code = 0 } }
+            return true
+          end
+          if keeper.state == "waiting" then waits[attempts] = deadline - now end
+          now = deadline
+          return false
+        end,
+      }
+    end
+    keeper = Keeper.new(session, function() return random end)
+    keeper:run()
+    assert.is_nil(waits[1])  -- after a link that lasted: at once
+    assert.is_nil(waits[2])  -- the first failure: at once
+    assert.same({ 2, 4, 8, 16, 32, 60, 60 }, { waits[3], waits[4], waits[5], waits[6], waits[7], waits[8], waits[9] })
+    assert.is_nil(waits[11]) -- begins anew
+  end)
+
+  it("asks for fresh credentials once, and then ends clearly", function()
+    local asked = 0
+    local session = connect {
+      backoff_base = 0.01,
+      credentials = function()
+        asked = asked + 1
+        return { clientid = "c", loginname = "wrong", password = "wrong", mqtthost = "localhost",
+          mqttport = sandbox.mqtt_port, sslport = sandbox.tls_port }
+      end,
+    }
+    session.credentials.password = "revoked"
+    sandbox:kick("*")
+    support.serve_until(function() return session.ended end)
+    assert.equal(1, asked)
+    assert.equal("auth", session.ended.kind)
+    assert.matches("create_client", tostring(session.ended))
+  end)
+
+  it("sends nothing twice to a broker that kept the session, and all to one that did not", function()
+    local session = connect { clean = false, backoff_base = 0.01 }
+    local said = events(session, "connect")
+    session:subscribe("d2c/dev1/#", 1, print)
+    sandbox:kick("*")
+    support.serve_until(function() return #said == 1 end)
+    assert.is_true(said[1].session_present)
+    assert.is_nil(session.subscriptions:unanswered())
+    sandbox:broker("kill")
+    sandbox:broker("start")
+    support.serve_until(function() return #said == 2 end)
+    assert.is_false(said[2].session_present)
+  end)
+end)
