@@ -98,10 +98,12 @@ local parts = {
   "## Results\n",
 }
 for _, case in ipairs(results.cases) do parts[#parts + 1] = table_of(case) end
-local figures = io.open("build/bench/figures.md", "r")
-if figures then
-  parts[#parts + 1] = figures:read("*a")
-  figures:close()
+for _, name in ipairs { "figures", "openresty" } do
+  local section = io.open("build/bench/" .. name .. ".md", "r")
+  if section then
+    parts[#parts + 1] = section:read("*a")
+    section:close()
+  end
 end
 write(docs .. "/performance.md", table.concat(parts, "\n"))
 write(docs .. "/performance.svg", chart(results.cases))

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- The library inside a real nginx; the specs ask it over HTTP. Runs in one Lua only: nginx has its own.
+local socket = require "socket"
 local Nginx = require "spec.support.nginx"
 local support = require "spec.support.sandbox"
 
@@ -170,12 +171,99 @@ describe("fogcloud in nginx", function()
     for _, path in ipairs { "/call", "/session" } do
       for _ = 1, 5 do assert.matches("^[2d]", (nginx:get(path)), nginx:log()) end
       local fds, threads, kb = left()
-      for _ = 1, 40 do assert.matches("^[2d]", (nginx:get(path))) end
+      for _ = 1, 20 do assert.matches("^[2d]", (nginx:get(path))) end
       local more_fds, more_threads, more_kb = left()
       assert.is_true(more_fds <= fds + 2, ("%s: %d descriptors, then %d"):format(path, fds, more_fds))
       assert.is_true(more_kb <= kb * 1.5, ("%s: %d KB, then %d"):format(path, kb, more_kb))
       assert.is_true(more_threads <= threads + 2, ("%s: %d threads, then %d"):format(path, threads, more_threads))
     end
     assert_clean("lua_code_cache is off")
+  end)
+
+  it("lets others have the worker while a call takes long", function()
+    start { server = [[
+      location /slow { content_by_lua_block { ngx.say(#assert(require("account").cloud():products())) } }
+      location /other { content_by_lua_block { ngx.say "ok" } }
+    ]] }
+    sandbox:fail { endpoint = "products", delay = 1, count = 0 }
+    local path = nginx.folder .. "/slow"
+    os.execute(("(curl -s %s/slow >%s.part; mv %s.part %s) &"):format(nginx.url, path, path, path))
+    nginx:wait_for("the call to be made", function() return sandbox:count { endpoint = "token" } == 1 end)
+    local others = 0
+    nginx:wait_for("the slow one", function()
+      assert.equal("ok\n", (nginx:get("/other")))
+      others = others + 1
+      return io.open(path)
+    end)
+    assert.is_true(others > 5, others .. " were answered meanwhile")
+    assert_clean()
+  end)
+
+  it("ends what a request that went away was waiting for", function()
+    start { server = [[
+      location /slow { content_by_lua_block {
+        ngx.on_abort(function() ngx.exit(499) end)
+        require("account").shared():products()
+        ngx.log(ngx.ERR, "it went on")
+      } }
+      location /running { content_by_lua_block { ngx.say(ngx.timer.running_count(), " ", ngx.timer.pending_count()) } }
+    ]], http = "lua_check_client_abort on; lua_shared_dict fogcloud 1m;" }
+    sandbox:fail { endpoint = "products", delay = 1, count = 0 }
+    os.execute(("curl -s -m 0.4 %s/slow"):format(nginx.url))
+    nginx:wait_for("the pump to end", function() return nginx:get("/running") == "0 0\n" end)
+    assert_clean()
+  end)
+
+  it("wakes by events alone: an idle session costs no turn of the loop", function()
+    start { workers = 1, server = [[
+      location /open { content_by_lua_block {
+        local account = require "account"
+        account.session = assert(account.cloud():open { app_id = account.app_id, devices = { "dev1" } })
+        account.session:subscribe("d2c/dev1/status", 1, function(_, payload) account.last = payload end)
+        ngx.say "open"
+      } }
+      location /last { content_by_lua_block { ngx.say(require("account").last) } }
+    ]] }
+    assert.equal("open\n", (nginx:get("/open")))
+    local device = sandbox:device("dev1")
+    assert(device:report("status", "1"))
+    nginx:wait_for("the message", function() return nginx:get("/last") == "1\n" end)
+    local pid = nginx:workers()[1]
+    local function turns()
+      local file = assert(io.open(("/proc/%d/task/%d/status"):format(pid, pid)))
+      local text = file:read("*a")
+      file:close()
+      return tonumber(text:match("voluntary_ctxt_switches:%s*(%d+)"))
+    end
+    socket.sleep(0.2) -- curl's connection is closed by now
+    local before = turns()
+    socket.sleep(1.5)
+    assert.is_true(turns() - before <= 1, (turns() - before) .. " turns in 1.5 s")
+    device:close()
+    local old = nginx:reload() -- a session that nobody closed does not hold up a worker's end
+    nginx:wait_for("the old worker to end", function() return nginx:are_gone(old) end)
+    assert_clean()
+  end)
+
+  it("cancels tasks, and reports what nobody waits for", function()
+    start { server = [[
+      location /cancel { content_by_lua_block {
+        local fogcloud = require "fogcloud"
+        local task = fogcloud.spawn(function() return fogcloud.sleep(30) end)
+        ngx.sleep(0.01)
+        task:cancel()
+        local ok, slept, why = task:wait(5)
+        ngx.say(tostring(ok), " ", tostring(slept), " ", why)
+      } }
+      location /throw { content_by_lua_block {
+        local fogcloud = require "fogcloud"
+        local ok, err = fogcloud.spawn(error, "awaited", 0):wait(5)
+        fogcloud.spawn(error, "nobody waits for me")
+        ngx.say(tostring(ok), " ", err:match("^%w+"))
+      } }
+    ]] }
+    assert.equal("true nil cancelled\n", (nginx:get("/cancel")))
+    assert.equal("nil awaited\n", (nginx:get("/throw")))
+    nginx:wait_for("the report", function() return nginx:log():find("error in a task: nobody waits for me", 1, true) end)
   end)
 end)
