@@ -136,6 +136,22 @@ describe("a session", function()
     assert.is_true(fogcloud.spawn(function() return session:finish(20) end):wait(20)) -- twice does no harm
   end)
 
+  it("finishes in time although a handler does not", function()
+    local session, handled = connect({ max_handlers = 2 }), 0
+    local d = device "dev1"
+    assert(session:subscribe("d2c/dev1/#", 1, function()
+      handled = handled + 1
+      fogcloud.sleep(60)
+    end))
+    for i = 1, 10 do d.session:publish("d2c/dev1/n", tostring(i), { qos = 1 }) end
+    assert(d.session:flush(20))
+    support.serve_until(function() return session:stats().received == 10 end)
+    local done = false
+    fogcloud.spawn(function() done = session:finish(0.3) end)
+    support.serve_until(function() return done end, 10)
+    assert.equal(2, handled)
+  end)
+
   it("publishes and receives retained messages", function()
     local d = device "dev1"
     assert(d:report("status", "kept", { retained = true }))

@@ -223,6 +223,7 @@ local function hand_over(self, deadline)
   local event
   repeat event = next_event(self, deadline) until event == nil or event.name == "lost"
   self.session.handlers:drain(deadline)
+  self.closing = true
 end
 
 --- The task: returns when the session is closed and the core has let go of it.
