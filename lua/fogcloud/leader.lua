@@ -34,6 +34,11 @@ local function give_up(self)
   self.not_before = core.now() + math.min(MAX_BACKOFF, 2 ^ (self.failures - 1))
 end
 
+local function wake(self)
+  for _, waiter in ipairs(self.waiters) do waiter:signal() end
+  self.waiters = {}
+end
+
 local function begin(self)
   local ok, session, err = protect.call(self.start)
   self.starting = nil
@@ -41,15 +46,16 @@ local function begin(self)
     complain(self, "does not start: " .. tostring(not ok and session or err))
     return give_up(self)
   end
+  if self.leaving or not self.lease:hold() then return session:close() end -- it took too long
   self.session, self.failures = session, 0
   session:resume()
-  for _, waiter in ipairs(self.waiters) do waiter:signal() end
-  self.waiters = {}
+  wake(self)
 end
 
 -- Ends the leading: lets the session finish, then others have their turn.
 local function leave(self)
   self.leaving = true
+  wake(self)
   if self.starting then self.starting:wait(FINISH_TIME) end
   if self.session then self.session:finish(FINISH_TIME) end
   self.session = nil

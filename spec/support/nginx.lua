@@ -197,14 +197,17 @@ end
 --- What lies in its folder that looks like a wake-up socket's.
 function Nginx:wake_up_folders() return run("ls -d " .. self.folder .. "/fogcloud.* 2>/dev/null") end
 
---- Ends it, waits until nothing of it is left, and removes its folder. Harmless twice.
+--- Ends it, waits until nothing of it is left, and removes its folder; raises when a worker crashed. Harmless twice.
 function Nginx:stop()
   if self.pid == nil then return end
   process.kill(self.pid, TERM)
   process.wait(self.pid, true)
   for _, fd in ipairs(self.fds) do process.close_fd(fd) end
+  local log = self:log()
   run("rm -rf " .. self.folder)
   self.pid = nil
+  local crash = log:gsub("exited on signal 9", ""):match("[^\n]*exited on signal[^\n]*") -- 9: kill_worker
+  if crash then error(crash, 2) end
 end
 
 Nginx.root = ROOT
