@@ -1,0 +1,355 @@
+-- SPDX-License-Identifier: MIT
+
+-- The documentation as a test: every Lua snippet runs, every name, option, default, kind of error and link is there,
+-- and what is exported is documented.
+local cjson = require "cjson"
+local pages = require "spec.support.pages"
+local reference = dofile "scripts/reference.lua"
+local support = require "spec.support.sandbox"
+
+local function set_of(list)
+  local set = {}
+  for _, name in ipairs(list) do set[name] = true end
+  return set
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
+describe("the snippets", function()
+  local sandbox, folder, environment
+
+  setup(function()
+    sandbox = support.start()
+    folder = support.shell("mktemp -d"):match "%S+"
+    environment = ("export HOME=%s XDG_STATE_HOME=%s XDG_CONFIG_HOME=%s FOGCLOUD_BASE_URL=%s FOGCLOUD_CLIENT_ID=%s "
+      .. "FOGCLOUD_CLIENT_SECRET=%s FOGCLOUD_CA_FILE=%s FOGCLOUD_APP_ID=%s TLS_PORT=%d"):format(folder, folder, folder,
+      sandbox.url, sandbox.account.client_id, sandbox.account.client_secret, sandbox.ca_file, sandbox.app_id, sandbox.tls_port)
+  end)
+  teardown(function()
+    sandbox:stop()
+    support.shell("rm -rf " .. folder)
+  end)
+  before_each(function() sandbox:reset() end)
+
+  local RUNNERS = {}
+
+  function RUNNERS.lua(block, where)
+    local path = folder .. "/snippet_spec.lua"
+    write(path, block.text)
+    local program = "spec/support/snippet.lua %s %s"
+    if block.text:find "^describe%(" then program = "/usr/bin/busted %s # %s" end
+    local text, status = support.shell(("%s; timeout 60 lua5.4 " .. program):format(environment, path, where))
+    assert.equal(0, status, where .. "\n" .. text)
+  end
+
+  function RUNNERS.sh(block, where)
+    local path = folder .. "/snippet.sh"
+    write(path, block.text)
+    if block.marker ~= "run" then return assert.equal("", (support.shell("sh -n " .. path)), where) end
+    local text, status = support.shell(("%s; timeout 60 sh -eu %s"):format(environment, path))
+    assert.equal(0, status, where .. "\n" .. text)
+  end
+
+  function RUNNERS.json(block, where)
+    assert.is_true(pcall(cjson.decode, block.text), where .. ": is not JSON")
+  end
+
+  -- Shown, not run: output, and other programs' files.
+  local SHOWN = set_of { "", "text", "nginx", "ini", "yaml", "toml", "make", "console" }
+
+  for _, path in ipairs(pages.list()) do
+    for _, block in ipairs(pages.blocks(path)) do
+      local where = ("%s:%d"):format(path, block.line)
+      if block.marker == "not run" then
+        it(where .. " says why it cannot run", function() assert.is_true(#block.reason > 10, where) end)
+      elseif not SHOWN[block.language] then
+        it(where .. " run", function()
+          assert.is_truthy(RUNNERS[block.language], where .. ": unknown language " .. block.language)
+          RUNNERS[block.language](block, where)
+        end)
+      end
+    end
+  end
+end)
+
+-- What the code says ---------------------------------------------------------------------------------------------------
+
+-- The value of a local table of constants in a source.
+local function constants(path, name)
+  local text = pages.read(path):match("\nlocal " .. name .. " = (%b{})")
+  return assert(load("return " .. text, path .. " " .. name, "t", { math = math }))()
+end
+
+local function documented_fields(path, class)
+  for _, doc in ipairs(reference.read(pages.read(path))) do
+    if doc.class == class then
+      local fields = {}
+      for _, field in ipairs(doc.fields) do fields[field.name] = field end
+      return fields
+    end
+  end
+  error(path .. " has no class " .. class)
+end
+
+local function names(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = tostring(name) end
+  table.sort(list)
+  return list
+end
+
+local OPTIONS = {
+  { "lua/fogcloud/config.lua", "fogcloud.Options", "SPEC" },
+  { "lua/fogcloud/session_options.lua", "fogcloud.SessionOptions", "SPEC" },
+  { "lua/fogcloud/open.lua", "fogcloud.OpenOptions", "SPEC" },
+  { "lua/fogcloud/bulk.lua", "fogcloud.BulkOptions", "SPEC" },
+  { "lua/fogcloud/cloud.lua", "fogcloud.CallOptions", "TIMED", inline = true },
+}
+
+local MEBI = 1024 * 1024
+
+local function default_text(value)
+  if value == math.huge then return "without end" end
+  if type(value) == "number" and value >= MEBI then return ("%d MiB"):format(value / MEBI) end
+  if type(value) == "string" then return '"' .. value .. '"' end
+  return tostring(value)
+end
+
+describe("the options", function()
+  for _, entry in ipairs(OPTIONS) do
+    if not entry.inline then
+      it(entry[2] .. " are those of the code", function()
+        assert.same(names(constants(entry[1], entry[3])), names(documented_fields(entry[1], entry[2])))
+      end)
+    end
+  end
+
+  it("have the defaults that are documented", function()
+    for _, entry in ipairs { OPTIONS[1], OPTIONS[2] } do
+      local fields = documented_fields(entry[1], entry[2])
+      for name, value in pairs(constants(entry[1], "DEFAULTS")) do
+        local text, expected = fields[name].text, default_text(value)
+        local said = text:find("default " .. expected, 1, true) or text:find(expected .. " (default)", 1, true)
+        assert.is_truthy(said, ("%s: %s is %s, and the annotation says: %s"):format(entry[2], name, expected, text))
+      end
+    end
+  end)
+
+  it("of publish and of devices are those of the code", function()
+    local session, device = "lua/fogcloud/session.lua", "lua/fogcloud/device.lua"
+    assert.same(names(constants("lua/fogcloud/publications.lua", "PUBLISH_OPTIONS")), names(documented_fields(session, "fogcloud.PublishOptions")))
+    assert.same(names(constants("lua/fogcloud/subscriptions.lua", "OPTIONS")), names(documented_fields(session, "fogcloud.SubscribeOptions")))
+    assert.same({ "qos", "timeout" }, names(documented_fields(device, "fogcloud.DeviceOnOptions")))
+    assert.same({ "qos", "retained", "timeout", "wait" }, names(documented_fields(device, "fogcloud.SendOptions")))
+  end)
+end)
+
+local MODULES = {
+  fogcloud = { "fogcloud", "fogcloud" }, cloud = { "fogcloud.cloud", "Cloud" }, session = { "fogcloud.session", "Session" },
+  device = { "fogcloud.device", "Device" }, metrics = { "fogcloud.metrics", "metrics" },
+  sandbox = { "fogcloud.sandbox", "Sandbox" },
+}
+
+-- Functions by the name that users write: { documented = set, exported = set }.
+local function functions_of(user)
+  local path = package.searchpath(MODULES[user][1], package.path)
+  local found = { documented = {}, exported = {}, package = {} }
+  for _, doc in ipairs(reference.read(pages.read(path))) do
+    if doc.target == MODULES[user][2] then
+      local kind = doc.package and "package" or "documented"
+      found[kind][doc.name] = doc
+    end
+  end
+  for name, value in pairs(require(MODULES[user][1])) do
+    if type(value) == "function" and not name:find "^__" and not found.package[name] then found.exported[name] = true end
+  end
+  return found
+end
+
+describe("what is exported", function()
+  for user in pairs(MODULES) do
+    it("by " .. user .. " is documented, with every argument", function()
+      local found = functions_of(user)
+      assert.same(names(found.exported), names(found.documented))
+      for name, doc in pairs(found.documented) do
+        assert.is_true(#doc.text > 0, user .. "." .. name .. " has no sentence")
+        local params = {}
+        for _, param in ipairs(doc.params) do params[#params + 1] = param.name end
+        local args = {}
+        for arg in doc.args:gmatch "[%w_.]+" do args[#args + 1] = arg end
+        if user ~= "sandbox" then assert.same(args, params, user .. "." .. name) end
+      end
+    end)
+  end
+
+  it("is in docs/reference.md, which is fresh", function()
+    assert.is_true(reference.page() == pages.read "docs/reference.md", "run: lua5.4 scripts/reference.lua >docs/reference.md")
+  end)
+
+  it("fails with kinds that exist", function()
+    local kinds = set_of {}
+    for kind in pages.read("lua/fogcloud/errors.lua"):match('for kind in %("([%l ]+)"'):gmatch "%l+" do kinds[kind] = true end
+    local alias
+    for _, doc in ipairs(reference.read(pages.read "lua/fogcloud/errors.lua")) do
+      if doc.class == "fogcloud.ErrorKind" then alias = doc.alias.text end
+    end
+    local documented = {}
+    for kind in alias:gmatch '"(%l+)"' do documented[kind] = true end
+    assert.same(names(kinds), names(documented))
+    for _, chapter in ipairs(reference.CHAPTERS) do
+      for _, doc in ipairs(reference.chapter(chapter)) do
+        for _, value in ipairs(doc.returns) do
+          local list = value.text:match "kinds?: ([%l, ]+)" or ""
+          if not list:find "those of" then
+            for kind in list:gsub("; .*", ""):gmatch "%f[%l]%l+%f[%L]" do
+              local known = kinds[kind] or kind == "with" or kind == "wait" or kind == "also"
+              assert.is_truthy(known, ("%s: kind %s"):format(doc.name, kind))
+            end
+          end
+        end
+      end
+    end
+  end)
+end)
+
+-- What the pages say ---------------------------------------------------------------------------------------------------
+
+local function exists(path)
+  local file = io.open(path)
+  if file then file:close() end
+  return file ~= nil
+end
+
+local function classes()
+  local set = {}
+  for path in io.popen("find lua -name '*.lua'"):lines() do
+    for _, class in pages.read(path):gmatch "@(%l+) ?%(?[%l]*%)? ?(fogcloud%.[%w.]+)" do set[class] = true end
+  end
+  return set
+end
+
+describe("the pages", function()
+  local known_classes = classes()
+
+  local function is_known(user, separator, name)
+    local entry = MODULES[user]
+    if user == "fogcloud" and known_classes["fogcloud." .. name] then return true end
+    if user == "fogcloud" and (name == "core" or package.searchpath("fogcloud." .. name, package.path)) then return true end
+    if separator == ":" or user == "fogcloud" or user == "metrics" then return require(entry[1])[name] ~= nil end
+    return true -- a field
+  end
+
+  for _, path in ipairs(pages.list()) do
+    it(path .. " names what exists", function()
+      local text = pages.read(path)
+      for user in pairs(MODULES) do
+        for before, separator, name in text:gmatch("([^%w_./-])" .. user .. "([:.])([%a_][%w_]*)") do
+          local is_file = set_of({ "lua", "so", "md", "1", "git", "mxchip", "com" })[name] or before == "@"
+          if not is_file then
+            assert.is_true(is_known(user, separator, name), ("%s names %s%s%s"):format(path, user, separator, name))
+          end
+        end
+      end
+    end)
+
+    it(path .. " links to what is there", function()
+      local folder = path:match "^(.*/)" or ""
+      for target in pages.prose(path):gmatch "%]%(([^)%s]+)%)" do
+        if not target:find "^https?:" then
+          local file, anchor = target:match "^([^#]*)#?(.*)$"
+          local resolved = file == "" and path or (folder .. file):gsub("[^/]+/%.%./", "")
+          assert.is_true(exists(resolved), path .. " links to " .. target)
+          if anchor ~= "" then assert.is_true(pages.anchors(resolved)[anchor], path .. " links to " .. target) end
+        end
+      end
+    end)
+  end
+
+  it("name environment variables that something reads", function()
+    local sources = support.shell "cat lua/fogcloud/*.lua lua/fogcloud/*/*.lua Makefile bench/* scripts/* bin/fogcloud src/*/*.c 2>/dev/null"
+    for _, path in ipairs(pages.list()) do
+      for name in pages.read(path):gmatch "%f[%w_](FOGCLOUD_[%u_]+)" do
+        local prefix = name:find "_$" ~= nil -- FOGCLOUD_*
+        assert.is_truthy(prefix or sources:find(name, 1, true), path .. " names " .. name)
+      end
+    end
+    local all = support.shell "cat README.md docs/*.md"
+    for name in pages.read("lua/fogcloud/config.lua"):gmatch '"(FOGCLOUD_[%u_]+)"' do assert.is_truthy(all:find(name, 1, true), name) end
+  end)
+
+  it("name make targets that exist", function()
+    local targets = {}
+    for name in ("\n" .. pages.read "Makefile"):gmatch "\n([%w-]+):" do targets[name] = true end
+    for _, path in ipairs(pages.list()) do
+      for _, block in ipairs(pages.blocks(path)) do
+        if block.language == "sh" then
+          for name in ("\n" .. block.text):gmatch "\n[^\n#]*%f[%a]make ([%l-]+)%f[%s]" do
+            local by_luarocks = block.text:find("luarocks make " .. name, 1, true)
+            assert.is_truthy(by_luarocks or targets[name], ("%s: make %s"):format(path, name))
+          end
+        end
+      end
+    end
+  end)
+end)
+
+describe("README.md", function()
+  it("shows a program that runs as pasted before its line 25", function()
+    local first = pages.blocks("README.md")[1]
+    assert.equal("lua", first.language)
+    assert.is_nil(first.marker)
+    assert.matches('^local fogcloud = require "fogcloud"\n', first.text)
+    assert.is_true(first.last <= 25)
+  end)
+
+  it("has the same blocks as README.zh.md", function()
+    local english, chinese = pages.blocks "README.md", pages.blocks "README.zh.md"
+    assert.equal(#english, #chinese)
+    for i, block in ipairs(english) do
+      assert.equal(block.language, chinese[i].language)
+      assert.equal(block.text, chinese[i].text)
+    end
+  end)
+
+  it("lists every public call, and every kind of error", function()
+    for _, page in ipairs { "README.md", "README.zh.md" } do
+      local text = pages.read(page)
+      for _, user in ipairs { "fogcloud", "cloud", "session" } do
+        for name in pairs(functions_of(user).exported) do
+          local found = text:find(("%s[:.]%s%%f[^%%w_]"):format(user, name))
+          assert.is_truthy(found, ("%s does not name %s %s"):format(page, user, name))
+        end
+      end
+      for kind in pages.read("lua/fogcloud/errors.lua"):match('for kind in %("([%l ]+)"'):gmatch "%l+" do
+        assert.is_truthy(text:find("`" .. kind .. "`", 1, true), page .. " does not name the kind " .. kind)
+      end
+    end
+  end)
+end)
+
+-- Error texts: the literals of the sources, joined where they are joined there.
+local function literals()
+  local text = support.shell "cat $(find lua -name '*.lua') src/*/*.c"
+  return (text:gsub('"%s*%.%.%s*"', ""):gsub('"\n%s*"', ""):gsub('\\"', '"'))
+end
+
+describe("docs/troubleshooting.md", function()
+  it("has headings that the code can really say", function()
+    local sources, count = literals(), 0
+    for heading in pages.prose("docs/troubleshooting.md"):gmatch "\n### `([^\n]+)`" do
+      count = count + 1
+      local position, line_end = 1, math.huge
+      for piece in (heading .. "…"):gmatch "(.-)…" do
+        local from, to = sources:find(piece, position, true)
+        assert.is_truthy(from and from < line_end, heading)
+        position = to + 1
+        if line_end == math.huge and piece ~= "" then line_end = sources:find("\n", to, true) end
+      end
+    end
+    assert.is_true(count >= 20)
+  end)
+end)
