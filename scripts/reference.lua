@@ -15,6 +15,7 @@ reference.CHAPTERS = {
   { "Session", "lua/fogcloud/session.lua", Session = "session" },
   { "Options of a session", "lua/fogcloud/session_options.lua" },
   { "Device", "lua/fogcloud/device.lua", Device = "device" },
+  { "Leader", "lua/fogcloud/leader.lua", Leader = "leader" },
   { "Task", "lua/fogcloud/task.lua", Task = "task" },
   { "Errors", "lua/fogcloud/errors.lua", only = { "fogcloud.Error", "fogcloud.ErrorKind" } },
   { "Tables that calls take and give", "lua/fogcloud/_meta.lua", until_line = "The C half" },
@@ -22,7 +23,7 @@ reference.CHAPTERS = {
   { "fogcloud.sandbox", "lua/fogcloud/sandbox/init.lua", Sandbox = "sandbox" },
 }
 
--- Reading --------------------------------------------------------------------------------------------------------------
+-- Reading -----------------------------------------------------------------------------------------------------------
 
 -- The type at the beginning of a text, which ends at the first blank outside of brackets, and what follows.
 local function split_type(text)
@@ -109,7 +110,7 @@ function reference.read(text, until_line)
   return found
 end
 
--- Writing --------------------------------------------------------------------------------------------------------------
+-- Writing -----------------------------------------------------------------------------------------------------------
 
 local function cell(text) return (text:gsub("^%s+", ""):gsub("|", "\\|")) end
 
@@ -184,8 +185,8 @@ end
 function reference.page()
   local out = {
     "# Reference\n",
-    "Made from the sources by `scripts/reference.lua`; do not edit. A type that ends in `?` may be nil. Wrong use raises",
-    "with the argument named; what can fail at run time returns nil and a [fogcloud.Error](#errors).\n",
+    "Made from the sources by `scripts/reference.lua`; do not edit. A type that ends in `?` may be nil. Wrong use",
+    "raises with the argument named; what can fail at run time returns nil and a [fogcloud.Error](#errors).\n",
   }
   for _, chapter in ipairs(reference.CHAPTERS) do
     out[#out + 1] = ("## %s\n"):format(chapter[1])

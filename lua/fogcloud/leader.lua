@@ -88,6 +88,7 @@ local function turn(premature, self)
   if not ok then leave(self) end -- the worker has been told to end meanwhile
 end
 
+---@package
 --- Has one worker of this nginx make a session and serve it; see docs/guide-openresty.md. Every worker calls it, in
 --- init_worker_by_lua* as a rule. Does not wait.
 ---@param name string              what is led; one worker per name

@@ -62,7 +62,7 @@ function Session.connect(credentials, opts, level)
 end
 
 ---@package
--- Waits for the first attempt to end.
+--- Waits for the first attempt to end.
 function Session:wait_ready()
   local woken = self.ready:wait(self.host.now() + self.opts.timeout)
   if self.ended then return nil, self.ended end
