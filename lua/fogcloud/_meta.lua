@@ -108,6 +108,9 @@ function Engine:next() end
 ---@return integer
 function Engine:fd() end
 
+--- Makes the descriptor readable now, with or without an event.
+function Engine:wake() end
+
 --- From now on requests are made on a thread of their own.
 function Engine:background() end
 

@@ -13,18 +13,16 @@ local open = {}
 ---                             the name it is kept under, where an application has several clients
 ---@field session fogcloud.SessionOptions?
 
-local SPEC = { app_id = "string", devices = "table", credentials = "table", session = "table" }
+local SPEC = {
+  app_id = "string", devices = "table", credentials = "table", session = "table", keep = "boolean or string",
+}
 
 local function check(options, level)
   if type(options) ~= "table" then error("options: table expected, got " .. type(options), level + 1) end
-  local keep = type(options.keep)
-  if keep ~= "nil" and keep ~= "boolean" and keep ~= "string" then
-    error("open option 'keep': boolean or string expected, got " .. keep, level + 1)
-  end
   for name, value in pairs(options) do
-    local expected = name == "keep" and keep or SPEC[name]
+    local expected = SPEC[name]
     if expected == nil then error(("unknown open option '%s'"):format(tostring(name)), level + 1) end
-    if type(value) ~= expected then
+    if not expected:find(type(value), 1, true) then
       error(("open option '%s': %s expected, got %s"):format(name, expected, type(value)), level + 1)
     end
   end
