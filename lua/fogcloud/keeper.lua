@@ -231,9 +231,11 @@ function Keeper:run()
   local ok, err = protect.call(live, self)
   if not ok then err = errors.new("mqtt", "a mistake in fogcloud: " .. tostring(err)) end
   self.state = "closed"
-  if self.session.finish_by then hand_over(self, self.session.finish_by) end
+  local finish_by = self.session.finish_by
+  if finish_by then hand_over(self, finish_by) end
   self.session:note_ending(err)
-  if not self.closing then wait_room(self, 0) end -- what was received is acknowledged, and nobody else has it
+  -- What was received is acknowledged, and nobody else has it.
+  if not (self.closing or finish_by) then wait_room(self, 0) end
   self.session.handlers:close()
   self.session.handle:close()
   wait_closed(self)
