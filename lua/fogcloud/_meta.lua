@@ -78,12 +78,15 @@
 
 -- The C half ---------------------------------------------------------------------------------------------------------
 
---- The monotonic clock, the wall clock (seconds), this process, a reply's header block as a table, and the bytes of
---- MQTT 5 properties.
+--- The monotonic clock, the wall clock (seconds), this process, whether another is alive, a reply's header block as a
+--- table, and the bytes of MQTT 5 properties. `watch` is true for one Lua state of a process until `unwatch`.
 ---@class fogcloud.core
 ---@field now fun(): number
 ---@field wall fun(): number
 ---@field pid fun(): integer
+---@field alive fun(pid: integer): boolean
+---@field watch fun(): boolean
+---@field unwatch fun()
 ---@field headers fun(head: string): table<string, string>
 ---@field properties fun(properties: fogcloud.Properties, packet: "publish"|"will"|"connect"|"subscribe"): string
 ---@field engine fun(options: table?): fogcloud.core.Engine?, string?
