@@ -127,3 +127,71 @@ describe("lifetimes", function()
     engine:close()
   end)
 end)
+
+describe("an engine's wake-up socket", function()
+  local unix = require "socket.unix"
+
+  local function connected(engine)
+    local path = assert(engine:listen())
+    local client = unix.stream()
+    assert(client:connect(path))
+    client:settimeout(5)
+    return client, path
+  end
+
+  local function shell(command)
+    local pipe = io.popen(command .. " 2>&1")
+    local text = pipe:read("*a")
+    pipe:close()
+    return text
+  end
+
+  it("lies in a folder that nobody else can enter, and is gone once it is connected", function()
+    local engine = assert(core.engine())
+    local client, path = connected(engine)
+    local folder = path:match("^(.*)/")
+    assert.equal("700\n", shell("stat -c %a " .. folder))
+    assert.is_true(engine:mirror())
+    assert.matches("No such file", shell("stat " .. folder))
+    engine:wake()
+    assert.equal("w", client:receive(1))
+    client:close()
+    engine:close()
+  end)
+
+  it("gets a byte for each wake-up that the reader has not taken", function()
+    local engine = assert(core.engine())
+    local client = connected(engine)
+    assert.is_true(engine:mirror())
+    for _ = 1, 3 do
+      for _ = 1, 10 do engine:wake() end
+      assert.equal("w", client:receive(1))
+      assert.is_nil((engine:next()))
+    end
+    client:settimeout(0)
+    assert.is_nil((client:receive(1)))
+    engine:close()
+    local byte, why = client:receive(1)
+    assert.same({ nil, "closed" }, { byte, why })
+    client:close()
+  end)
+
+  it("can be replaced, and leaves nothing when nobody comes", function()
+    local engine = assert(core.engine())
+    local first = connected(engine)
+    assert.is_true(engine:mirror())
+    local second = connected(engine)
+    assert.is_true(engine:mirror())
+    engine:wake()
+    assert.equal("w", second:receive(1))
+    assert.equal("closed", select(2, first:receive(1)))
+    first:close()
+    second:close()
+    local path = assert(engine:listen())
+    assert.is_nil((engine:mirror())) -- nobody has connected
+    assert.matches("No such file", shell("stat " .. path))
+    path = assert(engine:listen())
+    engine:close()
+    assert.matches("No such file", shell("stat " .. path))
+  end)
+end)

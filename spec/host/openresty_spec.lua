@@ -266,4 +266,18 @@ describe("fogcloud in nginx", function()
     assert.equal("nil awaited\n", (nginx:get("/throw")))
     nginx:wait_for("the report", function() return nginx:log():find("error in a task: nobody waits for me", 1, true) end)
   end)
+
+  it("loses no task to nginx's limits on timers", function()
+    start { http = "lua_max_running_timers 8; lua_max_pending_timers 16;", server = [[
+      location /many { content_by_lua_block {
+        local fogcloud = require "fogcloud"
+        local tasks, done = {}, 0
+        for i = 1, 60 do tasks[i] = fogcloud.spawn(function() assert(fogcloud.sleep(0.02)) done = done + 1 end) end
+        for i = 1, 60 do assert(tasks[i]:wait(20)) end
+        ngx.say(done)
+      } }
+    ]] }
+    assert.equal("60\n", (nginx:get("/many")), nginx:log())
+    assert_clean("timers are not enough")
+  end)
 end)

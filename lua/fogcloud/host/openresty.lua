@@ -18,6 +18,7 @@ local openresty = { name = "openresty", now = core.now, wall = core.wall }
 
 local READ_MS = 1e9 -- the wake-up socket's time-out: nothing is read by the clock
 local WATCH = 3600 -- seconds that the timer which hears of the end may outlive the last session
+local PATIENCE = 0.5 -- seconds within which a healthy nginx begins a task
 local EXIT_TIME = 5 -- seconds a session has for handing over when its worker ends
 local SLICE = 0.004 -- seconds of handlers before other requests have a turn
 local TURN = 0.001 -- how long that is; as packaged for Debian, nginx grumbles about 0
@@ -35,21 +36,33 @@ end
 
 -- Tasks ---------------------------------------------------------------------------------------------------------------
 
-local backlog = {} -- what nginx had no timer for
+-- What nginx was given and has not begun: beyond lua_max_pending_timers it refuses, beyond lua_max_running_timers it
+-- forgets. Giving it twice is harmless.
+local unborn = {}
 
-local function run(_, fn, ...)
-  fn(...)
-  local next_one = table.remove(backlog, 1)
-  if next_one then next_one() end
+local give
+
+local function give_again()
+  local before = core.now() - PATIENCE
+  for task, given in pairs(unborn) do
+    if given < before then give(task) end
+  end
 end
 
-function openresty.spawn(fn, ...)
-  local ok, why = ngx.timer.at(0, run, fn, ...)
-  if ok then return end
-  ngx.log(ngx.WARN, "fogcloud: a task waits for another to end: ", why, " (lua_max_pending_timers)")
-  local args, n = { ... }, select("#", ...)
-  backlog[#backlog + 1] = function() openresty.spawn(fn, unpack(args, 1, n)) end
+local function run(_, task)
+  if not unborn[task] then return end
+  unborn[task] = nil
+  task.fn(unpack(task, 1, task.n))
+  local another = next(unborn)
+  if another then give(another) end -- now that there is room
 end
+
+function give(task)
+  unborn[task] = core.now()
+  ngx.timer.at(0, run, task)
+end
+
+function openresty.spawn(fn, ...) give { fn = fn, n = select("#", ...), ... } end
 
 local function report(message) ngx.log(ngx.ERR, message) end
 
@@ -99,6 +112,7 @@ local function serve_until_idle()
   while true do
     slice_ends = core.now() + SLICE
     pump:collect()
+    give_again()
     if pump:idle() then break end
     keep_watch()
     local _, gone = socket:receiveany(64)
@@ -116,6 +130,7 @@ local function serve()
 end
 
 local function ensure_served()
+  give_again()
   if serving or pump == nil or pump:idle() then return end
   serving = true
   openresty.spawn(serve)
