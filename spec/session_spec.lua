@@ -94,7 +94,6 @@ describe("a session", function()
   end
 
   it("keeps what the broker had for it until it is resumed", function()
-    local cloud = support.cloud(sandbox)
     local credentials = support.client(sandbox, cloud, { "dev1" })
     local first = assert(cloud:connect(credentials, { clean = false }))
     assert(first:subscribe("d2c/dev1/n", 1, function() end))

@@ -29,7 +29,7 @@ end
 local function finish(self, ok, ...)
   self.done, self.ok, self.results = true, ok, { n = select("#", ...), ... }
   for _, waiter in ipairs(self.joiners) do waiter:signal() end
-  if not ok and not self.awaited then self.report("fogcloud: error in a task: " .. tostring((...))) end
+  if not (ok or self.awaited or self.cancelled) then self.report("fogcloud: error in a task: " .. tostring((...))) end
 end
 
 --- Runs fn(...) as this task, in the coroutine that the host made for it.

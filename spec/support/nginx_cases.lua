@@ -1,0 +1,153 @@
+-- SPDX-License-Identifier: MIT
+
+--- What a host promises (lua/fogcloud/host/init.lua), case by case, for specs whose Lua is inside nginx. A case raises
+--- when the promise is not kept.
+local fogcloud = require "fogcloud"
+local runtime = require "fogcloud.runtime"
+
+local cases = {}
+
+local function equal(expected, got)
+  if expected ~= got then error(("%s expected, got %s"):format(tostring(expected), tostring(got)), 2) end
+end
+
+function cases.signal_before_wait(_, host)
+  local waiter = host.waiter()
+  waiter:signal()
+  waiter:signal()
+  equal(true, waiter:wait(host.now()))
+  equal(false, waiter:wait(host.now())) -- kept, not counted
+end
+
+function cases.signal_while_waiting(_, host)
+  for _ = 1, 50 do
+    local waiter = host.waiter()
+    host.spawn(function() waiter:signal() end)
+    equal(true, waiter:wait(host.now() + 10))
+    equal(false, waiter:wait(host.now()))
+  end
+end
+
+function cases.deadline_is_never_early(_, host)
+  for i = 1, 20 do
+    local deadline = host.now() + i / 2000
+    equal(false, host.waiter():wait(deadline))
+    equal(true, host.now() >= deadline)
+  end
+  local before = host.now()
+  equal(true, host.sleep(0.0004))
+  equal(true, host.now() - before >= 0.0004)
+  equal(true, host.sleep(0))
+end
+
+function cases.cancelled_while_and_before_waiting(_, host)
+  local results = {}
+  local function wait()
+    local waiter = host.waiter()
+    local woken, why = waiter:wait()
+    results[#results + 1] = tostring(woken) .. " " .. tostring(why)
+    woken, why = host.sleep(10) -- and so do all its later waits
+    results[#results + 1] = tostring(woken) .. " " .. tostring(why)
+  end
+  local waiting = fogcloud.spawn(wait)
+  host.sleep(0.01)
+  waiting:cancel()
+  waiting:cancel()
+  local fresh = fogcloud.spawn(wait)
+  fresh:cancel()
+  equal(true, (waiting:wait(10)))
+  local ok, why = fresh:wait(10)
+  equal(nil, ok)
+  equal("cancelled", why)
+  equal("nil cancelled,nil cancelled", table.concat(results, ","))
+end
+
+function cases.many_waiters(_, host)
+  local waiters, woken = {}, 0
+  for i = 1, 100 do
+    waiters[i] = host.waiter()
+    host.spawn(function()
+      if waiters[i]:wait(host.now() + 10) then woken = woken + 1 end
+    end)
+  end
+  host.sleep(0.05)
+  for i = 100, 1, -1 do waiters[i]:signal() end
+  local deadline = host.now() + 10
+  while woken < 100 and host.now() < deadline do host.sleep(0.005) end
+  equal(100, woken)
+end
+
+function cases.arguments_and_results(_, host)
+  local seen
+  host.spawn(function(...) seen = select("#", ...) end, nil, 2, nil)
+  local ok, a, b, c = fogcloud.spawn(function(...) return ... end, nil, 2, nil):wait(10)
+  equal(3, seen)
+  equal(true, ok and a == nil and b == 2 and c == nil)
+end
+
+function cases.a_task_that_waits_no_longer(_, host)
+  local task = fogcloud.spawn(host.sleep, 0.1)
+  local ok, why = task:wait(0.01)
+  equal(nil, ok)
+  equal("timeout", why)
+  equal(true, (task:wait(10)))
+  equal(true, (task:wait(10))) -- again
+end
+
+function cases.error_in_a_handler(account, host)
+  local session, device = account.session(), account.device()
+  local handled, errors = 0, {}
+  session:on("error", function(err) errors[#errors + 1] = tostring(err) end)
+  assert(session:subscribe("d2c/dev1/n", 1, function(_, payload)
+    if payload == "bad" then error("this one throws") end
+    handled = handled + 1
+  end))
+  for _, payload in ipairs { "1", "bad", "2" } do assert(device:publish("d2c/dev1/n", payload, { qos = 1 })) end
+  local deadline = host.now() + 10
+  while (handled < 2 or #errors < 1) and host.now() < deadline do host.sleep(0.005) end
+  equal(2, handled)
+  equal(1, #errors)
+  equal(true, errors[1]:find("this one throws", 1, true) ~= nil)
+  session:close()
+  device:close()
+end
+
+function cases.calls_in_a_handler(account, host)
+  local session, device = account.session(), account.device()
+  local found
+  assert(session:subscribe("d2c/dev1/n", 1, function()
+    local products = assert(account.cloud():products())
+    assert(session:subscribe("d2c/dev1/other", 1, function(_, payload) found = payload .. #products end))
+    assert(device:publish("d2c/dev1/other", "products: ", { qos = 1 }))
+  end))
+  assert(device:publish("d2c/dev1/n", "go", { qos = 1 }))
+  local deadline = host.now() + 10
+  while found == nil and host.now() < deadline do host.sleep(0.005) end
+  equal("products: 2", found)
+  session:close()
+  device:close()
+end
+
+function cases.close_while_waiting(account, host)
+  local session = account.session()
+  local kind
+  local task = fogcloud.spawn(function()
+    for i = 1, 5000 do assert(session:publish("c2d/dev1/n", tostring(i), { qos = 1 })) end
+    kind = select(2, session:flush(20)).kind
+  end)
+  while session:stats().accepted < 5000 do host.sleep(0.001) end
+  session:close()
+  session:close()
+  equal(true, (task:wait(10)))
+  equal("closed", kind)
+end
+
+--- Runs one case; "ok", or what went wrong.
+---@param name string
+---@param account table  cloud(), session(), device(): each makes one of the sandbox's
+function cases.run(name, account)
+  local ok, err = xpcall(cases[name], debug.traceback, account, runtime.host())
+  return ok and "ok" or err
+end
+
+return cases
