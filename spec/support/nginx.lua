@@ -118,7 +118,7 @@ function Nginx.start(options)
   self.url = ("http://127.0.0.1:%d"):format(self.port)
   for name, text in pairs(options.files or {}) do write(self.folder .. "/" .. name, text) end
   configure(self)
-  local command = { "/usr/bin/env" }
+  local command = { "/usr/bin/setpriv", "--pdeathsig", "TERM", "/usr/bin/env" } -- it ends with us at the latest
   for name, value in pairs(options.environment or {}) do command[#command + 1] = name .. "=" .. value end
   for _, word in ipairs { "/usr/sbin/nginx", "-e", self.folder .. "/error.log", "-p", options.prefix or self.folder,
     "-c", self.folder .. "/nginx.conf" } do
@@ -126,8 +126,10 @@ function Nginx.start(options)
   end
   local pid, to, from = process.spawn(command, self.folder .. "/stderr.log")
   self.pid, self.fds = assert(pid, to), { to, from }
-  self:wait_for("nginx to answer", function() return answers(self) end)
-  return self
+  local ok, why = pcall(self.wait_for, self, "nginx to answer", function() return answers(self) end)
+  if ok then return self end
+  pcall(self.stop, self)
+  error(why, 2)
 end
 
 --- Waits until `done()` gives something true, which it returns; raises with nginx's log after `seconds` (20).
