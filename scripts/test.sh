@@ -50,6 +50,10 @@ export -f lint_suite
 if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then
   suite lint bash -c lint_suite &
 fi
+if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then # a minute each, and they wait more than they work
+  FOG_FUZZ_SECONDS=60 run_lua lua5.4 garbage-api spec/sandbox/garbage_spec.lua --filter="API" &
+  FOG_FUZZ_SECONDS=60 run_lua lua5.4 garbage-broker spec/sandbox/garbage_spec.lua --filter="broker" &
+fi
 for test in spec/c/*_test.c; do # they wait more than they work
   name=$(basename "$test" .c)
   suite "c-$name" scripts/c_test.sh "$test"

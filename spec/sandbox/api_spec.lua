@@ -182,6 +182,13 @@ describe("the sandbox's API, by curl", function()
       assert.equal(200, (products "-m 5"))
     end)
 
+    it("trickles one reply while others go out at once", function()
+      sandbox:fail { endpoint = "products", trickle_ms = 1000 }
+      support.shell(("(curl -sS -m 20 -H 'Authorization: Bearer %s' %s/v3/open_api/product/ids/ &) >/dev/null 2>&1; sleep 0.2")
+        :format(token, sandbox.url))
+      assert.equal(200, (products "-m 5")) -- the trickled one takes longer than that
+    end)
+
     it("trickles", function()
       sandbox:fail { trickle_ms = 1 }
       local code, body = products()

@@ -89,7 +89,7 @@ describe("the relay", function()
   end)
 
   it("cuts after so many bytes, under TLS too", function()
-    sandbox:fail_mqtt { cut_bytes = 100 }
+    sandbox:fail_mqtt { cut_bytes = 40 }
     assert.is_true(select(2, publish(tls())) ~= 0)
   end)
 
@@ -124,6 +124,64 @@ describe("the relay", function()
     peer:send(PUBLISH .. PING)
     assert.equal(PUBACK .. PUBACK .. PONG, peer:receive(10))
     peer:close()
+  end)
+
+  it("sees packets under TLS as well", function()
+    sandbox:fail_mqtt { connack = 3 }
+    assert.truthy(publish(tls()):lower():find("unavailable", 1, true))
+    sandbox:fail_mqtt { cut_after = 1 }
+    assert.is_true(select(2, publish(tls())) ~= 0)
+    sandbox:heal_mqtt()
+    local listener = io.popen(("timeout 20 stdbuf -oL mosquitto_sub %s -i listener -u dev1 -P dev1-secret -t c2d/dev1/x -d 2>&1")
+      :format(tls()))
+    repeat local line = listener:read("*l") until line == nil or line:find("SUBACK")
+    assert.equal(1, sandbox:kick("listener"))
+    listener:close()
+  end)
+
+  it("holds PUBACKs alone back", function()
+    local peer = login()
+    sandbox:fail_mqtt { puback_delay_ms = 300 }
+    peer:send(PUBLISH .. PUBLISH .. PING)
+    assert.equal(PONG, peer:receive(2)) -- overtakes them
+    assert.equal(PUBACK .. PUBACK, peer:receive(8))
+    peer:close()
+  end)
+
+  it("meets as many connections as it is told to", function()
+    sandbox:fail_mqtt { connack = 3, count = 2 }
+    local failed = 0
+    for _ = 1, 4 do failed = failed + (select(2, publish(plain())) ~= 0 and 1 or 0) end
+    assert.equal(2, failed)
+  end)
+
+  it("meets connections with a probability, the same ones for the same seed", function()
+    local function run()
+      local seeded = support.start { mqtt_faults = true, rng_seed = 5 }
+      seeded:fail_mqtt { refuse = true, probability = 0.5 }
+      local met = ""
+      for _ = 1, 20 do
+        local peer = assert(socket.connect("127.0.0.1", ("%d"):format(seeded.mqtt_port)))
+        peer:settimeout(10)
+        peer:send(connect_packet("device-dev1"))
+        met = met .. (peer:receive(4) and "." or "x")
+        peer:close()
+      end
+      seeded:stop()
+      return met
+    end
+    local first = run()
+    assert.equal(first, run())
+    assert.is_true(first:find(".", 1, true) ~= nil and first:find("x", 1, true) ~= nil, first)
+  end)
+
+  it("demands client certificates when told", function()
+    local strict = support.start { mqtt_faults = true, client_certificates = true }
+    finally(function() strict:stop() end)
+    local where = ("-h localhost -p %d --cafile %s"):format(strict.tls_port, strict.ca_file)
+    assert.is_true(select(2, publish(where)) ~= 0)
+    local with = ("%s --cert %s --key %s"):format(where, strict.client_cert_file, strict.client_key_file)
+    assert.same({ "", 0 }, { publish(with) })
   end)
 
   it("delays and throttles, and loses nothing by it", function()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * core.relay() -> relay: listen, set, kick, close.
+ * core.relay(seed) -> relay: tls, listen, set, kick, close.
  */
 #include "binding.h"
 #include "relay.h"
@@ -30,12 +30,19 @@ static int l_relay(lua_State *L) {
   box->relay = NULL;
   luaL_getmetatable(L, CLASS);
   lua_setmetatable(L, -2);
-  box->relay = fog_relay_new();
+  box->relay = fog_relay_new((uint32_t)luaL_checkinteger(L, 1));
   if (box->relay == NULL) return luaL_error(L, "the relay cannot start");
   return 1;
 }
 
-/* relay:listen(address, port, broker_port, packets) -> port, or nil */
+/* relay:tls(cert, key, client_ca | nil) -> true, or nothing */
+static int l_tls(lua_State *L) {
+  if (!fog_relay_tls(check(L), luaL_checkstring(L, 2), luaL_checkstring(L, 3), luaL_optstring(L, 4, NULL))) return 0;
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* relay:listen(address, port, broker_port, tls) -> port, or nil */
 static int l_listen(lua_State *L) {
   int port = fog_relay_listen(check(L), luaL_checkstring(L, 2), (int)luaL_checkinteger(L, 3),
                               (int)luaL_checkinteger(L, 4), lua_toboolean(L, 5) != 0);
@@ -71,7 +78,11 @@ static int l_set(lua_State *L) {
   rules.cut_packets = number(L, "cut_after", -1);
   rules.cut_bytes = number(L, "cut_bytes", -1);
   rules.delay_ms = (unsigned)number(L, "delay_ms", 0);
+  rules.puback_delay_ms = (unsigned)number(L, "puback_delay_ms", 0);
   rules.rate = number(L, "rate", 0);
+  rules.count = number(L, "count", 0);
+  lua_getfield(L, 2, "probability");
+  rules.probability = luaL_optnumber(L, -1, 1);
   lua_getfield(L, 2, "puback");
   rules.puback = (enum fog_relay_puback)luaL_checkoption(L, -1, "pass", names);
   fog_relay_set(relay, &rules);
@@ -85,7 +96,8 @@ static int l_kick(lua_State *L) {
 }
 
 void fog_open_relay(lua_State *L) {
-  static const luaL_Reg methods[] = {{"listen", l_listen}, {"set", l_set}, {"kick", l_kick}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"tls", l_tls}, {"listen", l_listen}, {"set", l_set}, {"kick", l_kick}, {NULL, NULL}};
   fog_sandbox_class(L, CLASS, methods, l_close);
   lua_pushcfunction(L, l_relay);
   lua_setfield(L, -2, "relay");

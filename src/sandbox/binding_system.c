@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 
 #include "binding.h"
 #include "certs.h"
+#include "folder.h"
 
 enum { MAX_ARGS = 64, MAX_FDS = 16, READ_SIZE = 4096 };
 
@@ -210,14 +212,17 @@ static int l_certs(lua_State *L) {
   lua_pushstring(L, certs.ca);
   lua_pushstring(L, certs.cert);
   lua_pushstring(L, certs.key);
+  lua_pushstring(L, certs.client_cert);
+  lua_pushstring(L, certs.client_key);
   fog_certs_free(&certs);
-  return 3;
+  return 5;
 }
 
 /* make_folder() -> path of a new folder that only we can enter. */
 static int l_make_folder(lua_State *L) {
-  char path[] = "/tmp/fogcloud-sandbox.XXXXXX";
-  if (mkdtemp(path) == NULL) return failure(L, errno);
+  char path[PATH_MAX];
+  int rc = fog_folder_make(path, sizeof path);
+  if (rc != 0) return failure(L, rc);
   lua_pushstring(L, path);
   return 1;
 }

@@ -48,7 +48,7 @@ static X509 *make(EVP_PKEY *key, const char *name, const char *names, X509 *issu
          extend(cert, cert, NID_subject_key_identifier, "hash");
   } else {
     ok = ok && extend(cert, issuer, NID_subject_alt_name, names) &&
-         extend(cert, issuer, NID_ext_key_usage, "serverAuth");
+         extend(cert, issuer, NID_ext_key_usage, "serverAuth,clientAuth");
   }
   ok = ok && X509_sign(cert, issuer_key, EVP_sha256()) > 0;
   if (ok) return cert;
@@ -83,17 +83,23 @@ static char *key_text(EVP_PKEY *key) {
 bool fog_certs_make(struct fog_certs *out, int days, const char *host) {
   char names[256] = "DNS:localhost,IP:127.0.0.1,IP:::1";
   if (host != NULL) (void)snprintf(names, sizeof names, "DNS:%s", host);
-  EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
+  EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256"), *client_key = EVP_EC_gen("P-256");
   X509 *ca = ca_key == NULL ? NULL : make(ca_key, "fogcloud sandbox CA", NULL, NULL, ca_key, 3650);
   X509 *cert = ca == NULL || key == NULL ? NULL : make(key, host == NULL ? "localhost" : host, names, ca, ca_key, days);
+  X509 *client = ca == NULL || client_key == NULL ? NULL : make(client_key, "client", "DNS:client", ca, ca_key, 3650);
   out->ca = cert_text(ca);
   out->cert = cert_text(cert);
   out->key = key_text(key);
+  out->client_cert = cert_text(client);
+  out->client_key = key_text(client_key);
+  X509_free(client);
+  EVP_PKEY_free(client_key);
   X509_free(cert);
   X509_free(ca);
   EVP_PKEY_free(key);
   EVP_PKEY_free(ca_key);
-  if (out->ca != NULL && out->cert != NULL && out->key != NULL) return true;
+  if (out->ca != NULL && out->cert != NULL && out->key != NULL && out->client_cert != NULL && out->client_key != NULL)
+    return true;
   fog_certs_free(out);
   return false;
 }
@@ -102,6 +108,9 @@ void fog_certs_free(struct fog_certs *c) {
   free(c->ca);
   free(c->cert);
   if (c->key != NULL) OPENSSL_cleanse(c->key, strlen(c->key));
+  if (c->client_key != NULL) OPENSSL_cleanse(c->client_key, strlen(c->client_key));
   free(c->key);
+  free(c->client_cert);
+  free(c->client_key);
   memset(c, 0, sizeof *c);
 }

@@ -5,13 +5,14 @@
  */
 #include "relay.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,18 +20,19 @@
 #include <unistd.h>
 
 #include "relay_flow.h"
+#include "relay_peer.h"
 
 enum { LISTENERS = 2, MAX_LINKS = 2000, UP = 0, DOWN = 1 };
 
 struct listener {
   int fd, broker_port;
-  bool packets;
+  bool tls;
 };
 
 struct link {
-  int fd[2];               /* of the client, of the broker */
+  struct fog_peer peer[2]; /* the client, the broker */
   struct fog_flow flow[2]; /* UP: from the client */
-  bool over;
+  bool over, spared;       /* spared: the rules do not meet it */
 };
 
 struct fog_relay {
@@ -39,6 +41,9 @@ struct fog_relay {
   int wake[2];
   bool stop;
   struct fog_relay_rules rules;
+  long met;       /* connections that the rules have met */
+  uint32_t state; /* of the random numbers */
+  SSL_CTX *tls;
   struct listener listeners[LISTENERS];
   int listener_count, link_count;
   struct link *links[MAX_LINKS];
@@ -46,7 +51,7 @@ struct fog_relay {
 };
 
 struct fog_relay_rules fog_relay_no_rules(void) {
-  return (struct fog_relay_rules){.connack = -1, .cut_packets = -1, .cut_bytes = -1};
+  return (struct fog_relay_rules){.connack = -1, .cut_packets = -1, .cut_bytes = -1, .probability = 1};
 }
 
 static double now(void) {
@@ -56,9 +61,25 @@ static double now(void) {
 }
 
 static void close_link(struct link *l) {
-  (void)close(l->fd[UP]);
-  (void)close(l->fd[DOWN]);
+  for (int side = 0; side < 2; side++) {
+    fog_peer_close(&l->peer[side]);
+    fog_flow_free(&l->flow[side]);
+  }
   free(l);
+}
+
+/* Whether the rules meet one more connection. Park and Miller's generator: the same run for the same seed. */
+static bool meets(struct fog_relay *r) {
+  if (r->rules.count > 0 && r->met >= r->rules.count) return false;
+  r->state = (uint32_t)((uint64_t)r->state * 16807 % 2147483647);
+  if ((double)r->state / 2147483647.0 >= r->rules.probability) return false;
+  r->met++;
+  return true;
+}
+
+static const struct fog_relay_rules *rules_for(const struct fog_relay *r, const struct link *l) {
+  static const struct fog_relay_rules none = {.connack = -1, .cut_packets = -1, .cut_bytes = -1, .probability = 1};
+  return l->spared ? &none : &r->rules;
 }
 
 static int dial(int port) {
@@ -75,21 +96,31 @@ static int dial(int port) {
   return fd;
 }
 
+static struct link *make_link(struct fog_relay *r, const struct listener *listener, int client, int broker) {
+  struct link *l = calloc(1, sizeof *l);
+  if (l == NULL) return NULL;
+  l->peer[UP].fd = client;
+  l->peer[DOWN].fd = broker;
+  l->flow[UP].from_client = true;
+  if (!listener->tls || fog_peer_secure(&l->peer[UP], r->tls)) return l;
+  SSL_free(l->peer[UP].ssl);
+  free(l);
+  return NULL;
+}
+
 static void accept_link(struct fog_relay *r, const struct listener *listener) {
   int one = 1, client = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (client < 0) return;
-  int broker = r->rules.refuse || r->link_count == MAX_LINKS ? -1 : dial(listener->broker_port);
-  struct link *l = broker < 0 ? NULL : calloc(1, sizeof *l);
+  bool met = meets(r);
+  int broker = (met && r->rules.refuse) || r->link_count == MAX_LINKS ? -1 : dial(listener->broker_port);
+  struct link *l = broker < 0 ? NULL : make_link(r, listener, client, broker);
   if (l == NULL) {
     if (broker >= 0) (void)close(broker);
     (void)close(client);
     return;
   }
   (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  l->fd[UP] = client;
-  l->fd[DOWN] = broker;
-  l->flow[UP].packets = l->flow[DOWN].packets = listener->packets;
-  l->flow[UP].from_client = true;
+  l->spared = !met;
   r->links[r->link_count++] = l;
 }
 
@@ -97,49 +128,59 @@ static void refuse_login(struct fog_relay *r, struct link *l) {
   unsigned char code = (unsigned char)r->rules.connack;
   unsigned char v3[] = {0x20, 2, 0, code}, v5[] = {0x20, 3, 0, code, 0};
   if (fog_flow_version(&l->flow[UP]) == 5)
-    (void)send(l->fd[UP], v5, sizeof v5, MSG_NOSIGNAL);
+    (void)fog_peer_write(&l->peer[UP], v5, sizeof v5);
   else
-    (void)send(l->fd[UP], v3, sizeof v3, MSG_NOSIGNAL);
+    (void)fog_peer_write(&l->peer[UP], v3, sizeof v3);
   unsigned char rest[4096]; /* what is left unread would make the close a reset, which may overtake the CONNACK */
-  while (recv(l->fd[UP], rest, sizeof rest, 0) > 0) continue;
+  while (recv(l->peer[UP].fd, rest, sizeof rest, 0) > 0) continue;
   l->over = true;
 }
 
 static void read_side(struct fog_relay *r, struct link *l, int side) {
   unsigned char bytes[FOG_FLOW_READ];
-  ssize_t n = recv(l->fd[side], bytes, sizeof bytes, 0);
+  const struct fog_relay_rules *rules = rules_for(r, l);
+  ssize_t n = fog_peer_read(&l->peer[side], bytes, sizeof bytes);
   if (n <= 0) {
-    l->over = true;
+    l->over = n < 0;
     return;
   }
   struct fog_flow *f = &l->flow[side];
-  fog_flow_feed(f, bytes, (size_t)n, &r->rules);
-  f->out_at = now() + r->rules.delay_ms / 1e3;
+  double t = now();
+  fog_flow_feed(f, bytes, (size_t)n, t, rules);
+  f->out_at = t + rules->delay_ms / 1e3;
   if (f->refuse_login) refuse_login(r, l);
 }
 
 static void write_side(struct fog_relay *r, struct link *l, int side) {
   struct fog_flow *f = &l->flow[side];
+  long rate = rules_for(r, l)->rate;
   size_t want = f->out_len;
   if (want > 0) {
-    if (r->rules.rate > 0 && want > (size_t)r->rules.rate / 20 + 1) want = (size_t)r->rules.rate / 20 + 1;
-    ssize_t n = send(l->fd[!side], f->out, want, MSG_NOSIGNAL);
+    if (rate > 0 && want > (size_t)rate / 20 + 1) want = (size_t)rate / 20 + 1;
+    ssize_t n = fog_peer_write(&l->peer[!side], f->out, want);
     if (n < 0) n = 0; /* a broken peer shows when it is read */
     f->out_len -= (size_t)n;
     memmove(f->out, f->out + n, f->out_len);
-    if (r->rules.rate > 0) f->out_at = now() + (double)n / (double)r->rules.rate;
+    if (rate > 0) f->out_at = now() + (double)n / (double)rate;
   }
   if (f->cut && f->out_len == 0) l->over = true;
 }
 
+static void sooner(double *wait, double at, double t) {
+  if (at > t && at - t < *wait) *wait = at - t;
+}
+
 /* What to wait for on one end of a link: its own flow's input, the other flow's output. Lowers *wait to the time of
  * what is held back. */
-static struct pollfd interest(const struct fog_relay *r, const struct link *l, int side, double t, double *wait) {
-  struct pollfd p = {.fd = r->rules.silent ? -1 : l->fd[side], .events = 0, .revents = 0};
-  const struct fog_flow *in = &l->flow[side], *out = &l->flow[!side];
+static struct pollfd interest(const struct fog_relay *r, struct link *l, int side, double t, double *wait) {
+  bool silent = rules_for(r, l)->silent;
+  struct pollfd p = {.fd = silent ? -1 : l->peer[side].fd, .events = 0, .revents = 0};
+  struct fog_flow *in = &l->flow[side], *out = &l->flow[!side];
+  if (silent) return p;
+  if (out->held_len > 0) sooner(wait, fog_flow_release(out, t), t);
   if (in->out_len == 0 && !in->cut) p.events |= POLLIN;
   if (out->out_len > 0 && out->out_at <= t) p.events |= POLLOUT;
-  if (!r->rules.silent && out->out_len > 0 && out->out_at > t && out->out_at - t < *wait) *wait = out->out_at - t;
+  if (out->out_len > 0) sooner(wait, out->out_at, t);
   if (p.events == 0) p.fd = -1; /* else a hang-up would keep poll from waiting */
   return p;
 }
@@ -163,7 +204,7 @@ static int wait_for_work(struct fog_relay *r) {
 }
 
 static void serve_link(struct fog_relay *r, struct link *l, const struct pollfd *fds) {
-  if (r->rules.silent) return;
+  if (rules_for(r, l)->silent) return;
   for (int side = 0; side < 2 && !l->over; side++) {
     const short in = POLLIN | POLLHUP | POLLERR;
     if ((fds[side].revents & in) != 0 && l->flow[side].out_len == 0) read_side(r, l, side);
@@ -202,11 +243,12 @@ static void *run(void *arg) {
 
 static void wake(struct fog_relay *r) { (void)!write(r->wake[1], "", 1); }
 
-struct fog_relay *fog_relay_new(void) {
+struct fog_relay *fog_relay_new(uint32_t seed) {
   sigset_t all, old;
   struct fog_relay *r = calloc(1, sizeof *r);
   if (r == NULL) return NULL;
   r->rules = fog_relay_no_rules();
+  r->state = seed % 2147483646 + 1;
   if (pipe2(r->wake, O_CLOEXEC | O_NONBLOCK) != 0) {
     free(r);
     return NULL;
@@ -223,29 +265,56 @@ struct fog_relay *fog_relay_new(void) {
   return NULL;
 }
 
-int fog_relay_listen(struct fog_relay *r, const char *address, int port, int broker_port, bool packets) {
-  struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  socklen_t len = sizeof in;
-  int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return -1;
-  (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (inet_pton(AF_INET, address, &in.sin_addr) != 1 || bind(fd, (struct sockaddr *)&in, sizeof in) != 0 ||
-      listen(fd, SOMAXCONN) != 0 || getsockname(fd, (struct sockaddr *)&in, &len) != 0) {
-    (void)close(fd);
+bool fog_relay_tls(struct fog_relay *r, const char *cert, const char *key, const char *client_ca) {
+  SSL_CTX *context = fog_peer_context(cert, key, client_ca);
+  if (context == NULL) return false;
+  (void)pthread_mutex_lock(&r->lock);
+  SSL_CTX_free(r->tls);
+  r->tls = context;
+  (void)pthread_mutex_unlock(&r->lock);
+  return true;
+}
+
+/* The socket and the port that it got; -1 where that cannot be. */
+static int open_listener(const char *address, int *port) {
+  struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *found = NULL;
+  struct sockaddr_storage bound = {0};
+  socklen_t len = sizeof bound;
+  char name[8];
+  int one = 1, fd = -1;
+  (void)snprintf(name, sizeof name, "%d", *port);
+  if (getaddrinfo(address, name, &hints, &found) != 0) return -1;
+  fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+            bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0 &&
+            getsockname(fd, (struct sockaddr *)&bound, &len) == 0;
+  freeaddrinfo(found);
+  if (!ok) {
+    if (fd >= 0) (void)close(fd);
     return -1;
   }
+  *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                            : ((struct sockaddr_in *)&bound)->sin_port);
+  return fd;
+}
+
+int fog_relay_listen(struct fog_relay *r, const char *address, int port, int broker_port, bool tls) {
+  int fd = open_listener(address, &port);
+  if (fd < 0) return -1;
   (void)pthread_mutex_lock(&r->lock);
-  bool room = r->listener_count < LISTENERS;
-  if (room) r->listeners[r->listener_count++] = (struct listener){fd, broker_port, packets};
+  bool room = r->listener_count < LISTENERS && (!tls || r->tls != NULL);
+  if (room) r->listeners[r->listener_count++] = (struct listener){fd, broker_port, tls};
   (void)pthread_mutex_unlock(&r->lock);
   if (!room) (void)close(fd);
   wake(r);
-  return room ? ntohs(in.sin_port) : -1;
+  return room ? port : -1;
 }
 
 void fog_relay_set(struct fog_relay *r, const struct fog_relay_rules *rules) {
   (void)pthread_mutex_lock(&r->lock);
   r->rules = *rules;
+  r->met = 0;
+  for (int i = 0; i < r->link_count; i++) r->links[i]->spared = !meets(r);
   (void)pthread_mutex_unlock(&r->lock);
   wake(r);
 }
@@ -273,6 +342,7 @@ void fog_relay_free(struct fog_relay *r) {
   for (int i = 0; i < r->listener_count; i++) (void)close(r->listeners[i].fd);
   (void)close(r->wake[0]);
   (void)close(r->wake[1]);
+  SSL_CTX_free(r->tls);
   (void)pthread_mutex_destroy(&r->lock);
   free(r);
 }

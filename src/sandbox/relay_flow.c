@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "relay_flow.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { CONNECT = 1, PUBACK = 4, LEVEL_AT = 6, ID_AT = 10 };
@@ -9,13 +10,44 @@ static void put(struct fog_flow *f, unsigned char byte) {
   if (f->out_len < sizeof f->out) f->out[f->out_len++] = byte;
 }
 
-static bool swallows(const struct fog_flow *f, const struct fog_relay_rules *rules) {
-  return !f->from_client && f->type == PUBACK && rules->puback == FOG_PUBACK_SWALLOW;
+static bool is_puback(const struct fog_flow *f) { return !f->from_client && f->type == PUBACK; }
+
+/* Whether the packet's bytes do not go to out as they come. */
+static bool withholds(const struct fog_flow *f, const struct fog_relay_rules *rules) {
+  return is_puback(f) && (rules->puback == FOG_PUBACK_SWALLOW || rules->puback_delay_ms > 0);
 }
 
-static void end_packet(struct fog_flow *f, const struct fog_relay_rules *rules) {
-  bool twice = !f->from_client && f->type == PUBACK && rules->puback == FOG_PUBACK_DUPLICATE;
+/* Where there is no room for it any more, or it is larger than they are, it passes at once. */
+static void hold(struct fog_flow *f, double at) {
+  if (f->held == NULL) f->held = calloc(FOG_FLOW_HELD, sizeof *f->held);
+  if (f->held == NULL || f->held_len == FOG_FLOW_HELD || f->head_len > sizeof f->held->bytes) {
+    for (size_t i = 0; i < f->head_len; i++) put(f, f->head[i]);
+    return;
+  }
+  struct fog_held *h = &f->held[(f->held_at + f->held_len++) % FOG_FLOW_HELD];
+  h->at = at;
+  h->len = f->head_len;
+  memcpy(h->bytes, f->head, f->head_len);
+}
+
+double fog_flow_release(struct fog_flow *f, double now) {
+  while (f->held_len > 0 && f->place == 0) {
+    const struct fog_held *h = &f->held[f->held_at];
+    if (h->at > now || f->out_len + h->len > FOG_FLOW_OUT) return h->at;
+    for (size_t i = 0; i < h->len; i++) put(f, h->bytes[i]);
+    f->held_at = (f->held_at + 1) % FOG_FLOW_HELD;
+    f->held_len--;
+  }
+  return f->held_len > 0 ? f->held[f->held_at].at : 0;
+}
+
+void fog_flow_free(struct fog_flow *f) { free(f->held); }
+
+static void end_packet(struct fog_flow *f, double now, const struct fog_relay_rules *rules) {
+  bool twice = is_puback(f) && rules->puback == FOG_PUBACK_DUPLICATE;
   for (size_t i = 0; twice && i < f->head_len; i++) put(f, f->head[i]);
+  if (is_puback(f) && rules->puback != FOG_PUBACK_SWALLOW && rules->puback_delay_ms > 0)
+    hold(f, now + rules->puback_delay_ms / 1e3);
   f->place = 0;
   f->count++;
 }
@@ -47,7 +79,7 @@ static bool cut_here(struct fog_flow *f, const struct fog_relay_rules *rules) {
   return due && !rules->mid;
 }
 
-static void feed_packet_byte(struct fog_flow *f, unsigned char byte, const struct fog_relay_rules *rules) {
+static void feed_byte(struct fog_flow *f, unsigned char byte, double now, const struct fog_relay_rules *rules) {
   bool first = f->place == 0;
   if (first)
     begin_packet(f, byte);
@@ -56,24 +88,22 @@ static void feed_packet_byte(struct fog_flow *f, unsigned char byte, const struc
   else
     take_body(f, byte, rules);
   if (f->head_len < sizeof f->head) f->head[f->head_len++] = byte;
-  if (!swallows(f, rules)) put(f, byte);
-  if (f->place == 2 && f->left == 0) end_packet(f, rules);
+  if (!withholds(f, rules)) put(f, byte);
+  if (f->place == 2 && f->left == 0) end_packet(f, now, rules);
   if (first && f->from_client && rules->cut_packets >= 0 && f->count >= rules->cut_packets) f->cut = true;
 }
 
-void fog_flow_feed(struct fog_flow *f, const unsigned char *bytes, size_t n, const struct fog_relay_rules *rules) {
+void fog_flow_feed(struct fog_flow *f, const unsigned char *bytes, size_t n, double now,
+                   const struct fog_relay_rules *rules) {
   for (size_t i = 0; i < n && !f->cut && !f->refuse_login; i++) {
-    if ((rules->cut_bytes >= 0 && f->passed >= rules->cut_bytes) || (f->packets && cut_here(f, rules))) {
+    if ((rules->cut_bytes >= 0 && f->passed >= rules->cut_bytes) || cut_here(f, rules)) {
       f->cut = true;
       return;
     }
     f->passed++;
-    if (f->packets)
-      feed_packet_byte(f, bytes[i], rules);
-    else
-      put(f, bytes[i]);
+    feed_byte(f, bytes[i], now, rules);
   }
-  if (f->packets && cut_here(f, rules)) f->cut = true;
+  if (cut_here(f, rules)) f->cut = true;
 }
 
 int fog_flow_version(const struct fog_flow *f) { return f->connect_len > LEVEL_AT ? f->connect[LEVEL_AT] : 0; }

@@ -12,13 +12,16 @@
 #include <string.h>
 #include <time.h>
 
+#include "hangups.h"
+
 struct open_request {
   struct fog_server_request request; /* first */
   struct fog_server *server;
   struct MHD_Connection *connection;
   struct open_request *prev_open, *next_open;
   size_t body_cap;
-  bool complete, cut, answered;
+  bool complete, cut, answered, asleep; /* asleep: suspended until next_piece */
+  double next_piece;                    /* when the next byte of a trickled body is due, on the monotonic clock */
   unsigned status;
   struct MHD_Response *response;
 };
@@ -29,9 +32,16 @@ struct fog_server {
   size_t max_body;
   struct open_request *open;
   struct fog_server_request *ready, **ready_tail, *taken;
+  struct fog_hangups hangups;
 };
 
 enum { CONNECTION_LIMIT = 2000, CONNECTION_TIMEOUT_S = 60, BODY_START = 1024 };
+
+static double now(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
 
 static void free_pairs(struct fog_server_pair *p) {
   while (p != NULL) {
@@ -70,10 +80,26 @@ static void forget(struct open_request *r) {
   free(r);
 }
 
+static void mark_busy(struct MHD_Connection *c, bool busy) {
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  struct fog_peer_watch *w = info == NULL ? NULL : info->socket_context;
+  if (w != NULL) w->busy = busy;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *c, void **state, enum MHD_ConnectionNotificationCode what) {
+  struct fog_server *s = arg;
+  if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+    *state = fog_hangups_add(&s->hangups, MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+  } else if (*state != NULL) {
+    fog_hangups_remove(&s->hangups, *state);
+    *state = NULL;
+  }
+}
+
 static void on_completed(void *arg, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode why) {
   (void)arg;
-  (void)c;
   (void)why;
+  mark_busy(c, false);
   if (*state != NULL) forget(*state);
   *state = NULL;
 }
@@ -131,6 +157,7 @@ static bool add_body(struct open_request *r, const char *data, size_t n) {
 static void complete(struct open_request *r) {
   struct fog_server *s = r->server;
   r->complete = true;
+  mark_busy(r->connection, true);
   r->request.id = ++s->last_id;
   (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, on_pair, &r->request.headers);
   (void)MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, on_pair, &r->request.query);
@@ -174,10 +201,10 @@ struct fog_server *fog_server_new(const char *address, uint16_t port, size_t max
                                  {MHD_OPTION_END, 0, NULL}};
   if (tls_cert == NULL) tls[0].option = MHD_OPTION_END;
   if (inet_pton(AF_INET, address, &in.sin_addr) == 1)
-    s->daemon =
-        MHD_start_daemon(flags, port, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, &in, MHD_OPTION_CONNECTION_LIMIT,
-                         (unsigned)CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S,
-                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(flags, port, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, &in,
+                                 MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT,
+                                 (unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+                                 MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
   if (s->daemon != NULL) return s;
   free(s);
   return NULL;
@@ -185,10 +212,10 @@ struct fog_server *fog_server_new(const char *address, uint16_t port, size_t max
 
 void fog_server_free(struct fog_server *s) {
   for (struct open_request *r = s->open; r != NULL; r = r->next_open) {
-    if (r->complete && !r->answered) { /* a daemon with suspended connections may not be stopped */
-      r->answered = r->cut = true;
-      MHD_resume_connection(r->connection);
-    }
+    bool waits = r->complete && !r->answered;
+    if (waits) r->answered = r->cut = true;
+    if (waits || r->asleep) MHD_resume_connection(r->connection); /* else the daemon may not be stopped */
+    r->asleep = false;
   }
   (void)MHD_run(s->daemon);
   MHD_stop_daemon(s->daemon);
@@ -207,14 +234,38 @@ int fog_server_fd(const struct fog_server *s) {
   return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }
 
+/* Milliseconds until the next byte of a trickled body is due; -1: there is none. */
+static int sleep_left(const struct fog_server *s) {
+  double t = now();
+  int least = -1;
+  for (const struct open_request *r = s->open; r != NULL; r = r->next_open) {
+    if (!r->asleep) continue;
+    int ms = r->next_piece > t ? (int)((r->next_piece - t) * 1e3) + 1 : 0;
+    if (least < 0 || ms < least) least = ms;
+  }
+  return least;
+}
+
 int fog_server_timeout(const struct fog_server *s) {
   MHD_UNSIGNED_LONG_LONG ms;
   if (s->ready != NULL) return 0;
-  if (MHD_get_timeout(s->daemon, &ms) != MHD_YES) return -1;
-  return ms > 60000 ? 60000 : (int)ms;
+  int left = sleep_left(s);
+  if (s->hangups.first != NULL && (left < 0 || left > FOG_HANGUP_SWEEP_MS)) left = FOG_HANGUP_SWEEP_MS;
+  if (MHD_get_timeout(s->daemon, &ms) != MHD_YES) return left;
+  if (left < 0) left = 60000;
+  return ms > (unsigned)left ? left : (int)ms;
 }
 
-void fog_server_run(struct fog_server *s) { (void)MHD_run(s->daemon); }
+void fog_server_run(struct fog_server *s) {
+  double t = now();
+  fog_hangups_sweep(&s->hangups, t);
+  for (struct open_request *r = s->open; r != NULL; r = r->next_open) {
+    if (!r->asleep || r->next_piece > t) continue;
+    r->asleep = false;
+    MHD_resume_connection(r->connection);
+  }
+  (void)MHD_run(s->daemon);
+}
 
 const struct fog_server_request *fog_server_next(struct fog_server *s) {
   struct fog_server_request *q = s->ready;
@@ -228,6 +279,7 @@ const struct fog_server_request *fog_server_next(struct fog_server *s) {
 
 /* The body of a reply that does not come in one piece. */
 struct piecewise {
+  struct open_request *request;
   size_t len, cut_after;
   unsigned trickle_ms;
   char body[];
@@ -240,8 +292,14 @@ static ssize_t read_piece(void *arg, uint64_t pos, char *buf, size_t max) {
   size_t n = p->len - (size_t)pos;
   if (p->cut_after > 0 && n > p->cut_after - pos) n = p->cut_after - (size_t)pos;
   if (p->trickle_ms > 0) {
-    struct timespec pause = {.tv_sec = p->trickle_ms / 1000, .tv_nsec = (long)(p->trickle_ms % 1000) * 1000000};
-    (void)nanosleep(&pause, NULL); /* holds up the whole server, which a slow cloud does too */
+    struct open_request *r = p->request;
+    double t = now();
+    if (r->next_piece > t) {
+      r->asleep = true;
+      MHD_suspend_connection(r->connection);
+      return 0;
+    }
+    r->next_piece = t + p->trickle_ms / 1e3;
     n = 1;
   }
   if (n > max) n = max;
@@ -249,11 +307,13 @@ static ssize_t read_piece(void *arg, uint64_t pos, char *buf, size_t max) {
   return (ssize_t)n;
 }
 
-static struct MHD_Response *make_response(const char *body, size_t len, const struct fog_server_fault *fault) {
+static struct MHD_Response *make_response(struct open_request *r, const char *body, size_t len,
+                                          const struct fog_server_fault *fault) {
   if (fault->cut_after == 0 && fault->trickle_ms == 0)
     return MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
   struct piecewise *p = malloc(sizeof *p + len);
   if (p == NULL) return NULL;
+  p->request = r;
   p->len = len;
   p->cut_after = fault->cut_after;
   p->trickle_ms = fault->trickle_ms;
@@ -283,7 +343,7 @@ bool fog_server_reply(struct fog_server *s, uint64_t id, unsigned status, const 
   r->cut = fault->cut;
   r->status = status;
   if (!r->cut) {
-    r->response = make_response(body, len, fault);
+    r->response = make_response(r, body, len, fault);
     if (r->response != NULL) add_headers(r->response, headers);
   }
   MHD_resume_connection(r->connection);

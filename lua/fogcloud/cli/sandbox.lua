@@ -20,6 +20,7 @@ local function parser()
   p:option("--cert-host", "make the certificate for this host name instead of localhost")
   p:flag("--tls", "serve the API over TLS too")
   p:option("--broker-log", "what mosquitto logs: a log_type of its own, as in mosquitto.conf")
+  p:flag("--client-certificates", "the TLS port demands a client certificate (client.pem, client.key beside ca.pem)")
   p:flag("--mqtt-faults", "a relay in front of the broker, so that MQTT can be made to fail")
   p:flag("--json", "print one JSON object instead of exports")
   p:flag("--until-eof", "end with standard input, too")
@@ -62,7 +63,7 @@ function command.run(arguments)
     seed = seed, data = args.data, address = args.address, port = args.port, mqtt_port = args.mqtt_port,
     tls_port = args.tls_port, tls = args.tls, token_life = args.token_life, rng_seed = args.rng_seed,
     cert_days = args.cert_days, cert_host = args.cert_host, mqtt_faults = args.mqtt_faults,
-    broker_log = args.broker_log,
+    client_certificates = args.client_certificates, broker_log = args.broker_log,
   }
   if daemon == nil then return fail(why) end
   announce(daemon, args.json)

@@ -24,6 +24,7 @@ listener %d %s
 cafile %s/ca.pem
 certfile %s/server.pem
 keyfile %s/server.key
+require_certificate %s
 ]]
 
 local function write(path, text)
@@ -59,14 +60,17 @@ local function find_plugin()
 end
 
 --- For a folder that holds the store. Certificates are made at once.
----@param options table  folder, store (path), address, log (a log_type), mqtt_port, tls_port (0: free ones), cert_days
+---@param options table  folder, store (path), address, log (a log_type), client_certificates, mqtt_port, tls_port
+--- (0: free ones), cert_days
 function Broker.new(options)
   local self = setmetatable({ options = options, ports = {} }, Broker)
-  local ca, cert, key = core.certs(options.cert_days or 3650, options.cert_host)
+  local ca, cert, key, client_cert, client_key = core.certs(options.cert_days or 3650, options.cert_host)
   self.ca, self.cert, self.key = ca, cert, key
   write(options.folder .. "/ca.pem", ca)
   write(options.folder .. "/server.pem", cert)
   write(options.folder .. "/server.key", key)
+  write(options.folder .. "/client.pem", client_cert)
+  write(options.folder .. "/client.key", client_key)
   return self
 end
 
@@ -77,7 +81,7 @@ local function write_config(self)
   local user = core.is_root() and "root" or (os.getenv("USER") or "nobody")
   local log = "log_type " .. (o.log or "error\nlog_type warning\nlog_type notice")
   write(o.folder .. "/mosquitto.conf", CONFIG:format(user, log, plugin, o.store, self.ports.plain, o.address,
-    self.ports.tls, o.address, o.folder, o.folder, o.folder))
+    self.ports.tls, o.address, o.folder, o.folder, o.folder, tostring(o.client_certificates == true)))
   return true
 end
 

@@ -22,7 +22,9 @@ function control.info(cloud)
   return {
     url = cloud.url, client_id = account.client_id, client_secret = account.client_secret,
     app_id = (account.apps or {})[1], devices = account.devices, mqtt_port = ports.plain, tls_port = ports.tls,
-    ca_file = cloud.broker.options.folder .. "/ca.pem", ca = cloud.broker.ca, pid = cloud.pid,
+    ca_file = cloud.broker.options.folder .. "/ca.pem", ca = cloud.broker.ca,
+    client_cert_file = cloud.broker.options.folder .. "/client.pem",
+    client_key_file = cloud.broker.options.folder .. "/client.key", pid = cloud.pid,
   }
 end
 

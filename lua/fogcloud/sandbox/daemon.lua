@@ -54,11 +54,12 @@ local function start_broker(self, options)
     mqtt_port = not options.mqtt_faults and options.mqtt_port or 0,
     tls_port = not options.mqtt_faults and options.tls_port or 0,
     cert_days = options.cert_days, cert_host = options.cert_host, log = options.broker_log,
+    client_certificates = options.client_certificates,
   }
   local ok, why = self.broker:start()
   self.ports = self.broker.ports
   if not ok or not options.mqtt_faults then return ok, why end
-  self.relay, why = Relay.open(address, self.broker.ports, options)
+  self.relay, why = Relay.open(address, self.broker, options)
   if self.relay == nil then return nil, why end
   self.ports = self.relay.ports
   return true
@@ -88,6 +89,9 @@ function Daemon.start(options)
     default_token_life = options.token_life or TOKEN_LIFE, token_life = options.token_life or TOKEN_LIFE,
   }, Daemon)
   self.signals = core.signals()
+  if options.address and not options.address:find("^%d+%.%d+%.%d+%.%d+$") then
+    return nil, "address: an IPv4 address expected, got " .. options.address
+  end
   local why, ok
   self.folder, why = choose_folder(options)
   if self.folder == nil then return nil, why end
@@ -208,7 +212,8 @@ function Daemon:run(until_eof)
 end
 
 local FILES = {
-  "ca.pem", "server.pem", "server.key", "mosquitto.conf", "mosquitto.log", "store.db", "store.db-wal", "store.db-shm",
+  "ca.pem", "server.pem", "server.key", "client.pem", "client.key", "mosquitto.conf", "mosquitto.log", "store.db",
+  "store.db-wal", "store.db-shm", "lock",
 }
 
 --- Ends everything and leaves nothing behind but what --data keeps.

@@ -38,8 +38,8 @@ end
 
 local function fill(self)
   local info = call(self, "GET", "info")
-  for _, name in ipairs { "url", "ca_file", "ca", "app_id", "devices", "mqtt_port", "tls_port" } do
-    self[name] = info[name]
+  for name, value in pairs(info) do
+    if name ~= "client_id" and name ~= "client_secret" and name ~= "pid" then self[name] = value end
   end
   -- JSON has no integers of its own; without this Lua 5.3 and 5.4 would print "1883.0".
   self.mqtt_port, self.tls_port = math.floor(info.mqtt_port), math.floor(info.tls_port)
@@ -67,7 +67,7 @@ local OPTIONS = {
   seed = "table", faults = "table", data = "string", token_life = "number", rng_seed = "number", tls = "boolean",
   lua = "string", cert_days = "number", cert_host = "string", port = "number", mqtt_port = "number",
   tls_port = "number",
-  mqtt_faults = "boolean", broker_log = "string",
+  mqtt_faults = "boolean", broker_log = "string", client_certificates = "boolean",
 }
 
 local function check_options(options)
@@ -114,6 +114,7 @@ local function arguments(options, seed_file)
     if value ~= nil then args[#args + 1] = "--" .. name:gsub("_", "-") .. "=" .. value end
   end
   if options.tls then args[#args + 1] = "--tls" end
+  if options.client_certificates then args[#args + 1] = "--client-certificates" end
   if options.mqtt_faults then args[#args + 1] = "--mqtt-faults" end
   if seed_file then
     args[#args + 1] = "--seed"
@@ -137,7 +138,8 @@ end
 --- Starts a sandbox as a child of this process, on free ports; it ends with this process at the latest. Blocks until
 --- it is ready (well under a second). Raises when it cannot start.
 ---@param options table?  seed, faults (a list), data (folder), token_life, rng_seed, tls, lua (interpreter), cert_days,
----  mqtt_faults (a relay in front of the broker, for fail_mqtt and kick), broker_log (what mosquitto logs: "all")
+---  mqtt_faults (a relay in front of the broker, for fail_mqtt and kick), broker_log (what mosquitto logs: "all"),
+---  client_certificates (the TLS port demands one: client_cert_file, client_key_file are there)
 ---@return fogcloud.Sandbox
 function Sandbox.start(options)
   options = options or {}

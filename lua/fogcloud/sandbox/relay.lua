@@ -9,8 +9,10 @@ Relay.__index = Relay
 local RULES = {
   refuse = "boolean", half_open = "boolean", mid_packet = "boolean", connack = "number", cut_after = "number",
   cut_bytes = "number", delay_ms = "number", rate = "number", puback = "string",
+  puback_delay_ms = "number", count = "number", probability = "number",
 }
-local LIMITS = { connack = 255, cut_after = 1e9, cut_bytes = 1e9, delay_ms = 3600000, rate = 1e9 }
+local LIMITS = { connack = 255, cut_after = 1e9, cut_bytes = 1e9, delay_ms = 3600000, rate = 1e9,
+  puback_delay_ms = 3600000, count = 1e9 }
 local PUBACKS = { pass = true, swallow = true, duplicate = true }
 
 -- Whether a table holds rules only.
@@ -23,20 +25,27 @@ local function check(rules)
       return nil, ("field '%s' must be a whole number from 0 to %d"):format(name, limit)
     end
   end
+  if rules.probability and not (rules.probability >= 0 and rules.probability <= 1) then
+    return nil, "'probability' is from 0 to 1"
+  end
   if rules.puback and not PUBACKS[rules.puback] then return nil, "'puback' is pass, swallow or duplicate" end
   return true
 end
 
---- Listens at the public ports for a broker at its private ones. It works on a thread of its own.
+--- Listens at the public ports for a broker at its private plain one. It works on a thread of its own.
 ---@param address string
----@param private table  plain, tls: the broker's ports
----@param options table  mqtt_port, tls_port: the public ones, default free ones
+---@param broker table   its ports, and the certificate that clients are shown: cert, key, ca
+---@param options table  mqtt_port, tls_port: the public ones, default free ones; rng_seed; client_certificates
 ---@return table? relay  its `ports` are the public ones
 ---@return string? why
-function Relay.open(address, private, options)
-  local self = setmetatable({ relay = core.relay(), ports = {} }, Relay)
+function Relay.open(address, broker, options)
+  local self = setmetatable({ relay = core.relay(options.rng_seed or os.time()), ports = {} }, Relay)
+  if not self.relay:tls(broker.cert, broker.key, options.client_certificates and broker.ca or nil) then
+    self:close()
+    return nil, "the relay does not take the certificate"
+  end
   for kind, wanted in pairs { plain = options.mqtt_port or 0, tls = options.tls_port or 0 } do
-    local port = self.relay:listen(address, wanted, private[kind], kind == "plain")
+    local port = self.relay:listen(address, wanted, broker.ports.plain, kind == "tls")
     if port == nil then
       self:close()
       return nil, "the relay cannot listen at " .. address

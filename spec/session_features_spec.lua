@@ -1,0 +1,226 @@
+-- SPDX-License-Identifier: MIT
+
+-- What a session can do beyond publishing and hearing.
+local fogcloud = require "fogcloud"
+local support = require "spec.support.sandbox"
+
+describe("a session", function()
+  local sandbox, cloud, open
+
+  setup(function()
+    sandbox = support.start { mqtt_faults = true }
+    cloud = support.cloud(sandbox)
+  end)
+  teardown(function() sandbox:stop() end)
+  before_each(function() open = {} end)
+  after_each(function()
+    for _, session in ipairs(open) do session:close() end
+    fogcloud.run()
+    sandbox:heal_mqtt()
+  end)
+
+  local function keep(session, err)
+    open[#open + 1] = session
+    return session, err
+  end
+
+  local function connect(opts, devices)
+    return assert(keep(cloud:connect(support.client(sandbox, cloud, devices or { "dev1" }), opts)))
+  end
+
+  local function device(id, opts)
+    return assert(keep(fogcloud.connect({
+      clientid = "device-" .. id, loginname = id, password = id .. "-secret", mqtthost = "localhost",
+      mqttport = sandbox.mqtt_port, sslport = sandbox.tls_port,
+    }, opts or { tls = false })))
+  end
+
+  for _, version in ipairs { "3.1.1", "5.0" } do
+    it("leaves a will, and takes it back when it says goodbye, with " .. version, function()
+      local heard = {}
+      local session = connect { tls = false }
+      session:subscribe("d2c/dev1/will", 1, function(_, payload, message)
+        heard[#heard + 1] = payload .. message.qos
+      end)
+      local opts = {
+        tls = false, version = version, backoff_base = 60, backoff_cap = 60,
+        will = { topic = "d2c/dev1/will", payload = "gone", qos = 1, retained = false },
+      }
+      device("dev1", opts):close()
+      local dying = device("dev1", opts)
+      fogcloud.step(0.1)
+      assert.same({}, heard)
+      sandbox:kick("device-dev1")
+      support.serve_until(function() return #heard > 0 end)
+      assert.same({ "gone1" }, heard)
+      dying:close()
+    end)
+  end
+
+  it("leaves a will with properties", function()
+    local got
+    local session = connect { tls = false, version = "5.0" }
+    session:subscribe("d2c/dev1/will", 1, function(_, _, message) got = message.properties end)
+    device("dev1", {
+      tls = false, version = "5.0", backoff_base = 60, backoff_cap = 60,
+      will = { topic = "d2c/dev1/will", payload = "gone", qos = 1, properties = { content_type = "text/plain" } },
+    })
+    sandbox:kick("device-dev1")
+    support.serve_until(function() return got end)
+    assert.same({ content_type = "text/plain" }, got)
+  end)
+
+  it("shares a subscription with others: each message goes to one of them", function()
+    local counts, seen = { 0, 0 }, {}
+    for i = 1, 2 do
+      assert(connect({ tls = false, version = "5.0" }):subscribe("$share/group/d2c/dev1/#", 1, function(topic, payload)
+        assert.equal("d2c/dev1/n", topic)
+        counts[i] = counts[i] + 1
+        assert.is_nil(seen[payload])
+        seen[payload] = true
+      end))
+    end
+    local dev = device "dev1"
+    for i = 1, 100 do assert(dev:publish("d2c/dev1/n", tostring(i), { qos = 1 })) end
+    support.serve_until(function() return counts[1] + counts[2] == 100 end)
+    assert.is_true(counts[1] > 0 and counts[2] > 0)
+  end)
+
+  it("shows a client certificate, and is refused without one", function()
+    local strict = support.start { client_certificates = true }
+    finally(function() strict:stop() end)
+    local strict_cloud = support.cloud(strict)
+    local credentials = support.client(strict, strict_cloud, {})
+    local refused, err = strict_cloud:connect(credentials)
+    assert.is_nil(refused)
+    assert.is_true(err.kind == "tls" or err.kind == "network", tostring(err))
+    local session = assert(strict_cloud:connect(credentials, {
+      cert_file = strict.client_cert_file, key_file = strict.client_key_file,
+    }))
+    assert.is_true(session.up)
+    session:close()
+    fogcloud.run()
+  end)
+
+  it("takes its authority as text", function()
+    local credentials = support.client(sandbox, cloud, {})
+    local session = assert(keep(fogcloud.connect(credentials, { ca_pem = sandbox.ca })))
+    assert.is_true(session.up)
+    local refused, err = fogcloud.connect(credentials, { ca_pem = assert(io.open("spec/support/other_ca.pem")):read("*a") })
+    assert.is_nil(refused)
+    assert.equal("tls", err.kind)
+  end)
+
+  it("waits for room when told, and only then", function()
+    local session = connect { tls = false, out_count = 10 }
+    sandbox:fail_mqtt { puback = "swallow" }
+    for i = 1, 10 do assert(session:publish("c2d/dev1/n", tostring(i), { qos = 1 })) end
+    local id, err = session:publish("c2d/dev1/n", "11", { qos = 1 })
+    assert.is_nil(id)
+    assert.equal("overflow", err.kind)
+    id, err = session:publish("c2d/dev1/n", "11", { qos = 1, wait = true, timeout = 0.1 })
+    assert.is_nil(id)
+    assert.equal("timeout", err.kind)
+    local task = fogcloud.spawn(function() return session:publish("c2d/dev1/n", "11", { qos = 1, wait = true }) end)
+    fogcloud.step(0.05)
+    support.assert_identity(session)
+    sandbox:heal_mqtt()
+    sandbox:kick("*") -- the swallowed ones are sent again
+    assert.is_number((select(2, task:wait())))
+    assert.is_true(session:flush(20))
+    assert.equal(11, support.assert_identity(session).acknowledged)
+  end)
+
+  -- 100 ms for each of thousands of messages: memory stays within its bounds, what does not fit waits at the broker, and
+  -- another session is handled meanwhile.
+  it("lets a slow handler hold up nobody, and loses nothing of QoS 1", function()
+    local slow = connect({ tls = false, clean = false, in_count = 100, max_handlers = 4, backoff_base = 0.01 }, { "dev1" })
+    local fast = connect({ tls = false }, { "dev2" })
+    local count, pause, handled, fast_handled, most = 2000, 0.1, {}, 0, 0
+    local distinct = 0
+    assert(slow:subscribe("d2c/dev1/n", 1, function(_, payload)
+      if pause > 0 then fogcloud.sleep(pause) end
+      if not handled[payload] then distinct = distinct + 1 end
+      handled[payload] = true
+    end))
+    assert(fast:subscribe("d2c/dev2/n", 0, function() fast_handled = fast_handled + 1 end))
+    local dev1, dev2 = device "dev1", device "dev2"
+    for i = 1, count do assert(dev1:publish("d2c/dev1/n", tostring(i), { qos = 1 })) end
+    for i = 1, 20 do
+      assert(dev2:publish("d2c/dev2/n", "x"))
+      support.serve_until(function()
+        most = math.max(most, slow:stats().inbox)
+        return fast_handled == i
+      end)
+    end
+    support.serve_until(function()
+      most = math.max(most, slow:stats().inbox)
+      return dev1:stats().queued == 0
+    end, 60)
+    assert.is_true(distinct < count / 2, "the handler was not slow")
+    assert.is_true(most <= 100 + 64, most .. " in the inbox") -- the bound, and what was on its way when it was reached
+    pause = 0
+    support.serve_until(function() return distinct == count end, 60)
+    assert.equal(0, slow:stats().received_dropped)
+  end)
+
+  it("drains a whole inbox into handlers in order, whatever came and went", function()
+    local session, got = connect({ tls = false }), {}
+    session:subscribe("d2c/dev1/n", 1, function(_, payload) got[#got + 1] = tonumber(payload) end)
+    local dev = device "dev1"
+    for i = 1, 1000 do dev:publish("d2c/dev1/n", tostring(i), { qos = 1 }) end
+    support.serve_until(function() return #got == 1000 end)
+    for i = 1, 1000 do assert.equal(i, got[i]) end
+  end)
+
+  it("opens a cloud with devices in one call, ready to be used", function()
+    local session = assert(keep(cloud:open { app_id = sandbox.app_id, devices = { "dev1" }, session = { tls = false } }))
+    local got
+    assert.equal(1, session:device("dev1"):on("status", function(value) got = value end))
+    assert(device("dev1"):publish("d2c/dev1/status", '{"on":true}', { qos = 1 }))
+    support.serve_until(function() return got end)
+    assert.same({ on = true }, got)
+  end)
+
+  it("uses other topics when given templates", function()
+    local session = connect { tls = false, topics = { from_device = "d2c/{device}/x/{channel}", to_device = "c2d/{device}/y/{channel}" } }
+    local got, commanded
+    assert(session:device("dev1"):on("status", function(value) got = value end))
+    local dev = device "dev1"
+    assert(dev:subscribe("c2d/dev1/y/commands", 1, function(_, payload) commanded = payload end))
+    assert(dev:publish("d2c/dev1/x/status", "[1]", { qos = 1 }))
+    assert(session:device("dev1"):send("commands", { 2 }))
+    support.serve_until(function() return got and commanded end)
+    assert.same({ 1 }, got)
+    assert.equal("[2]", commanded)
+  end)
+
+  -- FOG_FLAPS: links made and lost; a day of one a minute is 1440.
+  it("does not grow by flapping", function()
+    local flaps = tonumber(os.getenv("FOG_FLAPS") or 60)
+    local session = connect { tls = false, backoff_base = 0, backoff_cap = 0 }
+    assert(session:subscribe("d2c/dev1/#", 1, print))
+    local back, settled = 0, nil
+    session:on("connect", function() back = back + 1 end)
+    local function resident()
+      local file = io.open("/proc/self/statm")
+      local pages = tonumber(file:read("*a"):match("%d+ (%d+)"))
+      file:close()
+      return pages * 4
+    end
+    for i = 1, flaps do
+      assert(session:publish("c2d/dev1/n", ("x"):rep(1000), { qos = 1 }))
+      sandbox:kick(session.credentials.clientid)
+      support.serve_until(function() return back == i end)
+      if i == math.floor(flaps / 2) then
+        collectgarbage()
+        settled = resident()
+      end
+    end
+    assert(session:flush(20))
+    support.assert_identity(session)
+    collectgarbage()
+    local grown = resident() - settled
+    assert.is_true(grown < 2048, ("%d kB more after %d links"):format(grown, flaps / 2))
+  end)
+end)

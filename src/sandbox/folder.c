@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PREFIX "fogcloud-sandbox."
+#define LOCK "lock"
+
+static const char *root(void) {
+  const char *tmp = getenv("TMPDIR");
+  return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
+}
+
+/* Only regular files, directly in it: nothing else is ever put there, and what is not ours we leave. */
+static void empty(int folder) {
+  int copy = dup(folder);
+  DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+  if (dir == NULL) {
+    if (copy >= 0) (void)close(copy);
+    return;
+  }
+  for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    struct stat st;
+    bool file = fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+    if (file) (void)unlinkat(folder, entry->d_name, 0);
+  }
+  (void)closedir(dir);
+}
+
+static bool is_mine(int fd) {
+  struct stat st;
+  return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+/* A folder without a lock is just being made, or is somebody else's idea. */
+static void sweep_one(int parent, const char *name) {
+  int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder < 0) return;
+  int lock = is_mine(folder) ? openat(folder, LOCK, O_RDWR | O_NOFOLLOW | O_CLOEXEC) : -1;
+  if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0) {
+    empty(folder);
+    (void)unlinkat(parent, name, AT_REMOVEDIR);
+  }
+  if (lock >= 0) (void)close(lock);
+  (void)close(folder);
+}
+
+static void sweep(void) {
+  DIR *dir = opendir(root());
+  if (dir == NULL) return;
+  for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    if (strncmp(entry->d_name, PREFIX, sizeof PREFIX - 1) == 0) sweep_one(dirfd(dir), entry->d_name);
+  }
+  (void)closedir(dir);
+}
+
+int fog_folder_make(char *path, size_t size) {
+  sweep();
+  if (snprintf(path, size, "%s/" PREFIX "XXXXXX", root()) >= (int)size) return ENAMETOOLONG;
+  if (mkdtemp(path) == NULL) return errno;
+  int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return errno;
+  /* Locked before it has its name, so that no sweep finds it free; held until the process ends. */
+  int lock = openat(folder, LOCK ".new", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (lock >= 0) (void)flock(lock, LOCK_EX | LOCK_NB);
+  int rc = lock < 0 || renameat(folder, LOCK ".new", folder, LOCK) != 0 ? errno : 0;
+  (void)close(folder);
+  return rc;
+}
