@@ -66,6 +66,8 @@ wait
 for spec in $once; do
   [ -e "$spec" ] && [ -z "${SANITIZE:-}" ] && run_lua lua5.4 "$(basename "$spec" _spec.lua)" "$spec"
 done
+# Servers and event loops that bring a Lua of their own: once.
+[ -n "${SANITIZE:-}" ] || run_lua lua5.4 hosts spec/host/*_spec.lua
 if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then
   SECONDS_EACH=10 suite fuzz scripts/fuzz.sh
   suite valgrind scripts/valgrind.sh
