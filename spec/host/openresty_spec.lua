@@ -77,7 +77,15 @@ describe("fogcloud in nginx", function()
         local ok, n, host = task:wait(10)
         ngx.say(n, " ", host)
       } }
+      location /threads { content_by_lua_block {
+        local cloud, threads, n = require("account").cloud(), {}, 0
+        local function call() return #assert(cloud:products()) end
+        for i = 1, 10 do threads[i] = ngx.thread.spawn(call) end
+        for i = 1, 10 do n = n + select(2, ngx.thread.wait(threads[i])) end
+        ngx.say(n + coroutine.wrap(call)())
+      } }
     ]] }
+    assert.equal("22\n", (nginx:get("/threads")))
     for _, phase in ipairs { "content", "access", "rewrite", "timer" } do
       assert.equal("2\n", (nginx:get("/" .. phase)), phase)
     end
@@ -279,5 +287,23 @@ describe("fogcloud in nginx", function()
     ]] }
     assert.equal("60\n", (nginx:get("/many")), nginx:log())
     assert_clean("timers are not enough")
+  end)
+
+  it("ends sessions of many Lua states with their worker", function()
+    start { http = "lua_code_cache off;", server = [[
+      location /open { content_by_lua_block {
+        local account = require "account"
+        local session = assert(account.cloud():open { app_id = account.app_id, devices = { "dev1" } })
+        assert(session:publish("c2d/dev1/commands", "x", { qos = 1 }))
+        ngx.say "open"
+      } }
+    ]] }
+    local device, got = sandbox:device("dev1"), 0
+    assert(device:on_command(function() got = got + 1 end))
+    for _ = 1, 3 do assert.equal("open\n", (nginx:get("/open"))) end
+    local old = nginx:reload()
+    support.serve_until(function() return got == 3 and nginx:are_gone(old) end)
+    device:close()
+    assert_clean("lua_code_cache is off")
   end)
 end)
