@@ -12,13 +12,13 @@ local core = require "fogcloud.core"
 local Joinable = require "fogcloud.joinable"
 local Waiter = require "fogcloud.host.openresty_waiter"
 local protect = require "fogcloud.protect"
+local tasks = require "fogcloud.host.openresty_tasks"
 local ngx = ngx -- luacheck: ignore 113
 
 local openresty = { name = "openresty", now = core.now, wall = core.wall }
 
 local READ_MS = 1e9 -- the wake-up socket's time-out: nothing is read by the clock
 local WATCH = 3600 -- seconds that the timer which hears of the end may outlive the last session
-local PATIENCE = 0.5 -- seconds within which a healthy nginx begins a task
 local EXIT_TIME = 5 -- seconds a session has for handing over when its worker ends
 local SLICE = 0.004 -- seconds of handlers before other requests have a turn
 local TURN = 0.001 -- how long that is; as packaged for Debian, nginx grumbles about 0
@@ -36,39 +36,13 @@ end
 
 -- Tasks ---------------------------------------------------------------------------------------------------------------
 
--- What nginx was given and has not begun: beyond lua_max_pending_timers it refuses, beyond lua_max_running_timers it
--- forgets. Giving it twice is harmless.
-local unborn = {}
-
-local give
-
-local function give_again()
-  local before = core.now() - PATIENCE
-  for task, given in pairs(unborn) do
-    if given < before then give(task) end
-  end
-end
-
-local function run(_, task)
-  if not unborn[task] then return end
-  unborn[task] = nil
-  task.fn(unpack(task, 1, task.n))
-  local another = next(unborn)
-  if another then give(another) end -- now that there is room
-end
-
-function give(task)
-  unborn[task] = core.now()
-  ngx.timer.at(0, run, task)
-end
-
-function openresty.spawn(fn, ...) give { fn = fn, n = select("#", ...), ... } end
+openresty.spawn = tasks.spawn
 
 local function report(message) ngx.log(ngx.ERR, message) end
 
 function openresty.spawn_task(fn, ...)
   local task = Joinable.new(openresty, report)
-  openresty.spawn(task.run, task, fn, ...)
+  tasks.spawn(task.run, task, fn, ...)
   return task
 end
 
@@ -80,7 +54,7 @@ local leaving = setmetatable({}, { __mode = "k" })
 
 local function leave()
   for _, session in pairs(pump.sessions) do
-    if not leaving[session] then openresty.spawn(session.finish, session, EXIT_TIME) end
+    if not leaving[session] then tasks.spawn(session.finish, session, EXIT_TIME) end
     leaving[session] = true
   end
 end
@@ -91,7 +65,9 @@ local function look() core.unwatch() end
 local function keep_watch()
   if pump.open == 0 then return end
   if ngx.worker.exiting() then return leave() end
-  if core.watch() then ngx.timer.at(WATCH, look) end
+  if core.watch() and not ngx.timer.at(WATCH, look) then
+    report "fogcloud: sessions will not hear of the worker's end: lua_max_pending_timers are not enough"
+  end
 end
 
 -- A socket on which the engine's wake-ups arrive.
@@ -112,7 +88,7 @@ local function serve_until_idle()
   while true do
     slice_ends = core.now() + SLICE
     pump:collect()
-    give_again()
+    tasks.give_again()
     if pump:idle() then break end
     keep_watch()
     local _, gone = socket:receiveany(64)
@@ -130,10 +106,10 @@ local function serve()
 end
 
 local function ensure_served()
-  give_again()
+  tasks.give_again()
   if serving or pump == nil or pump:idle() then return end
   serving = true
-  openresty.spawn(serve)
+  tasks.spawn(serve)
 end
 
 function openresty.attach(attached)
