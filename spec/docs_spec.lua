@@ -80,7 +80,12 @@ end)
 
 -- The value of a local table of constants in a source.
 local function constants(path, name)
-  local text = pages.read(path):match("\nlocal " .. name .. " = (%b{})")
+  local source = pages.read(path)
+  local text = source:match("\nlocal " .. name .. " = (%b{})")
+  if path == "lua/fogcloud/cloud.lua" then
+    local timed, creation = source:match "\nlocal TIMED, CREATION = (%b{}), (%b{})\n"
+    text = name == "TIMED" and timed or creation
+  end
   return assert(load("return " .. text, path .. " " .. name, "t", { math = math }))()
 end
 
@@ -107,7 +112,9 @@ local OPTIONS = {
   { "lua/fogcloud/session_options.lua", "fogcloud.SessionOptions", "SPEC" },
   { "lua/fogcloud/open.lua", "fogcloud.OpenOptions", "SPEC" },
   { "lua/fogcloud/bulk.lua", "fogcloud.BulkOptions", "SPEC" },
-  { "lua/fogcloud/cloud.lua", "fogcloud.CallOptions", "TIMED", inline = true },
+  { "lua/fogcloud/sandbox/init.lua", "fogcloud.SandboxOptions", "OPTIONS" },
+  { "lua/fogcloud/cloud.lua", "fogcloud.CallOptions", "TIMED" },
+  { "lua/fogcloud/cloud.lua", "fogcloud.CreateOptions", "CREATION" },
 }
 
 local MEBI = 1024 * 1024
@@ -121,11 +128,9 @@ end
 
 describe("the options", function()
   for _, entry in ipairs(OPTIONS) do
-    if not entry.inline then
-      it(entry[2] .. " are those of the code", function()
-        assert.same(names(constants(entry[1], entry[3])), names(documented_fields(entry[1], entry[2])))
-      end)
-    end
+    it(entry[2] .. " are those of the code", function()
+      assert.same(names(constants(entry[1], entry[3])), names(documented_fields(entry[1], entry[2])))
+    end)
   end
 
   it("have the defaults that are documented", function()
@@ -146,6 +151,56 @@ describe("the options", function()
     same("lua/fogcloud/subscriptions.lua", "fogcloud.SubscribeOptions")
     assert.same({ "qos", "timeout" }, names(documented_fields(device, "fogcloud.DeviceOnOptions")))
     assert.same({ "qos", "retained", "timeout", "wait" }, names(documented_fields(device, "fogcloud.SendOptions")))
+  end)
+end)
+
+describe("docs/sandbox.md", function()
+  local page = pages.read "docs/sandbox.md"
+
+  it("has the options of the command", function()
+    local documented, parsed = {}, {}
+    for row in page:gmatch "\n| (`%-%-[^|]+) |" do
+      for flag in row:gmatch "`%-%-([%l-]+)" do documented[flag] = true end
+    end
+    for flag in pages.read("lua/fogcloud/cli/sandbox.lua"):gmatch 'p:%l+%("%-%-([%l-]+)"' do parsed[flag] = true end
+    assert.same(names(parsed), names(documented))
+  end)
+
+  it("names every option of start and every method", function()
+    local fields = documented_fields("lua/fogcloud/sandbox/init.lua", "fogcloud.SandboxOptions")
+    for name in pairs(fields) do assert.is_truthy(page:find("`" .. name .. "`", 1, true), name) end
+    for name, value in pairs(require "fogcloud.sandbox") do
+      local public = type(value) == "function" and not name:find "^__"
+      assert.is_truthy(not public or page:find(":" .. name .. "(", 1, true) or page:find("`" .. name .. "(", 1, true), name)
+    end
+  end)
+end)
+
+describe("the figures that are documented", function()
+  local sandbox
+  setup(function() sandbox = support.start() end)
+  teardown(function() sandbox:stop() end)
+
+  it("are those that there are", function()
+    local cloud = support.cloud(sandbox)
+    local session = assert(cloud:connect(support.client(sandbox, cloud)))
+    local of_session = session:stats()
+    session:close()
+    local counters = documented_fields("lua/fogcloud/call.lua", "fogcloud.CallCounters")
+    for name, field in pairs(documented_fields("lua/fogcloud/cloud.lua", "fogcloud.CloudStats")) do counters[name] = field end
+    assert.same(names(counters), names(cloud:stats()))
+    assert.same(names(documented_fields("lua/fogcloud/session.lua", "fogcloud.SessionStats")), names(of_session))
+    assert.same(names(documented_fields("lua/fogcloud/init.lua", "fogcloud.Info")), names(require("fogcloud").info()))
+  end)
+
+  it("of an error are in the guide", function()
+    local rows = pages.read("docs/guide-tokens.md"):match "\n| field | |\n(.-)\n\n"
+    local documented = {}
+    for cells in rows:gmatch "| (`[^|]+) |" do
+      for name in cells:gmatch "`([%l_]+)`" do documented[name] = true end
+    end
+    local fields = documented_fields("lua/fogcloud/errors.lua", "fogcloud.Error")
+    for name in pairs(fields) do assert.is_true(documented[name], name) end
   end)
 end)
 

@@ -86,7 +86,7 @@ describe("a program that is watched", function()
     sandbox:fail { endpoint = "products", code = 10050 }
     assert(cloud:products())
     local calls = {}
-    for i, request in ipairs(seen) do calls[i] = ("%s %d %s %s"):format(request.endpoint, request.attempt, request.status, request.kind) end
+    for i, r in ipairs(seen) do calls[i] = ("%s %d %d %s"):format(r.endpoint, r.attempt, r.status, tostring(r.kind)) end
     assert.same({ "token 1 200 nil", "products 1 500 api", "products 2 200 nil" }, calls)
     assert.equal(10050, seen[2].code)
     assert.equal(seen[2].request_id, seen[3].request_id)

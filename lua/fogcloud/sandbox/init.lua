@@ -63,6 +63,23 @@ end
 local LAUNCH = [[package.path, package.cpath = %q, %q
 require("fogcloud.cli.sandbox").run(%s)]]
 
+---@class (exact) fogcloud.SandboxOptions
+---@field seed table?                   accounts, apps, products and devices, instead of the default's
+---@field faults table[]?               as of `fail`
+---@field data string?                  folder that keeps the state; without it everything is gone at the end
+---@field token_life number?            seconds, default 604800
+---@field rng_seed number?              makes ids and secrets repeatable
+---@field tls boolean?                  the API over TLS too
+---@field port number?                  fixed, as mqtt_port and tls_port; default free ones
+---@field mqtt_port number?
+---@field tls_port number?
+---@field cert_days number?             life of the certificate; negative: it expired so long ago
+---@field cert_host string?             host name that it is made for, default localhost
+---@field client_certificates boolean?  the TLS port demands one: client_cert_file, client_key_file are there
+---@field mqtt_faults boolean?          a relay in front of the broker, for fail_mqtt and kick
+---@field broker_log string?            what mosquitto logs, to mosquitto.log beside ca_file: "all"
+---@field lua string?                   the interpreter, default this one
+
 local OPTIONS = {
   seed = "table", faults = "table", data = "string", token_life = "number", rng_seed = "number", tls = "boolean",
   lua = "string", cert_days = "number", cert_host = "string", port = "number", mqtt_port = "number",
@@ -137,9 +154,7 @@ end
 
 --- Starts a sandbox as a child of this process, on free ports; it ends with this process at the latest. Blocks until
 --- it is ready (well under a second). Raises when it cannot start.
----@param options table?  seed, faults (a list), data (folder), token_life, rng_seed, tls, lua (interpreter), cert_days,
----  mqtt_faults (a relay in front of the broker, for fail_mqtt and kick), broker_log (what mosquitto logs: "all"),
----  client_certificates (the TLS port demands one: client_cert_file, client_key_file are there)
+---@param options fogcloud.SandboxOptions?
 ---@return fogcloud.Sandbox
 function Sandbox.start(options)
   options = options or {}
