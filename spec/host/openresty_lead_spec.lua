@@ -11,18 +11,21 @@ local fogcloud = require "fogcloud"
 local seen = ngx.shared.seen
 local M = {}
 
+-- Shared: a session and a client for each worker, and a subscription that all of them share.
+local shared = os.getenv "SHARED"
+local mine = shared and "worker " .. ngx.worker.id() or true
+local filter = (shared and "$share/spec/" or "") .. "d2c/dev1/n"
+
 local function start()
   local cloud = assert(fogcloud.new {
     base_url = os.getenv "BASE_URL", ca_file = os.getenv "CA_FILE", client_id = os.getenv "ID",
     client_secret = os.getenv "SECRET", store = "shdict:fogcloud",
   })
   local session, err = cloud:open {
-    app_id = os.getenv "APP_ID", devices = { "dev1" }, keep = true,
+    app_id = os.getenv "APP_ID", devices = { "dev1" }, keep = mine,
     session = { clean = false, paused = true, backoff_base = 0.1 },
   }
   if session == nil then return nil, err end
-  seen:set("leader", ngx.worker.pid())
-  seen:incr("starts", 1, 0)
   session:on("disconnect", function(why)
     if why.kind ~= "closed" then
       seen:incr("disconnects", 1, 0)
@@ -30,14 +33,18 @@ local function start()
     end
   end)
   local granted
-  granted, err = session:subscribe("d2c/dev1/n", 1, function(_, payload)
+  granted, err = session:subscribe(filter, 1, function(_, payload)
     seen:incr("received", 1, 0)
+    seen:incr("by " .. ngx.worker.id(), 1, 0)
     seen:set("seen " .. payload, true)
   end)
-  return granted and session, err
+  if granted == nil then return nil, err end
+  seen:set("leader", ngx.worker.pid())
+  seen:incr("starts", 1, 0)
+  return session
 end
 
-function M.init() M.leader = fogcloud.lead("spec", start, "fogcloud") end
+function M.init() M.leader = fogcloud.lead("spec " .. tostring(mine), start, "fogcloud") end
 return M
 ]]
 
@@ -68,19 +75,24 @@ describe("fogcloud.lead", function()
   setup(function() sandbox = support.start() end)
   teardown(function() sandbox:stop() end)
 
-  before_each(function()
-    sandbox:reset()
+  local function start(more)
     local account = sandbox:options()
     local env = {}
     for name, value in pairs { BASE_URL = account.base_url, CA_FILE = sandbox.ca_file, ID = account.client_id,
       SECRET = account.client_secret, APP_ID = sandbox.app_id } do
       env[#env + 1] = ("env %s=%s;"):format(name, value)
     end
+    if more then env[#env + 1] = more end
     nginx = Nginx.start {
       workers = 3, files = { ["worker.lua"] = WORKER }, http = HTTP, server = SERVER, env = table.concat(env, "\n"),
     }
-    device, sent = sandbox:device("dev1"), 0
     nginx:wait_for("a leader", function() return (nginx:get("/get?key=leader")) ~= "nil" end)
+  end
+
+  before_each(function()
+    sandbox:reset()
+    start()
+    device, sent = sandbox:device("dev1"), 0
   end)
   after_each(function()
     device:close()
@@ -170,5 +182,22 @@ describe("fogcloud.lead", function()
     send(10)
     wait_complete()
     assert.same({}, nginx:complaints("does not start: .*broker"))
+  end)
+
+  it("or each worker have one, and share what comes", function()
+    nginx:stop()
+    start "env SHARED=1;"
+    nginx:wait_for("all sessions", function() return get "starts" == "3" end)
+    nginx:wait_for("all workers to have heard", function()
+      send(30)
+      for i = 0, 2 do
+        if get("by " .. i) == "nil" then return false end
+      end
+      return true
+    end)
+    wait_complete()
+    assert.equal(tostring(sent), get "received") -- each message reached one of them
+    assert.equal("nil", get "disconnects", get "why") -- with a client id each
+    assert.same({}, nginx:complaints())
   end)
 end)
