@@ -64,6 +64,7 @@ describe("the snippets", function()
   for _, path in ipairs(pages.list()) do
     for _, block in ipairs(pages.blocks(path)) do
       local where = ("%s:%d"):format(path, block.line)
+      assert(block.marker == nil or block.marker == "run" or block.marker == "not run", where .. ": unknown marker")
       if block.marker == "not run" then
         it(where .. " says why it cannot run", function() assert.is_true(#block.reason > 10, where) end)
       elseif not SHOWN[block.language] then

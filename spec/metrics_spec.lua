@@ -43,6 +43,23 @@ describe("metrics.text", function()
     assert.matches(" 1000000000000000\n", text, 1, true)
   end)
 
+  it("is read by Prometheus' own parser", function()
+    local stats = { accepted = 7, received = 0, queued_bytes = 2 ^ 40 }
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(metrics.text { sessions = { ['a"b\\c\nd'] = stats } })
+    file:close()
+    local text, status = support.shell(([[/usr/bin/python3 -c '
+from prometheus_client.parser import text_string_to_metric_families as parse
+for family in parse(open("%s").read()):
+  for s in family.samples: print(family.type, s.name, repr(s.labels["session"]), int(s.value))']]):format(path))
+    os.remove(path)
+    assert.equal(0, status, text)
+    local label = [['a"b\\c\nd']]
+    assert.equal(("counter fogcloud_published_total %s 7\ngauge fogcloud_queued_bytes %s 1099511627776\n"
+      .. "counter fogcloud_received_total %s 0\n"):format(label, label, label), text)
+  end)
+
   it("is empty without sources", function() assert.equal("", metrics.text {}) end)
 
   it("refuses what it does not know", function()

@@ -28,7 +28,7 @@ function pages.blocks(path)
     n = n + 1
     local indent, language = line:match "^(%s*)```(.*)$"
     if language and block == nil then
-      local marker, reason = before:match "^<!%-%- ([%l ]+):? ?(.-) ?%-%->$"
+      local marker, reason = before:match "^<!%-%- (%l[%l ]*%l):? ?(.-) ?%-%->$"
       block = { language = language, line = n, lines = {}, marker = marker, reason = reason, indent = #indent }
     elseif language then
       block.text, block.last = table.concat(block.lines, "\n") .. "\n", n
