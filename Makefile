@@ -58,7 +58,7 @@ HEADERS     := $(wildcard src/*/*.h)
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
 
-.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile install clean
+.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile soak coverage install clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
@@ -128,6 +128,15 @@ hostile: deps
 	@$(MAKE) --no-print-directory -s build LUA=lua5.4 SANITIZE=address,undefined
 	@export lua=lua5.4 SANITIZE=address,undefined FOG_FAULT_SECONDS=$(or $(SECONDS),60); . scripts/env.sh; . scripts/sanitize.sh; \
 	  $$FOG_LUA /usr/bin/busted spec/fault
+
+# Calls, publishes and receives among faults: the table is printed, the picture is build/soak/soak.svg.
+soak: deps
+	@$(MAKE) --no-print-directory -s build LUA=lua5.4
+	@MINUTES=$(or $(MINUTES),30) scripts/soak.sh
+
+# Lines of src/ and lua/ that the specs execute; LEAST=95 fails below it, VERBOSE=1 names the others.
+coverage: deps
+	@LEAST=$(LEAST) scripts/coverage.sh $(if $(VERBOSE),-v)
 
 # Instructions per message and per call, by Callgrind, against those of bench/instructions.json.
 bench-compare: deps
