@@ -46,8 +46,8 @@ local function hooked(fn)
   end
 end
 
-function coroutine.create(fn) return create(hooked(fn)) end
-function coroutine.wrap(fn) return wrap(hooked(fn)) end
+function coroutine.create(fn) return create(hooked(fn)) end -- luacheck: ignore
+function coroutine.wrap(fn) return wrap(hooked(fn)) end -- luacheck: ignore
 function os.exit(...) -- luacheck: ignore
   write()
   exit(...)

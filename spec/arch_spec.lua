@@ -224,6 +224,19 @@ local function longest_lua_function(text)
   return longest
 end
 
+describe("docs/security.md", function()
+  it("names specs and targets that exist", function()
+    local named = 0
+    for path in read("docs/security.md"):gmatch("`([specfuz]+/[%w_/]+%.%a+)`") do
+      local file = io.open(path)
+      assert.is_truthy(file, path)
+      file:close()
+      named = named + 1
+    end
+    assert.is_true(named > 20)
+  end)
+end)
+
 describe("every source", function()
   it("names its licence in one line", function()
     for _, list in ipairs { C_FILES, LUA_FILES, lines_of("find spec scripts bench fuzz -name '*.lua' -o -name '*.c' -o -name '*.sh'") } do
