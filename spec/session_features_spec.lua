@@ -2,6 +2,7 @@
 
 -- What a session can do beyond publishing and hearing.
 local fogcloud = require "fogcloud"
+local socket = require "socket"
 local support = require "spec.support.sandbox"
 
 describe("a session", function()
@@ -173,6 +174,54 @@ describe("a session", function()
     for i = 1, 1000 do assert.equal(i, got[i]) end
   end)
 
+  -- mosquitto's Debian build has no WebSockets: websockify stands before it. TLS ends there.
+  local function behind_websockify(tls)
+    local port = assert(socket.bind("127.0.0.1", 0))
+    local number = select(2, port:getsockname())
+    port:close()
+    local folder = sandbox.ca_file:match("^(.*)/")
+    local certificate = tls and ("%s/server.pem %s/server.key"):format(folder, folder) or ""
+    -- A session of its own: it forks for each client, and they must go with it.
+    local command = "setsid /usr/bin/python3 spec/support/websocket_proxy.py %d %d %s >/dev/null 2>&1 & echo $!"
+    local pipe = assert(io.popen(command:format(number, sandbox.mqtt_port, certificate), "r"))
+    local pid = pipe:read("*l")
+    pipe:close()
+    finally(function() os.execute("kill -- -" .. pid) end)
+    local deadline = socket.gettime() + 20
+    while not socket.connect("127.0.0.1", number) do
+      assert(socket.gettime() < deadline, "websockify does not start")
+      socket.sleep(0.05)
+    end
+    return math.floor(number)
+  end
+
+  for _, tls in ipairs { false, true } do
+    it("speaks MQTT over WebSockets" .. (tls and " and TLS" or ""), function()
+      local port = behind_websockify(tls)
+      local credentials = support.client(sandbox, cloud, { "dev1" })
+      credentials.mqttport, credentials.sslport = port, port
+      local opts = { tls = tls, transport = "websockets", ca_file = sandbox.ca_file }
+      local session, got = assert(keep(fogcloud.connect(credentials, opts))), {}
+      assert(session:subscribe("d2c/dev1/n", 1, function(_, payload) got[#got + 1] = payload end))
+      local dev = device "dev1"
+      local large = ("large "):rep(20000)
+      -- One after the other: Paho 1.3.12 does not look for a second packet in one frame, and websockify makes such.
+      for i, payload in ipairs { "small", large, "" } do
+        assert(dev:publish("d2c/dev1/n", payload, { qos = 1 }))
+        support.serve_until(function() return #got == i end)
+        assert.equal(payload, got[i])
+      end
+      local second, err = fogcloud.connect(credentials, opts)
+      assert.is_nil(second)
+      assert.matches("one WebSocket session", tostring(err))
+      for i = 1, 12 do
+        assert(session:publish("c2d/dev1/n", tostring(i), { qos = i % 3 }))
+        assert.is_true(session:flush(20))
+      end
+      support.assert_identity(session)
+    end)
+  end
+
   it("opens a cloud with devices in one call, ready to be used", function()
     local session = assert(keep(cloud:open { app_id = sandbox.app_id, devices = { "dev1" }, session = { tls = false } }))
     local got
@@ -210,6 +259,7 @@ describe("a session", function()
     end
     for i = 1, flaps do
       assert(session:publish("c2d/dev1/n", ("x"):rep(1000), { qos = 1 }))
+      assert(session:flush(20))
       sandbox:kick(session.credentials.clientid)
       support.serve_until(function() return back == i end)
       if i == math.floor(flaps / 2) then

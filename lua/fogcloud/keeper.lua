@@ -14,7 +14,7 @@ local errors = require "fogcloud.errors"
 local options = require "fogcloud.session_options"
 local protect = require "fogcloud.protect"
 
-local SUSPICIONS = 5 -- links lost with the same message or subscription on its way, before it is called the cause
+local SUSPICIONS = 8 -- links lost with the same message or subscription on its way, before it is called the cause
 
 local Keeper = {}
 Keeper.__index = Keeper
@@ -107,6 +107,7 @@ end
 
 local function backoff(self)
   local opts = self.session.opts
+  if self.left and self.failures == 0 then return 0 end
   if self.failures <= 1 and self.short_lives == 0 then return 0 end
   local exponent = math.min(self.failures + self.short_lives - 1, 30)
   return self.random() * math.min(opts.backoff_cap, opts.backoff_base * 2 ^ exponent)
@@ -162,9 +163,11 @@ local function stay(self)
   local since = self.host.now()
   local event
   repeat event = next_event(self) until event == nil or event.name == "lost"
+  if event == nil then return nil end
+  self.left = event.fourth == "left" -- because Lua did not keep up, which says nothing of the network
+  if self.left then return diagnosis.lost(event.code, event.third) end
   local stable = self.host.now() - since >= self.session.opts.stable_after
   self.short_lives = stable and 0 or self.short_lives + 1
-  if event == nil then return nil end
   local poisoned = poison(self, stable, event.code)
   if poisoned then return poisoned, true end
   return diagnosis.lost(event.code, event.third, self, event.properties)

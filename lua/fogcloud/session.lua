@@ -24,6 +24,10 @@ local NOTICES = { connect = true, disconnect = true, error = true, drop = true }
 
 local function closed_error() return errors.new("closed", "the session is closed") end
 
+-- The one session of this Lua state over WebSockets: Paho 1.3.12 keeps the frame that it reads in one place for all
+-- connections, so that two would take each other's bytes.
+local over_websockets
+
 --- Connects with the credentials of a client and waits until the broker has taken it in. Yields in a task, blocks
 --- elsewhere.
 ---@package
@@ -36,6 +40,9 @@ function Session.connect(credentials, opts, level)
   level = (level or 1) + 1
   opts = options.check(opts, level)
   options.check_credentials(credentials, opts, level)
+  if opts.transport == "websockets" and over_websockets then
+    return nil, errors.new("mqtt", "one WebSocket session at a time: close the other first, or use transport = \"tcp\"")
+  end
   local host, pump = runtime.host(), runtime.pump()
   local self = setmetatable({
     host = host, pump = pump, opts = opts, credentials = credentials,
@@ -50,6 +57,7 @@ function Session.connect(credentials, opts, level)
     return nil, id
   end
   self.handle, self.id = handle, id
+  if opts.transport == "websockets" then over_websockets = self end
   self.handlers = Handlers.new(host, handle, opts.max_handlers)
   self.handlers.paused = opts.paused
   self.keeper = Keeper.new(self)
@@ -119,6 +127,7 @@ end
 ---@package
 function Session:note_closed()
   self.gone = true
+  if over_websockets == self then over_websockets = nil end
   self.pump:remove_session(self.id)
   self.handlers:close()
   self.ready:signal()

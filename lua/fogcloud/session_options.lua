@@ -38,7 +38,8 @@ local options = {}
 ---@field paused boolean?          no message is handled before session:resume(): for clean = false, where what the
 ---                              broker has kept comes before any handler can be subscribed
 ---@field max_handlers integer?    handlers that may be waiting in a yield at once, default 100
----@field transport string?        "tcp" (default) or "websockets"
+---@field transport string?        "tcp" (default) or "websockets", of which a process may have one session at a time:
+---                                Paho 1.3.12 keeps the frame that it reads in one place for all
 ---@field topics fogcloud.Topics?  where devices talk
 
 local SPEC = {

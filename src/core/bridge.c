@@ -42,6 +42,12 @@ void fog_bridge_report_lost(struct fog_link *link, int code, const char *text) {
   if (was_up) push(link->session, &link->down, code, false, text);
 }
 
+void fog_bridge_report_left(struct fog_link *link) {
+  struct fog_event *ev = atomic_load(&link->down);
+  if (ev != NULL) ev->name = "left";
+  fog_bridge_report_lost(link, 0, "left the broker");
+}
+
 static void on_lost(void *context, char *cause) {
   fog_bridge_report_lost(context, 0, cause);
   MQTTAsync_free(cause);

@@ -33,6 +33,9 @@ struct fog_subscribing {
 void fog_bridge_report_refused(struct fog_link *link, int code, const char *text);
 void fog_bridge_report_lost(struct fog_link *link, int code, const char *text);
 
+/* The same for a link that was ended from this side; the event says so in its name, "left". */
+void fog_bridge_report_left(struct fog_link *link);
+
 /* Reports and frees. code: granted QoS, or >= 0x80, or Paho's negative one. */
 void fog_bridge_report_subscribed(struct fog_subscribing *sub, int code, const char *text);
 

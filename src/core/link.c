@@ -230,7 +230,7 @@ void fog_link_end(struct fog_session *s) {
   if (link == NULL) return;
   s->link = NULL;
   if (link->handle != NULL) MQTTAsync_destroy(&link->handle); /* says DISCONNECT, and fails what was in flight */
-  fog_bridge_report_lost(link, 0, "left the broker");
+  fog_bridge_report_left(link);
   link_free(link);
 }
 
