@@ -23,19 +23,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct input in = {data, size};
   uint8_t switches = take_byte(&in), rule = take_byte(&in);
   struct fog_relay_rules rules = rules_of(rule);
-  bool spoils = (rule & 7) != 0 || rules.puback != FOG_PUBACK_PASS;
+  if ((switches & 1) != 0) rules.puback_delay_ms = 5;
+  bool spoils = (rule & 7) != 0 || rules.puback != FOG_PUBACK_PASS || rules.puback_delay_ms > 0;
+  double now = 1;
   memset(&flow, 0, sizeof flow);
-  flow.packets = (switches & 1) != 0;
   flow.from_client = (switches & 2) != 0;
   while (in.left > 0 && !flow.cut && !flow.refuse_login) {
     size_t n = switches >> 2 == 63 ? FOG_FLOW_READ : 1u + (switches >> 2);
     const uint8_t *bytes = take_bytes(&in, &n);
     flow.out_len = 0;
-    fog_flow_feed(&flow, bytes, n, &rules);
+    fog_flow_feed(&flow, bytes, n, now += 0.001, &rules);
+    (void)fog_flow_release(&flow, now);
     must(flow.out_len <= sizeof flow.out && flow.head_len <= sizeof flow.head);
     must(flow.connect_len <= sizeof flow.connect);
     if (!spoils) must(flow.out_len == n && memcmp(flow.out, bytes, n) == 0);
     if (rules.puback == FOG_PUBACK_SWALLOW) must(flow.out_len <= n);
+    if (switches >> 2 == 62) now += 1;
   }
   if (!spoils) must(!flow.cut && !flow.refuse_login);
   (void)fog_flow_version(&flow);
@@ -43,5 +46,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                     "nobody's name, longer than the room for it. nobody's name, longer than the room for it. "
                     "nobody's name, longer than the room for it. nobody's name, longer than the room for it. "
                     "nobody's name, longer than the room for it. nobody's name, longer than the room for it. "));
+  fog_flow_free(&flow);
   return 0;
 }
