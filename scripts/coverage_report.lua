@@ -65,7 +65,7 @@ local function read_lua()
   for _, path in ipairs(lines_of("find " .. folder .. "/lua -type f")) do
     for line in io.lines(path) do hits[line] = true end
   end
-  for _, path in ipairs(lines_of("find lua -name '*.lua' | sort")) do
+  for _, path in ipairs(lines_of("find lua -name '*.lua' ! -name _meta.lua | sort")) do
     local group = path:find("/sandbox/") and "lua, sandbox" or path:find("/cli/") and "lua, cli" or "lua"
     for line in pairs(active_lines(path)) do note(group, path, line, hits[path .. " " .. line]) end
   end
