@@ -15,5 +15,5 @@ export FOG_LUA ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 mkdir -p build
 loader=$(ls /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.* 2>/dev/null | head -n 1)
 # Without address randomisation: TSan's shadow does not fit every layout of a new kernel.
-printf '#!/bin/sh\nexec setarch -R %s --preload %s %s "$@"\n' "$loader" "$runtime" "$(command -v "${lua:-lua5.4}")" >"$FOG_LUA"
+printf '#!/bin/sh\nexec setarch -R %s --preload %s"${FOG_PRELOAD:+:$FOG_PRELOAD}" %s "$@"\n' "$loader" "$runtime" "$(command -v "${lua:-lua5.4}")" >"$FOG_LUA"
 chmod +x "$FOG_LUA"

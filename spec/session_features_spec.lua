@@ -271,6 +271,7 @@ describe("a session", function()
     support.assert_identity(session)
     collectgarbage()
     local grown = resident() - settled
-    assert.is_true(grown < 2048, ("%d kB more after %d links"):format(grown, flaps / 2))
+    local bound = os.getenv("FOG_LUA") and 65536 or 2048 -- a sanitizer keeps what is freed for a while
+    assert.is_true(grown < bound, ("%d kB more after %d links"):format(grown, flaps / 2))
   end)
 end)

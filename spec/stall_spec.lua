@@ -59,7 +59,7 @@ describe("Lua goes on", function()
       print(failed and failed.kind, turns > 500, accepted, heard, in_order)
       session:close() listener:close() fogcloud.run()
     ]]):format(credentials.clientid, credentials.loginname, credentials.password, sandbox.mqtt_port, sandbox.tls_port),
-      ("env LD_PRELOAD=%s %s"):format(library, script.interpreter()))
+      ("env %s=%s %s"):format(os.getenv("FOG_LUA") and "FOG_PRELOAD" or "LD_PRELOAD", library, script.interpreter()))
     assert.equal(0, code, text)
     assert.matches("network%s+true%s+500%s+500%s+true", text)
   end)

@@ -76,7 +76,8 @@ describe("garbage", function()
     end
     assert_serves()
     local grown = memory() - (settled or memory())
-    assert.is_true(SECONDS < 30 or grown < 8192, ("%d kB more after %d samples"):format(grown, thrown))
+    local bound = os.getenv("FOG_LUA") and 131072 or 8192 -- a sanitizer keeps what is freed for a while
+    assert.is_true(SECONDS < 30 or grown < bound, ("%d kB more after %d samples"):format(grown, thrown))
   end
 
   it("on the API's port harms nobody", function()

@@ -36,6 +36,7 @@ struct link {
 };
 
 struct fog_relay {
+  struct pollfd fds[1 + LISTENERS + 2 * MAX_LINKS];
   pthread_mutex_t lock;
   pthread_t thread;
   int wake[2];
@@ -47,7 +48,6 @@ struct fog_relay {
   struct listener listeners[LISTENERS];
   int listener_count, link_count;
   struct link *links[MAX_LINKS];
-  struct pollfd fds[1 + LISTENERS + 2 * MAX_LINKS];
 };
 
 struct fog_relay_rules fog_relay_no_rules(void) {
@@ -187,18 +187,18 @@ static struct pollfd interest(const struct fog_relay *r, struct link *l, int sid
 
 static int wait_for_work(struct fog_relay *r) {
   double t = now(), wait = 60;
+  struct pollfd *fds = r->fds;
   nfds_t n = 0;
   int links = r->link_count;
-  r->fds[n++] = (struct pollfd){.fd = r->wake[0], .events = POLLIN, .revents = 0};
+  fds[n++] = (struct pollfd){.fd = r->wake[0], .events = POLLIN, .revents = 0};
   for (int i = 0; i < LISTENERS; i++)
-    r->fds[n++] =
-        (struct pollfd){.fd = i < r->listener_count ? r->listeners[i].fd : -1, .events = POLLIN, .revents = 0};
+    fds[n++] = (struct pollfd){.fd = i < r->listener_count ? r->listeners[i].fd : -1, .events = POLLIN, .revents = 0};
   for (int i = 0; i < links; i++) {
-    r->fds[n++] = interest(r, r->links[i], UP, t, &wait);
-    r->fds[n++] = interest(r, r->links[i], DOWN, t, &wait);
+    fds[n++] = interest(r, r->links[i], UP, t, &wait);
+    fds[n++] = interest(r, r->links[i], DOWN, t, &wait);
   }
   (void)pthread_mutex_unlock(&r->lock);
-  (void)poll(r->fds, n, (int)(wait * 1e3) + 1);
+  (void)poll(fds, n, (int)(wait * 1e3) + 1);
   (void)pthread_mutex_lock(&r->lock);
   return links;
 }
