@@ -132,6 +132,7 @@ local LAYERS = {
   { "runtime" },
   { "pump", "store" },
   { "host" },
+  { "looped" },
   { "joinable", "task" },
   { "config", "diagnosis", "envelope", "retry", "session_options", "router" },
   { "_meta", "deadline", "errors", "lease", "log", "metrics", "protect", "timers", "topic" },

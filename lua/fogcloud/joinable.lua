@@ -23,6 +23,7 @@ function Joinable.new(host, report) return setmetatable({ host = host, report = 
 ---@return fogcloud.Task?
 function Joinable.current()
   local co = coroutine.running()
+  while co and not running[co] do co = protect.parent[co] end
   return co and running[co]
 end
 

@@ -35,7 +35,7 @@ describe("the host of nginx", function()
       files = { ["account.lua"] = ACCOUNT:format(o.base_url, o.client_id, o.client_secret, sandbox.ca_file, sandbox.app_id,
         sandbox.tls_port, sandbox.ca_file) },
       server = [[ location / { content_by_lua_block {
-        ngx.say(require("spec.support.nginx_cases").run(ngx.var.uri:sub(2), require "account"))
+        ngx.say(require("spec.host.conformance").run(ngx.var.uri:sub(2), require "account"))
       } } ]],
     }
   end)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
---- What a host promises (lua/fogcloud/host/init.lua), case by case, for specs whose Lua is inside nginx. A case raises
+--- What a host promises (lua/fogcloud/host/init.lua), case by case, for any adapter and any runner. A case raises
 --- when the promise is not kept.
 local fogcloud = require "fogcloud"
 local runtime = require "fogcloud.runtime"

@@ -1,0 +1,125 @@
+-- SPDX-License-Identifier: MIT
+
+--- What the hosts with an event loop of their own have in common. An adapter says how its loop lets a coroutine wait,
+--- and this makes a host of it that keeps the contract in host/init.lua.
+--
+-- The engine's descriptor is watched only while an event may come that somebody waits for, so that a loop which ends
+-- when nothing is left to do ends with us too.
+local core = require "fogcloud.core"
+local Joinable = require "fogcloud.joinable"
+local protect = require "fogcloud.protect"
+
+local looped = {}
+
+local SLICE = 0.004 -- seconds of handlers before the loop has a turn
+local TURN = 0.001 -- how long that is at least
+
+local Waiter = {}
+Waiter.__index = Waiter
+
+function Waiter:signal()
+  self.signalled = true
+  if self.parked then self.loop.unpark(self) end
+end
+
+--- Lets the wait look whether its task was cancelled.
+function Waiter:interrupt() self.loop.unpark(self) end
+
+-- true, false or nil, "cancelled" as the wait's result; nothing while it goes on.
+local function outcome(self, task, deadline)
+  if self.signalled then return true end
+  if task and task.cancelled then return nil, "cancelled" end
+  if deadline and core.now() >= deadline then return false end
+  return nil
+end
+
+function Waiter:wait(deadline)
+  self.before_wait()
+  local task = Joinable.current()
+  local result, why = outcome(self, task, deadline)
+  while result == nil and why == nil do
+    self.parked = true
+    if task then task.waiter = self end
+    self.loop.park(self, deadline and math.max(0, deadline - core.now()))
+    if task then task.waiter = nil end
+    self.parked = false
+    result, why = outcome(self, task, deadline)
+  end
+  if result then self.signalled = false end
+  return result, why
+end
+
+local function report(message) io.stderr:write(message, "\n") end
+
+--- The coroutine that the loop knows and resumes; nil outside of any. On Lua 5.1 a protected call runs in an inner one.
+function looped.coroutine()
+  local co, is_main = coroutine.running()
+  if is_main then return nil end
+  while protect.parent[co] do co = protect.parent[co] end
+  return co
+end
+
+-- Watches the descriptor from now on if an event may come, until none may.
+local function serving(loop)
+  local pump, watching
+  local function on_readable()
+    pump:collect()
+    watching = not pump:idle()
+    return watching
+  end
+  local function ensure_served()
+    if watching or pump == nil or pump:idle() then return end
+    watching = true
+    loop.watch(pump.engine:fd(), on_readable)
+  end
+  local function attach(attached)
+    pump = attached
+    pump.engine:background() -- no TLS handshake on the loop's thread
+  end
+  return attach, ensure_served
+end
+
+--- Makes a host.
+---@param name string
+---@param loop table  park(waiter, seconds): suspends the running coroutine for so long (nil: for ever) or until
+---                   unpark(waiter), and may return early; unpark: never resumes at once, harmless when nothing is
+---                   parked; thread(fn): runs fn() in a coroutine of the loop, soon; watch(fd, fn): calls fn()
+---                   whenever fd is readable, until it returns false; inside(): true where park works
+---@return table host
+function looped.new(name, loop)
+  local host = { name = name, now = core.now, wall = core.wall }
+  local slice_ends = 0
+  local before_wait
+  host.attach, before_wait = serving(loop)
+
+  function host.waiter()
+    if not loop.inside() then
+      error(("fogcloud: %s cannot wait here: make the call in fogcloud.spawn(function() ... end)"):format(name), 0)
+    end
+    return setmetatable({ loop = loop, before_wait = before_wait, signalled = false }, Waiter)
+  end
+
+  function host.spawn_task(fn, ...)
+    local task = Joinable.new(host, report)
+    local args, n = { ... }, select("#", ...)
+    loop.thread(function() task:run(fn, (table.unpack or unpack)(args, 1, n)) end) -- luacheck: ignore 113
+    return task
+  end
+  host.spawn, host.spawn_user = host.spawn_task, host.spawn_task
+
+  function host.sleep(seconds)
+    local done, why = host.waiter():wait(core.now() + math.max(seconds, TURN))
+    if done == nil then return nil, why end
+    return true
+  end
+
+  function host.pause()
+    if core.now() < slice_ends then return end
+    host.sleep(TURN)
+    slice_ends = core.now() + SLICE
+  end
+
+  return host
+end
+
+return looped
