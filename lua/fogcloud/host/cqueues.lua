@@ -1,18 +1,16 @@
 -- SPDX-License-Identifier: MIT
 
---- The host inside cqueues. A task belongs to the controller in which it is spawned; outside of any, to the one in
---- `require("fogcloud.host.cqueues").controller`, where that is set.
+--- The host inside cqueues. A task belongs to the controller in which it is spawned.
 local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
 local looped = require "fogcloud.looped"
 
 local loop = {}
-local host = looped.new("cqueues", loop)
 
 function loop.inside() return cqueues.running() ~= nil end
 
 local function controller()
-  return cqueues.running() or host.controller
+  return cqueues.running()
     or error("fogcloud: no cqueues controller runs: begin in controller:wrap(function() ... end)", 0)
 end
 
@@ -32,4 +30,4 @@ end
 
 function loop.unpark(waiter) waiter.condition:signal() end
 
-return host
+return looped.new("cqueues", loop)
