@@ -16,7 +16,7 @@ FOGCLOUD_BUILD=$out/$lua
 LUA_INIT="@$PWD/scripts/coverage_hook.lua"
 FOG_COVERAGE=$out/lua
 export LUA_CPATH FOGCLOUD_BUILD LUA_INIT FOG_COVERAGE
-# delivery_spec kills brokers faster than a hooked Lua keeps up; the other lines of its code are executed elsewhere.
+# Under the line hook delivery_spec waits in vain for its last acknowledgements, without the hook the same build passes: why is not known yet.
 specs=$(find spec -name '*_spec.lua' | grep -vE 'arch_spec|rocks_spec|docs_spec|meta_spec|delivery_spec|spec/host/|garbage_spec' | sort)
 # shellcheck disable=SC2086
 timeout 900 lua5.4 /usr/bin/busted $specs >"$out/specs.log" 2>&1 || tail -n 40 "$out/specs.log"
