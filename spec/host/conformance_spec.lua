@@ -7,6 +7,8 @@ local RUNS = {
   { host = "plain", lua = "lua5.4" }, { host = "plain", lua = "luajit" },
   { host = "cqueues", lua = "lua5.4" }, { host = "cqueues", lua = "luajit" },
   { host = "luv", lua = "lua5.4" }, { host = "luv", lua = "luajit" },
+  { host = "luv", lua = "luajit", title = "luv in Neovim",
+    command = [[sh -c 'nvim --clean --headless -n -c "lua arg = { \"$1\", \"$2\" }" -c "luafile $0" -c "qa!"']] },
 }
 
 local SETTINGS = [[return {
