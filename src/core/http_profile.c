@@ -44,15 +44,14 @@ struct fog_http_profile *fog_http_profile_ref(struct fog_http_profile *p) {
 }
 
 struct fog_http_profile *fog_http_profile_get(struct fog_http_profiles *all, const struct fog_http_options *o) {
-  enum { KEPT = sizeof all->kept / sizeof *all->kept };
-  for (size_t i = 0; i < KEPT; i++) {
+  for (size_t i = 0; i < FOG_HTTP_PROFILES; i++) {
     if (fits(all->kept[i], o)) return fog_http_profile_ref(all->kept[i]);
   }
   struct fog_http_profile *made = make(o);
   if (made == NULL) return NULL;
   fog_http_profile_unref(all->kept[all->next]);
   all->kept[all->next] = made;
-  all->next = (all->next + 1) % KEPT;
+  all->next = (all->next + 1) % FOG_HTTP_PROFILES;
   return fog_http_profile_ref(made);
 }
 
@@ -69,6 +68,6 @@ void fog_http_profile_unref(struct fog_http_profile *p) {
 }
 
 void fog_http_profiles_clear(struct fog_http_profiles *all) {
-  for (size_t i = 0; i < sizeof all->kept / sizeof *all->kept; i++) fog_http_profile_unref(all->kept[i]);
+  for (size_t i = 0; i < FOG_HTTP_PROFILES; i++) fog_http_profile_unref(all->kept[i]);
   memset(all, 0, sizeof *all);
 }

@@ -20,9 +20,11 @@ struct fog_http_profile {
   struct curl_slist *headers;
 };
 
+enum { FOG_HTTP_PROFILES = 4 };
+
 /* Those that were used last; the owner's thread only. All zero is empty. */
 struct fog_http_profiles {
-  struct fog_http_profile *kept[4];
+  struct fog_http_profile *kept[FOG_HTTP_PROFILES];
   size_t next; /* whose place a new one takes */
 };
 
