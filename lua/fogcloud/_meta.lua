@@ -204,11 +204,10 @@ function Session:unsubscribe(token, filter) end
 ---@return string? why        "full", "not enough memory"
 function Session:publish(topic, payload, qos, retained, notify, properties) end
 
----@return string? topic
----@return string? payload
----@return integer? flags                   QoS + 4 retained + 8 duplicate
----@return fogcloud.Properties? properties
-function Session:receive() end
+--- A function that gives the next message: topic, payload, flags (QoS + 4 retained + 8 duplicate), properties; nothing
+--- when there is none.
+---@return fun(): string?, string?, integer?, fogcloud.Properties?
+function Session:receiver() end
 
 --- Whether there is something to receive.
 ---@return boolean

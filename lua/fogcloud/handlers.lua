@@ -4,13 +4,19 @@
 --
 -- A runner is a task that takes one thing after the other and calls its handlers in place, so that a handler that
 -- does not yield costs no coroutine. Because one that does yield would hold up the rest, a second runner is always
--- ready behind the one at work: it comes to its turn only when the first yields or is done. Their number is bounded,
--- and what is not taken stays in the core's inbox, which is bounded too.
+-- ready behind the one at work: it comes to its turn only when the first yields, is done, or has handled so many that
+-- it is time for others. Their number is bounded, and what is not taken stays in the core's inbox, which is bounded
+-- too.
+--
+-- `serve` is the path of every message, so it looks bare: one protection around many messages instead of one around
+-- each handler (it is entered again after an error), and nothing is made but the strings of the message.
 local protect = require "fogcloud.protect"
 local Router = require "fogcloud.router"
 
 local Handlers = {}
 Handlers.__index = Handlers
+
+local TURN = 1000 -- messages after which a runner hands over, so that a busy session starves nothing else
 
 -- The third argument of a handler; one table per combination, for they are all alike.
 local MESSAGES = {}
@@ -23,6 +29,7 @@ function Handlers.new(host, handle, max_runners)
   return setmetatable({
     host = host,
     handle = handle,
+    receive = handle:receiver(),
     router = Router.new(),
     listeners = {},
     notices = { first = 1, last = 0 },
@@ -43,7 +50,6 @@ end
 local function take_notice(self)
   local notices = self.notices
   local notice = notices[notices.first]
-  if notice == nil then return nil end
   notices[notices.first] = nil
   notices.first = notices.first + 1
   return notice
@@ -67,36 +73,64 @@ local function with_properties(flags, properties)
   return { qos = plain.qos, retained = plain.retained, dup = plain.dup, properties = properties }
 end
 
-local function run_message(self, topic, payload, flags, properties)
-  local matched, n = self.router:match(topic)
-  local message = properties == nil and MESSAGES[flags] or with_properties(flags, properties)
+-- Several handlers, or none: an error in one is not the others'.
+local function run_each(self, matched, n, topic, payload, message)
   for i = 1, n do
     local ok, err = protect.call(matched[i], topic, payload, message)
     if not ok then report(self, err) end
   end
 end
 
---- Takes one thing and handles it. False when there is nothing.
-local function work(self)
+local function next_notice(self)
   local notice = take_notice(self)
-  if notice ~= nil then
-    self:wake()
-    run_notice(self, notice)
-    return true
+  self:wake()
+  run_notice(self, notice)
+end
+
+-- Handles one thing after the other until nothing is left, or it is time for others: true. Throws what a handler does.
+local function serve(self)
+  local receive, router, notices, pause = self.receive, self.router, self.notices, self.host.pause
+  for _ = 1, TURN do
+    if notices.first > notices.last then
+      if self.closed or self.paused then return false end
+      local topic, payload, flags, properties = receive()
+      if topic == nil then return false end
+      if self.room then self:look_for_room() end
+      if not self.backup then self:wake() end
+      local message = properties == nil and MESSAGES[flags] or with_properties(flags, properties)
+      local matched, n = router:match(topic)
+      if n == 1 then
+        matched[1](topic, payload, message)
+      else
+        run_each(self, matched, n, topic, payload, message)
+      end
+    else
+      next_notice(self)
+    end
+    pause()
   end
-  if self.closed or self.paused then return false end
-  local topic, payload, flags, properties = self.handle:receive()
-  if topic == nil then return false end
-  if self.room then self:look_for_room() end
-  if not self.backup then self:wake() end
-  run_message(self, topic, payload, flags, properties)
   return true
+end
+
+-- The same, whatever handlers throw. Without a backup to hand over to it goes on after the others' turn.
+local function serve_all(self)
+  while true do
+    local ok, more = protect.call(serve, self)
+    if not ok then
+      report(self, more)
+      self.host.pause()
+    elseif not more or (self.backup and not self.closed) then
+      return
+    else
+      self.host.sleep(0)
+    end
+  end
 end
 
 local function run(self)
   while true do
     self.backup = false -- whoever runs is nobody's backup
-    while work(self) do self.host.pause() end
+    serve_all(self)
     if self.closed then break end
     local waiter = self.host.waiter()
     self.idle[#self.idle + 1] = waiter

@@ -43,7 +43,7 @@ static const char chunk[] =
     "    session:resume()\n"
     "    session:stats()\n"
     "    engine:wait(0.01)\n"
-    "    session:receive()\n"
+    "    session:receiver()()\n"
     "  end\n"
     "  session:close()\n"
     "  take 'closed'\n"

@@ -11,11 +11,20 @@
 #define FOG_ENGINE_CLASS "fogcloud.Engine"
 #define FOG_SESSION_CLASS "fogcloud.CoreSession"
 
+/* The userdata behind FOG_SESSION_CLASS. */
+struct fog_l_session {
+  struct fog_session *session; /* NULL: closed */
+  uint32_t id;
+};
+
 /* Raises when the engine is closed, or was made before this process was forked. */
 struct fog_engine *fog_check_engine(lua_State *L, int arg);
 
 /* engine:session(limits) */
 int fog_l_session(lua_State *L);
+
+/* session:receiver() */
+int fog_l_receiver(lua_State *L);
 
 /* engine:token(opts, params) and the other four */
 extern const luaL_Reg fog_api_methods[];

@@ -11,23 +11,18 @@
 #include "handles.h"
 #include "properties.h"
 
-struct l_session {
-  struct fog_session *session; /* NULL: closed */
-  uint32_t id;
-};
-
 static const double MAX_COUNT = 1e9, MAX_BYTES = 1e12;
 static const double DEFAULT_COUNT = 10000, DEFAULT_BYTES = 16 * 1024 * 1024, DEFAULT_WINDOW = 64;
-enum { MAX_WINDOW = 65535, MAX_PAYLOAD = 268435455, MAX_TOPIC = 65535, RETAINED = 4, DUP = 8 };
+enum { MAX_WINDOW = 65535, MAX_PAYLOAD = 268435455, MAX_TOPIC = 65535 };
 
 static struct fog_session *check(lua_State *L) {
-  struct l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
+  struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
   if (box->session == NULL) (void)luaL_argerror(L, 1, "the session is closed");
   return box->session;
 }
 
 static int l_close(lua_State *L) {
-  struct l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
+  struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
   struct fog_session *s = box->session;
   box->session = NULL;
   if (s == NULL) return 0;
@@ -37,7 +32,7 @@ static int l_close(lua_State *L) {
 }
 
 static int l_tostring(lua_State *L) {
-  const struct l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
+  const struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
   lua_pushfstring(L, FOG_SESSION_CLASS " %d (%s)", (int)box->id, box->session == NULL ? "closed" : "open");
   return 1;
 }
@@ -78,8 +73,8 @@ int fog_l_session(lua_State *L) {
       .window = (size_t)fog_opt_number(L, 2, "window", DEFAULT_WINDOW, 1, MAX_WINDOW),
   };
   int error = FOG_OK;
-  struct l_session *box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = (struct l_session){NULL, 0}; /* closed until all is well */
+  struct fog_l_session *box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = (struct fog_l_session){NULL, 0}; /* closed until all is well */
   luaL_getmetatable(L, FOG_SESSION_CLASS);
   lua_setmetatable(L, -2);
   box->session = fog_engine_session(engine, &limits, &error);
@@ -261,18 +256,6 @@ static int l_publish(lua_State *L) {
   return 1;
 }
 
-/* session:receive() -> topic, payload, flags (QoS + 4 retained + 8 duplicate), properties (nil: none); or nothing. */
-static int l_receive(lua_State *L) {
-  struct fog_message_view m;
-  if (!fog_inbox_next(&check(L)->inbox, &m)) return 0;
-  lua_pushlstring(L, m.topic, m.topic_len);
-  lua_pushlstring(L, m.payload, m.payload_len);
-  lua_pushinteger(L, m.qos + (m.retained ? RETAINED : 0) + (m.dup ? DUP : 0));
-  if (m.properties_len == 0) return 3;
-  fog_push_properties(L, m.properties, m.properties_len);
-  return 4;
-}
-
 static int l_pending(lua_State *L) {
   lua_pushboolean(L, fog_inbox_pending(&check(L)->inbox));
   return 1;
@@ -347,7 +330,7 @@ int fog_open_mqtt(lua_State *L) {
       {"subscribe", l_subscribe},
       {"unsubscribe", l_unsubscribe},
       {"publish", l_publish},
-      {"receive", l_receive},
+      {"receiver", fog_l_receiver},
       {"pending", l_pending},
       {"drained", l_drained},
       {"leave", l_leave},
