@@ -278,23 +278,27 @@ bool fog_relay_tls(struct fog_relay *r, const char *cert, const char *key, const
 /* The socket and the port that it got; -1 where that cannot be. */
 static int open_listener(const char *address, int *port) {
   struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *found = NULL;
-  struct sockaddr_storage bound = {0};
+  union {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+  } bound;
   socklen_t len = sizeof bound;
   char name[8];
+  memset(&bound, 0, sizeof bound);
   int one = 1, fd = -1;
   (void)snprintf(name, sizeof name, "%d", *port);
   if (getaddrinfo(address, name, &hints, &found) != 0) return -1;
   fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
             bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0 &&
-            getsockname(fd, (struct sockaddr *)&bound, &len) == 0;
+            getsockname(fd, &bound.any, &len) == 0;
   freeaddrinfo(found);
   if (!ok) {
     if (fd >= 0) (void)close(fd);
     return -1;
   }
-  *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                            : ((struct sockaddr_in *)&bound)->sin_port);
+  *port = ntohs(bound.any.sa_family == AF_INET6 ? bound.in6.sin6_port : bound.in.sin_port);
   return fd;
 }
 
