@@ -23,8 +23,9 @@ end
 
 local function record(entry, m)
   local properties = m.properties or ""
-  return ("+ %.0f %d %d %d %d %d\n%s%s%s\n"):format(entry, m.qos, m.retained and 1 or 0, #m.topic, #m.payload,
-    #properties, m.topic, m.payload, properties)
+  local head = ("+ %.0f %d %d %d %d %d\n")
+    :format(entry, m.qos, m.retained and 1 or 0, #m.topic, #m.payload, #properties)
+  return head .. m.topic .. m.payload .. properties .. "\n" -- Lua 5.1's format would end at a NUL
 end
 
 -- The record at `at`: the entry, its message (nil for an end), and where the next one starts; nil where none is whole.

@@ -291,7 +291,7 @@ end
 --- Ends the session: says goodbye to the broker, drops what is queued (see finish). Returns at once, may be called
 --- twice.
 function Session:close()
-  if self.closing then return end
+  if self.closing or self.keeper == nil then return end -- twice, or never connected
   self.closing = true
   self.ended = self.ended or closed_error()
   self.handlers:close()
