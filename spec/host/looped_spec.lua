@@ -26,6 +26,10 @@ describe("a host with a loop of its own", function()
     assert.matches("fogcloud.use must come before", refusal("luv", "fogcloud.info() fogcloud.use 'cqueues'"), 1, true)
   end)
 
+  it("is one that there is", function()
+    assert.matches("name: no host 'copas'", refusal("copas", ""), 1, true)
+  end)
+
   it("says that a task needs a controller of cqueues", function()
     assert.matches("no cqueues controller runs", refusal("cqueues", "fogcloud.spawn(print)"), 1, true)
   end)

@@ -41,11 +41,17 @@ function host.get()
   return current
 end
 
---- Chooses the host by name, before anything has waited.
----@param name string  "plain", "openresty", "cqueues", "luv" or "copas"
+--- Chooses the host by name, before anything has waited. copas is not among them: the one that Debian has (1.1.7) knows
+--- no timers and no way to wake a coroutine.
+---@param name string  "plain", "openresty", "cqueues" or "luv"; or yours, a module fogcloud.host.NAME
 ---@return table host
 function host.use(name)
-  local chosen = require("fogcloud.host." .. name)
+  if type(name) ~= "string" then error("name: string expected, got " .. type(name), 3) end
+  local found, chosen = pcall(require, "fogcloud.host." .. name)
+  if not found then
+    local absent = tostring(chosen):find("module 'fogcloud.host." .. name .. "' not found", 1, true)
+    error(("name: no host '%s'%s"):format(name, absent and "" or ": " .. tostring(chosen)), 3)
+  end
   if current ~= nil and current ~= chosen then
     error("fogcloud.use must come before anything else of fogcloud is used", 3)
   end
