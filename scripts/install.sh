@@ -8,6 +8,8 @@ wanted=""
 for group in "$@"; do
   wanted="$wanted $(awk -v group="$group" '$1 == group { print $2 }' packages.txt)"
 done
+# A Node.js from elsewhere brings its own npm, and Debian's conflicts with it.
+if command -v npm >/dev/null 2>&1; then wanted=$(printf '%s\n' $wanted | grep -vxE 'npm|nodejs' || true); fi
 
 if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg-query >/dev/null 2>&1; then
   # Not Debian: the programs and headers may be there all the same.
