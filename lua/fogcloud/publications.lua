@@ -54,10 +54,13 @@ end
 local OPTIONS = { qos = true, retained = true, wait = true, timeout = true, properties = true }
 local NO_OPTIONS = {}
 
--- The encoded properties, if any.
-local function check(topic, payload, opts, version)
-  local ok, why = topic_rules.valid_topic(topic)
-  if not ok then error(("topic: %s"):format(why), 4) end
+-- The encoded properties, if any. `last_topic` is one that was found right, for topics repeat.
+local function check(self, topic, payload, opts, version)
+  if topic ~= self.last_topic then
+    local ok, why = topic_rules.valid_topic(topic)
+    if not ok then error(("topic: %s"):format(why), 4) end
+    self.last_topic = topic
+  end
   if type(payload) ~= "string" then error("payload: string expected, got " .. type(payload), 4) end
   for name in pairs(opts) do
     if not OPTIONS[name] then error(("unknown publish option '%s'"):format(tostring(name)), 4) end
@@ -90,7 +93,7 @@ end
 --- See Session:publish, its only caller.
 function Publications:publish(topic, payload, opts)
   opts = opts or NO_OPTIONS
-  local properties = check(topic, payload, opts, self.session.opts.version)
+  local properties = check(self, topic, payload, opts, self.session.opts.version)
   local deadline
   while true do
     if self.session.ended then return nil, self.session.ended end
