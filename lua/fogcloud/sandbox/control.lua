@@ -88,9 +88,15 @@ local function clear_journal(cloud)
   return 200, { ok = true }
 end
 
+-- NaN and the infinities would stop a clock for good.
+local function finite(value)
+  value = tonumber(value)
+  return value and math.abs(value) <= 1e12 and value or nil
+end
+
 local function move_clock(cloud, params)
   if params.advance ~= nil then
-    local seconds = tonumber(params.advance)
+    local seconds = finite(params.advance)
     if seconds == nil then return refuse("'advance' must be a number of seconds") end
     cloud.clock:advance(seconds)
   end
@@ -101,7 +107,7 @@ end
 
 local function set_tokens(cloud, params)
   if params.life ~= nil then
-    local life = tonumber(params.life)
+    local life = finite(params.life)
     if life == nil then return refuse("'life' must be a number of seconds") end
     cloud.token_life = life
   end

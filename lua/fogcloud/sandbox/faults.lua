@@ -4,10 +4,28 @@
 local Faults = {}
 Faults.__index = Faults
 
+local DAY = 86400
+
+-- Kinds of values: what is said of a field that is not one of them, and the check.
+local function whole(least, most)
+  return { ("a whole number from %d to %d"):format(least, most), function(value)
+    return type(value) == "number" and value >= least and value <= most and value % 1 == 0
+  end }
+end
+
+local function number(most)
+  return { ("a number from 0 to %d"):format(most), function(value)
+    return type(value) == "number" and value >= 0 and value <= most
+  end }
+end
+
+local function kind(name) return { "a " .. name, function(value) return type(value) == name end } end
+
 local FIELDS = {
-  endpoint = "string", count = "number", probability = "number", code = "number", status = "number", delay = "number",
-  delay_max = "number", cut = "string", lost = "boolean", body = "string", truncate = "number", content_type = "string",
-  size = "number", trickle_ms = "number", retry_after = "string",
+  endpoint = kind "string", count = whole(0, 1e9), probability = number(1), code = whole(0, 1e9),
+  status = whole(100, 999), delay = number(DAY), delay_max = number(DAY), cut = kind "string",
+  lost = kind "boolean", body = kind "string", truncate = whole(0, 1e9), content_type = kind "string",
+  size = whole(0, 2 ^ 30), trickle_ms = whole(0, DAY * 1000), retry_after = kind "string",
 }
 local CUTS = { before = true, during = true, after = true }
 local ENDPOINTS = { token = true, create_client = true, grant = true, revoke = true, products = true, ["*"] = true }
@@ -21,8 +39,9 @@ function Faults.new(random) return setmetatable({ list = {}, random = random }, 
 function Faults.check(fault)
   if type(fault) ~= "table" then return nil, "a fault is an object" end
   for name, value in pairs(fault) do
-    if FIELDS[name] == nil then return nil, ("unknown field '%s'"):format(tostring(name)) end
-    if type(value) ~= FIELDS[name] then return nil, ("field '%s' must be a %s"):format(name, FIELDS[name]) end
+    local field = FIELDS[name]
+    if field == nil then return nil, ("unknown field '%s'"):format(tostring(name)) end
+    if not field[2](value) then return nil, ("field '%s' must be %s"):format(name, field[1]) end
   end
   if not ENDPOINTS[fault.endpoint or "*"] then return nil, "unknown endpoint" end
   if fault.cut and not CUTS[fault.cut] then return nil, "'cut' is before, during or after" end
