@@ -1,0 +1,3 @@
+-- SPDX-License-Identifier: MIT
+
+dofile "examples/love/conf.lua"
