@@ -7,7 +7,7 @@
 
 LUA     ?= lua5.4
 SANITIZE ?=
-ALL_LUAS := lua5.1 luajit lua5.3 lua5.4
+ALL_LUAS := lua5.1 luajit lua5.2 lua5.3 lua5.4
 CC      ?= gcc
 comma   := ,
 # Each sanitizer has a tree of its own.

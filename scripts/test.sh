@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 results=build/test
 rm -rf "$results"
 mkdir -p "$results"
-luas=${LUAS:-lua5.4 luajit lua5.1 lua5.3}
+luas=${LUAS:-lua5.4 luajit lua5.1 lua5.2 lua5.3}
 [ -z "${SANITIZE:-}" ] || luas=lua5.4
 limit=${TEST_TIMEOUT:-600}
 once="spec/arch_spec.lua spec/rocks_spec.lua spec/docs_spec.lua spec/embed_spec.lua"

@@ -2,6 +2,7 @@
 
 -- Guest manners: after use, the process is as it was before.
 local fogcloud = require "fogcloud"
+local script = require "spec.support.script"
 local support = require "spec.support.sandbox"
 
 local function status()
@@ -14,11 +15,19 @@ local function status()
   return masks
 end
 
-local function open_in_child()
-  local pipe = io.popen("ls -l /proc/self/fd")
+local function child(command)
+  local pipe = io.popen(command)
   local text = pipe:read("*a")
   pipe:close()
   return text
+end
+
+local function locales()
+  local found = {}
+  for _, category in ipairs { "all", "collate", "ctype", "monetary", "numeric", "time" } do
+    found[category] = os.setlocale(nil, category)
+  end
+  return found
 end
 
 describe("after calls and a session, while they are open,", function()
@@ -26,7 +35,7 @@ describe("after calls and a session, while they are open,", function()
 
   setup(function()
     sandbox = support.start()
-    before = { masks = status(), locale = os.setlocale(), environment = os.getenv("PATH") }
+    before = { masks = status(), locales = locales(), environment = child "env | sort", umask = child "umask" }
     local cloud = support.cloud(sandbox)
     session = assert(cloud:connect(support.client(sandbox, cloud, { "dev1" })))
     assert(session:publish("c2d/dev1/x", "y", { qos = 1 }))
@@ -40,13 +49,17 @@ describe("after calls and a session, while they are open,", function()
 
   it("signal dispositions and masks are as before, SIGPIPE's too", function() assert.same(before.masks, status()) end)
 
-  it("locale and environment are as before", function()
-    assert.equal(before.locale, os.setlocale())
-    assert.equal(before.environment, os.getenv("PATH"))
+  it("the locale is as before, in each category", function() assert.same(before.locales, locales()) end)
+
+  it("the environment is as before", function()
+    assert.equal(before.environment, child "env | sort")
+    assert.truthy(before.environment:find("PATH=", 1, true))
   end)
 
+  it("the umask is as before", function() assert.equal(before.umask, child "umask") end)
+
   it("a child inherits none of our descriptors", function()
-    local text = open_in_child()
+    local text = child "ls -l /proc/self/fd"
     assert.is_nil(text:find("socket:", 1, true), text)
     assert.is_nil(text:find("eventfd", 1, true), text)
     assert.is_nil(text:find("memfd", 1, true), text)
@@ -66,5 +79,32 @@ describe("after calls and a session, while they are open,", function()
     end
     assert.is_true(blocking >= 3, "the dispatcher and Paho's two threads")
     assert.equal(1, open)
+  end)
+end)
+
+describe("a host that dies of SIGPIPE", function()
+  local sandbox
+  setup(function() sandbox = support.start { mqtt_faults = true } end)
+  teardown(function() sandbox:stop() end)
+
+  it("does not, when servers hang up while we write", function()
+    for _, tls in ipairs { true, false } do
+      local said, code = script.run(([[
+        local fogcloud = require "fogcloud"
+        local sandbox = assert(require("fogcloud.sandbox").attach(%q))
+        local cloud = fogcloud.new(sandbox:options())
+        local session = assert(cloud:open { app_id = sandbox.app_id, devices = { "dev1" }, session = { tls = %s } })
+        for _ = 1, 5 do
+          for _ = 1, 50 do session:publish("c2d/dev1/x", ("x"):rep(10000), { qos = 1 }) end
+          sandbox:kick "*"
+          sandbox:fail { endpoint = "products", cut = "during" }
+          cloud:products()
+          fogcloud.step(0.1)
+        end
+        assert(session:flush(20))
+        session:close()
+        print "alive"]]):format(sandbox.url, tostring(tls)), "env --default-signal=PIPE " .. script.interpreter())
+      assert.same({ "alive\n", 0 }, { said, code })
+    end
   end)
 end)

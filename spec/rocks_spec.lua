@@ -7,6 +7,7 @@ local support = require "spec.support.sandbox"
 local LUAS = {
   { name = "lua5.4", version = "5.4", include = "/usr/include/lua5.4" },
   { name = "lua5.3", version = "5.3", include = "/usr/include/lua5.3" },
+  { name = "lua5.2", version = "5.2", include = "/usr/include/lua5.2" },
   { name = "lua5.1", version = "5.1", include = "/usr/include/lua5.1" },
   { name = "luajit", version = "5.1", include = "/usr/include/luajit-2.1" },
 }

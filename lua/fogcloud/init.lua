@@ -72,7 +72,7 @@ end
 function fogcloud.lead(name, start, dictionary) return require("fogcloud.leader").lead(name, start, dictionary, 2) end
 
 --- Chooses the host, before anything else; later it raises. OpenResty is found out by itself.
----@param name "plain"|"openresty"|"cqueues"|"luv"
+---@param name "plain"|"openresty"|"cqueues"|"luv"|"copas"|string
 ---@return fogcloud fogcloud  so that `require("fogcloud").use "luv"` gives the library
 function fogcloud.use(name)
   require("fogcloud.host").use(name)

@@ -63,6 +63,7 @@ end
 local function serving(loop)
   local pump, watching
   local function on_readable()
+    watching = false -- should this raise, the next one that waits watches again
     pump:collect()
     watching = not pump:idle()
     return watching

@@ -3,6 +3,7 @@
 --- What a host promises (lua/fogcloud/host/init.lua), case by case, for any adapter and any runner. A case raises
 --- when the promise is not kept.
 local fogcloud = require "fogcloud"
+local protect = require "fogcloud.protect"
 local runtime = require "fogcloud.runtime"
 
 local cases = {}
@@ -142,12 +143,22 @@ function cases.close_while_waiting(account, host)
   equal("closed", kind)
 end
 
+--- The names of all cases, in order.
+function cases.names()
+  local names = {}
+  for name in pairs(cases) do
+    if name ~= "run" and name ~= "names" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
 --- Runs one case; "ok", or what went wrong.
 ---@param name string
 ---@param account table  cloud(), session(), device(): each makes one of the sandbox's
 function cases.run(name, account)
-  local ok, err = xpcall(cases[name], debug.traceback, account, runtime.host())
-  return ok and "ok" or err
+  local ok, err = protect.call(cases[name], account, runtime.host())
+  return ok and "ok" or tostring(err)
 end
 
 return cases

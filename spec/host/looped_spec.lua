@@ -27,7 +27,13 @@ describe("a host with a loop of its own", function()
   end)
 
   it("is one that there is", function()
-    assert.matches("name: no host 'copas'", refusal("copas", ""), 1, true)
+    assert.matches("name: no host 'nginx'", refusal("nginx", ""), 1, true)
+  end)
+
+  it("is a Copas that can wait", function()
+    local old = [[package.loaded.copas = { _VERSION = "Copas 1.2.0" }
+      print(select(2, pcall(require("fogcloud").use, "copas")))]]
+    assert.matches("this Copas (Copas 1.2.0) is too old: 4 is needed", script.run(old, "lua5.4"), 1, true)
   end)
 
   it("says that a task needs a controller of cqueues", function()

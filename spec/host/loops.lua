@@ -20,7 +20,11 @@ local function cqueues_beside(beside, cqueues, controller)
     end
   end)
   controller:wrap(function()
-    for line in there:lines() do there:write(line, "\n"):flush() end
+    local line = there:read() -- Lua 5.1 cannot yield in an iterator
+    while line do
+      there:write(line, "\n"):flush()
+      line = there:read()
+    end
   end)
   controller:wrap(function()
     while not beside.done do
@@ -65,6 +69,71 @@ function loops.luv(beside, fn)
   fogcloud.spawn(fn)
   if not vim then return uv.run() end
   vim.wait(60000, function() return beside.done end, 5)
+end
+
+local function glib_beside(beside, GLib, main)
+  local socket = require "socket"
+  local server = assert(socket.bind("127.0.0.1", 0))
+  local here = socket.tcp()
+  assert(here:connect(server:getsockname()))
+  local there = server:accept()
+  server:close()
+  local function each_line(peer, fn)
+    GLib.unix_fd_add_full(GLib.PRIORITY_DEFAULT, peer:getfd(), GLib.IOCondition.IN, function()
+      local line = peer:receive()
+      if line then fn(line) end
+      return line ~= nil
+    end)
+  end
+  each_line(there, function(line) there:send(line .. "\n") end)
+  each_line(here, function() beside.echoes = beside.echoes + 1 end)
+  GLib.timeout_add(GLib.PRIORITY_DEFAULT, 2, function()
+    beside.beats = beside.beats + 1
+    here:send("ping\n")
+    if beside.done then main:quit() end
+    return true
+  end)
+end
+
+--- The example of docs/writing-a-host.md.
+function loops.glib(beside, fn)
+  local GLib = require("lgi").GLib
+  local main = GLib.MainLoop()
+  glib_beside(beside, GLib, main)
+  fogcloud.spawn(fn)
+  main:run()
+end
+
+function loops.copas(beside, fn)
+  local copas, socket = require "copas", require "socket"
+  local server = assert(socket.bind("127.0.0.1", 0))
+  copas.addserver(server, copas.handler(function(peer)
+    local line = peer:receive()
+    while line do
+      peer:send(line .. "\n")
+      line = peer:receive()
+    end
+  end))
+  copas.addthread(function()
+    while not beside.done do
+      copas.pause(0.002)
+      beside.beats = beside.beats + 1
+    end
+  end)
+  copas.addthread(function()
+    local peer = copas.wrap(socket.tcp())
+    assert(peer:connect(server:getsockname()))
+    while not beside.done do
+      peer:send("ping\n")
+      assert(peer:receive() == "ping")
+      beside.echoes = beside.echoes + 1
+      copas.pause(0.002)
+    end
+    peer:close()
+    copas.removeserver(server)
+  end)
+  copas.addthread(function() fogcloud.spawn(fn) end)
+  copas.loop()
 end
 
 return loops

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- The host's contract, case by case, in a request of a real nginx.
+local conformance = require "spec.host.conformance"
 local Nginx = require "spec.support.nginx"
 local support = require "spec.support.sandbox"
 
@@ -18,12 +19,6 @@ function M.device()
 end
 return M
 ]]
-
-local CASES = {
-  "signal_before_wait", "signal_while_waiting", "deadline_is_never_early", "cancelled_while_and_before_waiting",
-  "many_waiters", "arguments_and_results", "a_task_that_waits_no_longer", "error_in_a_handler", "calls_in_a_handler",
-  "close_while_waiting",
-}
 
 describe("the host of nginx", function()
   local sandbox, nginx
@@ -44,7 +39,7 @@ describe("the host of nginx", function()
     sandbox:stop()
   end)
 
-  for _, name in ipairs(CASES) do
+  for _, name in ipairs(conformance.names()) do
     it("keeps its promise: " .. name:gsub("_", " "), function() assert.equal("ok\n", (nginx:get("/" .. name))) end)
   end
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * All differences between Lua 5.1, LuaJIT, 5.3 and 5.4 that the binding meets.
+ * All differences between Lua 5.1, LuaJIT, 5.2, 5.3 and 5.4 that the binding meets.
  */
 #ifndef FOG_COMPAT_H
 #define FOG_COMPAT_H

@@ -41,9 +41,9 @@ function host.get()
   return current
 end
 
---- Chooses the host by name, before anything has waited. copas is not among them: the one that Debian has (1.1.7) knows
---- no timers and no way to wake a coroutine.
----@param name string  "plain", "openresty", "cqueues" or "luv"; or yours, a module fogcloud.host.NAME
+--- Chooses the host by name, before anything has waited.
+---@param name string  "plain", "openresty", "cqueues", "luv" or "copas" (4 and later); or yours, a module
+---                     fogcloud.host.NAME
 ---@return table host
 function host.use(name)
   if type(name) ~= "string" then error("name: string expected, got " .. type(name), 3) end
