@@ -214,7 +214,7 @@ function Sandbox:fail_mqtt(rules) call(self, "POST", "mqtt", rules) end
 --- MQTT works again.
 function Sandbox:heal_mqtt() call(self, "DELETE", "mqtt") end
 
---- Closes the connections of a client id (seen on the plain port only), or all; how many.
+--- Closes the connections of a client id, or all; how many.
 function Sandbox:kick(clientid) return call(self, "POST", "mqtt", { kick = clientid or "*" }).kicked end
 
 --- Moves the sandbox's time by so many seconds.
