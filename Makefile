@@ -58,7 +58,7 @@ HEADERS     := $(wildcard src/*/*.h)
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
 
-.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile soak coverage install clean
+.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile soak coverage docs install clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
@@ -105,6 +105,10 @@ test: deps
 	@$(MAKE) --no-print-directory -s -j2 build-all SANITIZE=$(SANITIZE)
 	@$(if $(SANITIZE),$(MAKE) --no-print-directory -s build-luajit SANITIZE=) # the spec of fork() runs a plain LuaJIT
 	@SANITIZE=$(SANITIZE) scripts/test.sh
+
+# What is made from the code: the reference and the manual page.
+docs: build-lua5.4
+	@. scripts/env.sh && lua5.4 scripts/reference.lua >docs/reference.md && lua5.4 scripts/manual.lua >docs/fogcloud.1
 
 lint: deps
 	@scripts/lint.sh

@@ -16,10 +16,13 @@ FOGCLOUD_BUILD=$out/$lua
 LUA_INIT="@$PWD/scripts/coverage_hook.lua"
 FOG_COVERAGE=$out/lua
 export LUA_CPATH FOGCLOUD_BUILD LUA_INIT FOG_COVERAGE
-# Under the line hook delivery_spec waits in vain for its last acknowledgements, without the hook the same build passes: why is not known yet.
-specs=$(find spec -name '*_spec.lua' | grep -vE 'arch_spec|rocks_spec|docs_spec|meta_spec|delivery_spec|spec/host/|garbage_spec' | sort)
+# For nginx, which reads no LUA_INIT: found before the library, it sets the hook and gives the library.
+mkdir -p "$out/nginx"
+printf 'dofile(%s)\nreturn dofile(%s)\n' "'$PWD/scripts/coverage_hook.lua'" "'$PWD/lua/fogcloud/init.lua'" >"$out/nginx/fogcloud.lua"
+export FOG_COVERAGE_PATH="$out/nginx/?.lua"
+specs=$(find spec -name '*_spec.lua' | grep -vE 'arch_spec|rocks_spec|docs_spec|meta_spec|love_spec|garbage_spec' | sort)
 # shellcheck disable=SC2086
-timeout 900 lua5.4 /usr/bin/busted $specs >"$out/specs.log" 2>&1 || tail -n 40 "$out/specs.log"
+timeout 1500 lua5.4 /usr/bin/busted $specs >"$out/specs.log" 2>&1 || tail -n 40 "$out/specs.log"
 unset LUA_INIT
 for test in spec/c/*_test.c; do
   COVERAGE=$out/c scripts/c_test.sh "$test" >"$out/c.log" 2>&1 || tail -n 20 "$out/c.log"

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 -- Loaded by LUA_INIT into every Lua of a coverage run: notes the lines of lua/fogcloud that are executed, in all
--- coroutines, and writes them to a file of its own in FOG_COVERAGE when the state ends.
+-- coroutines, and writes them to a file of its own in FOG_COVERAGE when the state ends. nginx reads no LUA_INIT: there
+-- coverage.sh puts this before the library.
 local folder = os.getenv("FOG_COVERAGE")
 local seen, names = {}, {}
 local getinfo, sethook = debug.getinfo, debug.sethook
@@ -53,5 +54,9 @@ function os.exit(...) -- luacheck: ignore
   exit(...)
 end
 
-FOG_COVERAGE_END = setmetatable({}, { __gc = write }) -- luacheck: ignore
+local sentinel = rawget(_G, "newproxy") and newproxy(true) or setmetatable({}, {}) -- luacheck: ignore
+getmetatable(sentinel).__gc = write
+if not rawget(_G, "newproxy") then setmetatable(sentinel, getmetatable(sentinel)) end -- Lua looks for __gc here
+rawset(_G, "FOG_COVERAGE_END", sentinel)
+if rawget(_G, "jit") then jit.off() end -- luacheck: ignore
 sethook(on_line, "l")

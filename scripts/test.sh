@@ -14,7 +14,7 @@ run_once=$once
 [ -z "${SANITIZE:-}" ] || run_once=spec/embed_spec.lua # of them, what runs our C
 
 # The specs that run on every Lua.
-specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' | sort | while read -r f; do case " $once " in *" $f "*) ;; *) echo "$f" ;; esac; done; }
+specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' | sort | while read -r f; do case " $once " in *" $f "*) ;; *) echo "$f" ;; esac; done; }
 
 # name, then a command whose output ends in busted's or our own counts
 suite() {
@@ -75,6 +75,8 @@ for spec in $run_once; do
 done
 # Servers and event loops that bring a Lua of their own: once.
 [ -n "${SANITIZE:-}" ] || run_lua lua5.4 hosts spec/host/*_spec.lua
+# The command line is a program: once, and a look at it on every Lua (spec/commands_spec.lua).
+run_lua lua5.4 cli spec/cli/*_spec.lua
 if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then
   SECONDS_EACH=10 suite fuzz scripts/fuzz.sh
   suite valgrind scripts/valgrind.sh

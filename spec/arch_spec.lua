@@ -157,7 +157,7 @@ end
 -- Requires that are made when a function is called, to break a circle of loading or to load on demand, are named here with their reason.
 local LAZY = {
   ["fogcloud.host.plain -> fogcloud.runtime"] = "the first blocking wait makes the engine",
-  ["fogcloud.sandbox -> fogcloud.cli.sandbox"] = "text that its child process runs",
+  ["fogcloud.sandbox -> fogcloud.cli"] = "text that its child process runs",
 }
 
 describe("the Lua side", function()

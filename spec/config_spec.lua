@@ -95,7 +95,7 @@ describe("options", function()
     } do
       local options = with()
       options[name] = nil
-      refused(("option '%s' is missing: give it, set %s, or use a profile"):format(name, variable), options)
+      refused(("option '%s' is missing: give it, set %s, or make a profile (fogcloud login)"):format(name, variable), options)
     end
   end)
 

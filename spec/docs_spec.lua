@@ -28,6 +28,10 @@ describe("the snippets", function()
     environment = ("export HOME=%s XDG_STATE_HOME=%s XDG_CONFIG_HOME=%s FOGCLOUD_BASE_URL=%s FOGCLOUD_CLIENT_ID=%s "
       .. "FOGCLOUD_CLIENT_SECRET=%s FOGCLOUD_CA_FILE=%s FOGCLOUD_APP_ID=%s TLS_PORT=%d"):format(folder, folder, folder,
       sandbox.url, sandbox.account.client_id, sandbox.account.client_secret, sandbox.ca_file, sandbox.app_id, sandbox.tls_port)
+    -- `fogcloud` as it is installed, for the shell's blocks, which run in a folder of their own.
+    local here = support.shell("pwd"):match "%S+"
+    support.shell(("mkdir %s/bin; printf '#!/bin/sh\\nexec lua5.4 %s/bin/fogcloud \"$@\"\\n' > %s/bin/fogcloud; chmod +x %s/bin/fogcloud")
+      :format(folder, here, folder, folder))
   end)
   teardown(function()
     sandbox:stop()
@@ -50,7 +54,8 @@ describe("the snippets", function()
     local path = folder .. "/snippet.sh"
     write(path, block.text)
     if block.marker ~= "run" then return assert.equal("", (support.shell("sh -n " .. path)), where) end
-    local text, status = support.shell(("%s; timeout 60 sh -eu %s"):format(environment, path))
+    local text, status = support.shell(("%s; export PATH=%s/bin:$PATH; cd %s; timeout 60 sh -eu %s")
+      :format(environment, folder, folder, path))
     assert.equal(0, status, where .. "\n" .. text)
   end
 
@@ -155,11 +160,58 @@ describe("the options", function()
   end)
 end)
 
+describe("docs/cli.md", function()
+  local page = pages.read "docs/cli.md"
+  local parser, commands = require("fogcloud.cli").parser()
+
+  it("names every command, its actions, and no other", function()
+    local documented = {}
+    for row in page:match("## Commands\n\n(.-)\n\n"):gmatch "\n| (`%l[^|]*) |" do documented[row:match "`(%l+)"] = row end
+    for _, name in ipairs(require("fogcloud.cli").COMMANDS) do assert.is_truthy(documented[name], name) end
+    for name in pairs(documented) do assert.is_truthy(commands[name], name) end
+    for _, command in ipairs(parser._commands) do
+      for _, action in ipairs(command._commands) do
+        assert.is_truthy(documented[command._name]:find(action._name, 1, true), command._name .. " " .. action._name)
+      end
+    end
+  end)
+
+  it("names no option that is not there, in any page", function()
+    local known = {}
+    local function note(element)
+      for _, option in ipairs(element._options) do
+        for _, alias in ipairs(option._aliases) do known[alias] = true end
+      end
+      for _, command in ipairs(element._commands) do note(command) end
+    end
+    note(parser)
+    for name in pages.prose "docs/cli.md":gmatch "`[^`]-(%-%-%l[%l-]*)" do assert.is_truthy(known[name], name) end
+    for _, path in ipairs(pages.list()) do
+      for name in pages.read(path):gmatch "fogcloud %l[^`\n]- (%-%-%l[%l-]*)" do assert.is_truthy(known[name], path .. ": " .. name) end
+    end
+  end)
+
+  it("has the exit codes of the code", function()
+    local codes = {}
+    for code in page:match("## Exit codes\n\n(.-)\n\n"):gmatch "\n| (%d) |" do codes[#codes + 1] = tonumber(code) end
+    local real = {}
+    for _, code in pairs(require "fogcloud.cli.exit") do
+      if type(code) == "number" then real[#real + 1] = code end
+    end
+    table.sort(real)
+    assert.same(real, codes)
+  end)
+
+  it("has a manual page that is the parser's", function()
+    assert.equal((support.shell "lua5.4 scripts/manual.lua"), pages.read "docs/fogcloud.1", "make docs")
+  end)
+end)
+
 describe("docs/sandbox.md", function()
   local page = pages.read "docs/sandbox.md"
 
   it("has the options of the command", function()
-    local documented, parsed = {}, {}
+    local documented, parsed = {}, { json = true } -- which all commands have
     for row in page:gmatch "\n| (`%-%-[^|]+) |" do
       for flag in row:gmatch "`%-%-([%l-]+)" do documented[flag] = true end
     end

@@ -37,6 +37,7 @@ describe("_meta.lua", function()
   it("names what fogcloud.core has", function()
     assert.same(keys(core), fields("fogcloud.core"))
     assert.same(keys(core.file), fields("fogcloud.core.File"))
+    assert.same(keys(core.terminal), fields("fogcloud.core.Terminal"))
   end)
 
   it("names the methods of every userdata", function()

@@ -85,12 +85,14 @@
 ---@field wall fun(): number
 ---@field pid fun(): integer
 ---@field alive fun(pid: integer): boolean
+---@field probe fun(host: string, port: string, options: table): table  one connection, step by step; see probe.c
 ---@field watch fun(): boolean
 ---@field unwatch fun()
 ---@field headers fun(head: string): table<string, string>
 ---@field properties fun(properties: fogcloud.Properties, packet: "publish"|"will"|"connect"|"subscribe"): string
 ---@field engine fun(options: table?): fogcloud.core.Engine?, string?
 ---@field file fogcloud.core.File
+---@field terminal fogcloud.core.Terminal
 ---@field versions { curl: string, tls: string, paho: string }
 local core = {}
 
@@ -249,5 +251,15 @@ local Lock = {}
 
 --- Gives the lock up. Harmless twice.
 function Lock:unlock() end
+
+--- For the command line. `read` gives "" when nothing came within `seconds`, nil at the end; `read_secret` nil without
+--- a terminal; after `catch_interrupts` the first SIGINT or SIGTERM is only noted.
+---@class fogcloud.core.Terminal
+---@field is_terminal fun(fd: integer): boolean
+---@field columns fun(): integer?
+---@field read_secret fun(prompt: string): string?
+---@field catch_interrupts fun()
+---@field interrupted fun(): boolean
+---@field read fun(fd: integer, seconds: number?): string?
 
 return core

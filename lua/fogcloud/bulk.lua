@@ -11,9 +11,11 @@ local bulk = {}
 ---@class (exact) fogcloud.BulkOptions
 ---@field concurrency integer?  calls in flight at most, default 16, at most 256
 ---@field progress (fun(done: integer, total: integer, failed: integer))?  called now and then, in the caller's task
+---@field each (fun(id: string, err: fogcloud.Error?))?  called once for each id that is done, in the caller's task,
+---                             before the progress that counts it
 ---@field timeout number?       seconds for each id, with all its attempts; default the cloud's
 
-local SPEC = { concurrency = "number", progress = "function", timeout = "number" }
+local SPEC = { concurrency = "number", progress = "function", each = "function", timeout = "number" }
 local DEFAULT_MAX, MAX, START = 16, 256, 4
 local FIRST_PAUSE, LAST_PAUSE = 0.5, 10
 
@@ -40,7 +42,9 @@ function bulk.check(options, timeout, level)
   if seconds ~= nil and (seconds ~= seconds or seconds < 0) then
     error("bulk option 'timeout': a number of seconds, not negative, expected", level + 1)
   end
-  return { concurrency = most, progress = options.progress, timeout = options.timeout or timeout }
+  return {
+    concurrency = most, progress = options.progress, each = options.each, timeout = options.timeout or timeout,
+  }
 end
 
 local function is_overload(err)
@@ -57,6 +61,7 @@ end
 local function note(job, index, ok, err)
   job.results[index] = ok and true or err
   job.done = job.done + 1
+  job.settled[job.done] = index
   if ok then
     job.limit = math.min(job.max, job.limit + 1 / job.limit)
   else
@@ -126,6 +131,24 @@ local function outcome(job, name, cancelled)
   return nil, errors.new(job.first_error.kind, text, fields)
 end
 
+-- Tells of what was settled since the last time. An error of the caller's functions ends the job.
+local function tell(job, options)
+  local ok, why = pcall(function()
+    while options.each and job.told < job.done do
+      job.told = job.told + 1
+      local index = job.settled[job.told]
+      job.settled[job.told] = nil
+      local result = job.results[index]
+      options.each(job.ids[index], result ~= true and result or nil)
+    end
+    if options.progress then options.progress(job.done, job.total, job.failed) end
+  end)
+  if not ok then
+    stop(job)
+    error(why, 0)
+  end
+end
+
 --- Calls `one(id, observe)` for each id and waits for all. Yields in a task, blocks elsewhere. Safe to repeat when
 --- `one` is.
 ---@param host table
@@ -141,22 +164,18 @@ function bulk.run(host, name, ids, one, options)
   local max = math.floor(options.concurrency or DEFAULT_MAX)
   local job = {
     host = host, ids = ids, one = one, timeout = options.timeout, total = #ids, results = {}, next = 1, done = 0,
-    failed = 0, active = 0, hold = 0, max = max, limit = math.min(START, max), tasks = {}, waiter = host.waiter(),
+    failed = 0, active = 0, hold = 0, settled = {}, told = 0, max = max,
+    limit = math.min(START, max), tasks = {}, waiter = host.waiter(),
   }
   function job.observe(err) slow_down(job, err) end
   while job.done < job.total do
     fill(job, host.spawn)
     if job.waiter:wait(nil) == nil then
       stop(job)
+      tell(job, options)
       return outcome(job, name, true)
     end
-    if options.progress then
-      local ok, why = pcall(options.progress, job.done, job.total, job.failed)
-      if not ok then
-        stop(job)
-        error(why, 0)
-      end
-    end
+    tell(job, options)
   end
   return outcome(job, name)
 end

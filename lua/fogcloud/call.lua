@@ -104,10 +104,11 @@ local function may_hang_twice(run, settings) return run.endpoint ~= "create_clie
 
 -- Tells the option on_request of one attempt. What is in error is told by kind and code only: its text has not been
 -- searched for secrets yet.
-local function tell(context, run, timings, err, status)
+local function tell(context, run, timings, err, reply)
   local told, why = pcall(context.options.on_request, {
     endpoint = run.endpoint, attempt = run.attempts, request_id = call.request_id(context, run), timings = timings,
-    status = status, code = err and err.code or nil, kind = err and err.kind or nil,
+    status = reply and reply.status or nil, date = reply and reply.headers.date or nil,
+    code = err and err.code or nil, kind = err and err.kind or nil,
   })
   if not told then context.logger:write("error", "on_request failed", { err = why }) end
 end
@@ -130,7 +131,7 @@ local function attempt(context, run, settings, token, params)
       err.retry_after = retry.after(reply.headers["retry-after"], context.host.wall())
     end
   end
-  if timings then tell(context, run, timings, err, reply and reply.status or nil) end
+  if timings then tell(context, run, timings, err, reply) end
   return data, err
 end
 

@@ -3,7 +3,8 @@
 --- What `fogcloud.new` takes: options, then FOGCLOUD_* variables, then a profile file; checked in one place.
 --
 -- The profile file is `$XDG_CONFIG_HOME/fogcloud/profiles.json` (or `~/.config/fogcloud/profiles.json`): one object of
--- profiles by name, each an object of options. It holds secrets, so it must be its owner's alone (chmod 600).
+-- profiles by name, each an object of options. It holds secrets, so it must be its owner's alone (chmod 600). A file
+-- `current` beside it names the one that is used when none is asked for; without it, "default".
 -- Whatever is wrong raises and names the option and where its value came from; a value is never quoted.
 local cjson = require "cjson"
 local core = require "fogcloud.core"
@@ -25,7 +26,7 @@ local config = {}
 ---@field proxy string?                 URL of an HTTP proxy; without it none is used, whatever the environment says
 ---@field allow_insecure_http boolean?  lets http:// go to other hosts than this one
 ---@field request_id boolean?           send X-Request-Id with every request
----@field profile string?               the profile's name, default "default"
+---@field profile string?               the profile's name, default "default", or the one that `fogcloud profile use` chose
 ---@field store string|table|nil        where tokens and clients are kept: "memory" (default), "file", "file:FOLDER",
 ---                                     "shdict:NAME" (OpenResty), or a store (see store/init.lua)
 ---@field log string|function|nil       "debug", "info", "warn", "error" (to stderr) or fn(level, message, fields)
@@ -40,6 +41,7 @@ local config = {}
 ---@field code integer?          the API's code of a failure
 ---@field kind fogcloud.ErrorKind?  nil when it went well
 ---@field request_id string      what the error of the call will name
+---@field date string?           the server's Date header
 ---@field timings fogcloud.Timings
 
 --- Seconds from the request's start to the end of each step, as measured by libcurl. On a kept connection resolve,
@@ -117,6 +119,17 @@ function config.profile_path(getenv)
   return home .. "/fogcloud/profiles.json"
 end
 
+--- The name of the profile that is used when none is asked for, and whether somebody chose it.
+---@param getenv fun(name: string): string?
+---@return string name
+---@return boolean chosen
+function config.current_profile(getenv)
+  local text = core.file.read((config.profile_path(getenv):gsub("[^/]*$", "current")))
+  local name = text and text:match("^%s*(.-)%s*$")
+  if name == nil or name == "" then return DEFAULTS.profile, false end
+  return name, true
+end
+
 local function decode_profiles(text, path, level)
   local ok, profiles = pcall(cjson.decode, text)
   if not ok or type(profiles) ~= "table" then
@@ -163,7 +176,8 @@ end
 local function check_whole(result, level)
   for _, name in ipairs(REQUIRED) do
     if result[name] == nil then
-      error(("option '%s' is missing: give it, set %s, or use a profile"):format(name, VARIABLES[name]), level + 1)
+      error(("option '%s' is missing: give it, set %s, or make a profile (fogcloud login)"):format(name,
+        VARIABLES[name]), level + 1)
     end
   end
   local why = url_complaint(result.base_url, result.allow_insecure_http)
@@ -182,7 +196,9 @@ function config.resolve(given, level, getenv)
   merge(result, given, function(name) return ("option '%s'"):format(tostring(name)) end, level)
   merge(result, from_environment(getenv), function(name) return VARIABLES[name] end, level)
   local path = config.profile_path(getenv)
-  local profile = read_profile(result.profile or DEFAULTS.profile, path, result.profile ~= nil, level)
+  local chosen = result.profile ~= nil
+  if not chosen then result.profile, chosen = config.current_profile(getenv) end
+  local profile = read_profile(result.profile, path, chosen, level)
   merge(result, profile, function(name) return ("option '%s' in %s"):format(tostring(name), path) end, level)
   merge(result, DEFAULTS, tostring, level)
   check_whole(result, level)

@@ -49,8 +49,10 @@ local function days(year, month, day)
   return 365 * year + leap + math.floor((153 * (month - 3) + 2) / 5) + day - 1 - 719468
 end
 
--- An IMF-fixdate (RFC 9110, 5.6.7) as seconds since the epoch.
-local function http_date(text)
+--- An IMF-fixdate (RFC 9110, 5.6.7) as seconds since the epoch; nil when it is none.
+---@param text string
+---@return number?
+function retry.http_date(text)
   local pattern = "^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$"
   local day, month, year, hour, minute, second = text:match(pattern)
   if day == nil or MONTHS[month] == nil then return nil end
@@ -67,7 +69,7 @@ function retry.after(value, wall)
   if type(value) ~= "string" then return nil end
   local seconds = tonumber(value:match("^%s*(%d+)%s*$"))
   if seconds == nil then
-    local date = http_date(value:match("^%s*(.-)%s*$"))
+    local date = retry.http_date(value:match("^%s*(.-)%s*$"))
     seconds = date and date - wall
   end
   if seconds == nil or seconds <= 0 then return nil end

@@ -21,6 +21,7 @@ pid $folder/nginx.pid;
 error_log $folder/error.log notice;
 env TMPDIR=$folder;
 $env
+env FOG_COVERAGE;
 events { worker_connections 2048; }
 http {
   access_log off;
@@ -29,7 +30,7 @@ http {
   fastcgi_temp_path $folder/fastcgi;
   uwsgi_temp_path $folder/uwsgi;
   scgi_temp_path $folder/scgi;
-  lua_package_path "$folder/?.lua;$root/?.lua;$root/lua/?.lua;$root/lua/?/init.lua;;";
+  lua_package_path "$coverage;$folder/?.lua;$root/?.lua;$root/lua/?.lua;$root/lua/?/init.lua;;";
   lua_package_cpath "$root/build/luajit/?.so;;";
   $http
   server {
@@ -88,7 +89,7 @@ local function configure(self)
   local values = {
     folder = self.folder, root = ROOT, port = tostring(self.port), workers = tostring(options.workers or 1),
     shutdown = options.shutdown or "10s", http = options.http or "", server = options.server or "",
-    env = options.env or "", modules = modules(),
+    env = options.env or "", coverage = os.getenv("FOG_COVERAGE_PATH") or "", modules = modules(),
     user = run("id -u"):find("^0%s") and "user root root;" or "",
   }
   values.http, values.server = fill(values.http, values), fill(values.server, values)

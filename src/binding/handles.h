@@ -32,6 +32,9 @@ extern const luaL_Reg fog_api_methods[];
 /* headers(block): a reply's header block as a table of lower-case names. */
 int fog_l_headers(lua_State *L);
 
+/* probe(host, port, options): see probe.c. */
+int fog_l_probe(lua_State *L);
+
 /* Pushes ev as Lua values and releases it. The number of values. */
 int fog_push_event(lua_State *L, struct fog_event *ev);
 

@@ -65,6 +65,7 @@ int luaopen_fogcloud_core(lua_State *L) {
       {"headers", fog_l_headers},
       {"properties", fog_l_properties},
       {"alive", l_alive},
+      {"probe", fog_l_probe},
       {"watch", l_watch},
       {"unwatch", l_unwatch},
       {NULL, NULL},
@@ -75,6 +76,8 @@ int luaopen_fogcloud_core(lua_State *L) {
   (void)fog_open_mqtt(L);
   (void)fog_open_file(L);
   lua_setfield(L, -2, "file");
+  (void)fog_open_terminal(L);
+  lua_setfield(L, -2, "terminal");
   push_versions(L);
   lua_setfield(L, -2, "versions");
   return 1;

@@ -32,6 +32,7 @@ int fog_check_timeout_ms(lua_State *L, int arg);
 /* The opens that module.c lists; each sets its fields in, or makes, the table on the top. */
 int fog_open_engine(lua_State *L);
 int fog_open_mqtt(lua_State *L);
-int fog_open_file(lua_State *L); /* pushes a table of its own */
+int fog_open_file(lua_State *L);     /* pushes a table of its own */
+int fog_open_terminal(lua_State *L); /* the same */
 
 #endif

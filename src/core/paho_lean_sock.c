@@ -139,10 +139,10 @@ bool fog_lean_in_ready(struct fog_lean *s) {
   return true;
 }
 
-/* The kernel puts its acknowledgement of what was read off, 40 ms at most, hoping for data to send it with. A broker that
- * has not set TCP_NODELAY (mosquitto's default) sends no second PUBACK before, and we send nothing more while our window
- * is full of what those would acknowledge: 2,000 messages a second. So after a read that took all there was, it goes at
- * once; the kernel forgets the option by itself. */
+/* The kernel puts its acknowledgement of what was read off, 40 ms at most, hoping for data to send it with. A broker
+ * that has not set TCP_NODELAY (mosquitto's default) sends no second PUBACK before, and we send nothing more while our
+ * window is full of what those would acknowledge: 2,000 messages a second. So after a read that took all there was, it
+ * goes at once; the kernel forgets the option by itself. */
 static void acknowledge_now(const struct fog_lean *s) {
   int on = 1;
   (void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
@@ -336,9 +336,7 @@ bool fog_lean_stuck(const struct fog_lean *s) { return atomic_load_explicit(&s->
 
 bool fog_lean_failed(const struct fog_lean *s) { return atomic_load_explicit(&s->error, memory_order_relaxed) != 0; }
 
-bool fog_lean_may_resume(const struct fog_lean *s) {
-  return atomic_load(&s->waiting) && !fog_lean_stuck(s);
-}
+bool fog_lean_may_resume(const struct fog_lean *s) { return atomic_load(&s->waiting) && !fog_lean_stuck(s); }
 
 bool fog_lean_resume(struct fog_lean *s) {
   if (!fog_lean_may_resume(s)) return false;

@@ -1,13 +1,12 @@
 -- SPDX-License-Identifier: MIT
 
 --- `fogcloud sandbox`: a FogCloud on loopback, until it is interrupted.
-local argparse = require "argparse"
 local cjson = require "cjson"
+local sandbox = require "fogcloud.sandbox.daemon"
 
-local command = {}
+local command = { summary = "Start a FogCloud of your own on this machine; prints what to export." }
 
-local function parser()
-  local p = argparse("fogcloud sandbox", "Starts a FogCloud of your own on this machine and prints what to export.")
+function command.options(p)
   p:option("--port", "HTTP port, default a free one"):convert(tonumber)
   p:option("--mqtt-port", "the broker's plain port, default a free one"):convert(tonumber)
   p:option("--tls-port", "the broker's TLS port, default a free one"):convert(tonumber)
@@ -22,14 +21,12 @@ local function parser()
   p:option("--broker-log", "what mosquitto logs: a log_type of its own, as in mosquitto.conf")
   p:flag("--client-certificates", "the TLS port demands a client certificate (client.pem, client.key beside ca.pem)")
   p:flag("--mqtt-faults", "a relay in front of the broker, so that MQTT can be made to fail")
-  p:flag("--json", "print one JSON object instead of exports")
   p:flag("--until-eof", "end with standard input, too")
-  return p
 end
 
 local function fail(why)
   io.stderr:write("fogcloud sandbox: ", why, "\n")
-  os.exit(1)
+  return 1
 end
 
 local function announce(daemon, as_json)
@@ -49,17 +46,17 @@ local function announce(daemon, as_json)
   io.stdout:flush()
 end
 
---- Runs the command.
----@param arguments string[]
-function command.run(arguments)
-  local args = parser():parse(arguments)
+--- Serves until it is interrupted, or for so long as standard input is open.
+---@param args table
+---@return integer code
+function command.serve(args)
   local seed, why
   if args.seed then
     seed, why = require("fogcloud.sandbox.seed").read(args.seed)
     if seed == nil then return fail(why) end
   end
   local daemon
-  daemon, why = require("fogcloud.sandbox.daemon").start {
+  daemon, why = sandbox.start {
     seed = seed, data = args.data, address = args.address, port = args.port, mqtt_port = args.mqtt_port,
     tls_port = args.tls_port, tls = args.tls, token_life = args.token_life, rng_seed = args.rng_seed,
     cert_days = args.cert_days, cert_host = args.cert_host, mqtt_faults = args.mqtt_faults,
@@ -69,7 +66,7 @@ function command.run(arguments)
   announce(daemon, args.json)
   local ok, err = pcall(daemon.run, daemon, args.until_eof)
   daemon:stop()
-  if not ok then return fail(tostring(err)) end
+  return ok and 0 or fail(tostring(err))
 end
 
 return command

@@ -61,7 +61,7 @@ end
 
 -- Where bin/fogcloud's work is done, for a Lua that knows the same modules as this one.
 local LAUNCH = [[package.path, package.cpath = %q, %q
-require("fogcloud.cli.sandbox").run(%s)]]
+os.exit(require("fogcloud.cli").run(%s), true)]]
 
 ---@class (exact) fogcloud.SandboxOptions
 ---@field seed table?                   accounts, apps, products and devices, instead of the default's
@@ -104,8 +104,8 @@ local function interpreter()
 end
 
 local function quoted_list(args)
-  local out = {}
-  for i, text in ipairs(args) do out[i] = ("%q"):format(text) end
+  local out = { '"sandbox"' }
+  for _, text in ipairs(args) do out[#out + 1] = ("%q"):format(text) end
   return "{" .. table.concat(out, ",") .. "}"
 end
 

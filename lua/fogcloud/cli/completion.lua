@@ -1,0 +1,20 @@
+-- SPDX-License-Identifier: MIT
+
+--- `fogcloud completion bash|zsh|fish`.
+local exit = require "fogcloud.cli.exit"
+
+local command = { summary = "Print what lets a shell complete commands and options." }
+
+function command.options(parser)
+  parser:argument("shell", "which one"):choices { "bash", "zsh", "fish" }
+  parser:epilog("For bash: fogcloud completion bash > ~/.local/share/bash-completion/completions/fogcloud")
+end
+
+function command.run(args, context)
+  local parser = require("fogcloud.cli").parser()
+  context.out:write(parser["get_" .. args.shell .. "_complete"](parser))
+  context.out:flush()
+  return exit.ok
+end
+
+return command

@@ -1,0 +1,62 @@
+-- SPDX-License-Identifier: MIT
+
+--- What every command works with: the options that all share, the cloud, what to say and how, and whether the person
+--- wants to end.
+local core = require "fogcloud.core"
+local errors = require "fogcloud.errors"
+local exit = require "fogcloud.cli.exit"
+local fogcloud = require "fogcloud"
+local Output = require "fogcloud.cli.output"
+local protect = require "fogcloud.protect"
+
+---@class fogcloud.cli.Context
+local Context = {}
+Context.__index = Context
+
+---@param args table  of argparse
+function Context.new(args)
+  return setmetatable({ args = args, out = Output.new(args), timeout = args.timeout }, Context)
+end
+
+--- A mistake in what the person said; ends the command with exit code 2.
+function Context.usage(_, message) error({ usage = message }, 0) end
+
+local function pass(context, ok, first, ...)
+  if ok then return first, ... end
+  if type(first) == "table" then error(first, 0) end
+  return context:usage((tostring(first):match("^[^\n]*"):gsub("^[^ ]-:%d+: ", "")))
+end
+
+--- Calls fn(...) with what the person said: where the library raises, that was a mistake of theirs.
+function Context:try(fn, ...) return pass(self, protect.call(fn, ...)) end
+
+--- The options of `fogcloud.new` that flags set; the rest comes from FOGCLOUD_* and the profile.
+function Context:options()
+  local args = self.args
+  return {
+    base_url = args.base_url, ca_file = args.ca_file, profile = args.profile, timeout = args.timeout, app_id = args.app,
+    allow_insecure_http = args.allow_insecure_http or nil, store = "file",
+  }
+end
+
+--- The cloud. What is missing or wrong in the configuration ends the command.
+---@param more table?  options besides
+function Context:cloud(more)
+  if self.made then return self.made end
+  local options = self:options()
+  for name, value in pairs(more or {}) do options[name] = value end
+  self.made = self:try(fogcloud.new, options)
+  return self.made
+end
+
+--- Whether the person wants to end (SIGINT, SIGTERM).
+function Context.interrupted() return core.terminal.interrupted() end
+
+--- Says what went wrong and gives the exit code for it.
+---@param err fogcloud.Error
+function Context:failed(err)
+  self.out:fail(err)
+  return errors.is(err) and exit.of(err) or exit.failure
+end
+
+return Context

@@ -1,0 +1,132 @@
+-- SPDX-License-Identifier: MIT
+
+--- `fogcloud permission grant|revoke`: for one device, for many, from a file or standard input.
+local clients = require "fogcloud.cli.clients"
+local exit = require "fogcloud.cli.exit"
+local Progress = require "fogcloud.cli.progress"
+local Resume = require "fogcloud.cli.resume"
+
+local command = { summary = "Let a client talk to devices, or no longer." }
+
+local function add(parser, name, summary)
+  local action = parser:command(name, summary)
+  action:argument("device", "device ids"):args("*")
+  action:option("--client", "name or client id, default the only one kept here"):argname("CLIENT")
+  action:option("--devices", "device ids from a file, one a line, - for standard input"):argname("FILE")
+  action:option("--resume", "note in a file what is done, and leave that out the next time"):argname("FILE")
+  action:option("--concurrency", "calls in flight at most, default 16, at most 256"):argname("N"):convert(tonumber)
+end
+
+function command.options(parser)
+  parser:command_target("action"):require_command(true)
+  add(parser, "grant", "allow")
+  add(parser, "revoke", "no longer allow")
+end
+
+-- Blank lines and those that begin with # are nobody's ids.
+local function add_lines(ids, file)
+  for line in file:lines() do
+    local id = line:match("^%s*(.-)%s*$")
+    if id ~= "" and id:sub(1, 1) ~= "#" then ids[#ids + 1] = id end
+  end
+end
+
+local function wanted(args, context)
+  local ids = {}
+  for _, id in ipairs(args.device) do ids[#ids + 1] = id end
+  if args.devices then
+    local file, why = io.stdin, nil
+    if args.devices ~= "-" then file, why = io.open(args.devices) end
+    if file == nil then context:usage("--devices: " .. why) end
+    add_lines(ids, file)
+    if file ~= io.stdin then file:close() end
+  end
+  if #ids == 0 then context:usage("no device: name some, or give --devices FILE") end
+  return ids
+end
+
+-- Each id once, without those that are done; and how many different ones there were.
+local function remaining(ids, done)
+  local seen, rest, count = {}, {}, 0
+  for _, id in ipairs(ids) do
+    if not seen[id] then
+      seen[id], count = true, count + 1
+      if not done[id] then rest[#rest + 1] = id end
+    end
+  end
+  return rest, count
+end
+
+-- The client id that is meant: of one kept here, or as it was given.
+local function client_id(args, context, cloud)
+  local client, why = clients.find(args.client, cloud.options.base_url)
+  if client then return client.clientid end
+  if args.client == nil then context:usage(why) end
+  return args.client
+end
+
+local function open_resume(args, context, cloud, client)
+  if args.resume == nil then return nil end
+  local title = ("fogcloud permission %s %s %s"):format(args.action, client, cloud.options.base_url)
+  local resume, why = Resume.open(args.resume, title)
+  if resume == nil then context:usage("--resume: " .. why) end
+  return resume
+end
+
+-- What is said of each device, when there is no file that says it.
+local function tell(context, action, id, err)
+  local object = { device_id = id, action = action, ok = err == nil, error = err and tostring(err) or nil }
+  if context.args.json then return context.out:record(object) end
+  if err then context.out:fail(("%s: %s"):format(id, tostring(err))) end
+end
+
+local function summary(context, args, counts, seconds)
+  if args.json then
+    context.out:record {
+      action = args.action, done = counts.done, failed = counts.failed, left = counts.left, earlier = counts.earlier,
+      seconds = seconds,
+    }
+    return
+  end
+  local parts = { ("%d %s"):format(counts.done, args.action == "grant" and "granted" or "revoked") }
+  if counts.earlier > 0 then parts[#parts + 1] = ("%d earlier"):format(counts.earlier) end
+  if counts.failed > 0 then parts[#parts + 1] = ("%d failed"):format(counts.failed) end
+  if counts.left > 0 then parts[#parts + 1] = ("%d left"):format(counts.left) end
+  context.out:note(("%s, %.1f s"):format(table.concat(parts, ", "), seconds))
+  if (counts.failed > 0 or counts.left > 0) and args.resume then
+    context.out:note("Say the same again to go on with the rest.")
+  end
+end
+
+local function outcome(counts, err)
+  if err == nil then return exit.ok end
+  if counts.done + counts.earlier > 0 then return exit.partial end
+  return exit.of(err)
+end
+
+function command.run(args, context)
+  local cloud = context:cloud()
+  local ids, client = wanted(args, context), client_id(args, context, cloud)
+  local resume = open_resume(args, context, cloud, client)
+  local rest, total = remaining(ids, resume and resume.done or {})
+  local counts = { done = 0, failed = 0, earlier = total - #rest, left = #rest }
+  local progress = Progress.new(context, total, counts.earlier)
+  local now = require("fogcloud.core").now
+  local began = now()
+
+  local function each(id, err)
+    counts.left = counts.left - 1
+    counts[err and "failed" or "done"] = counts[err and "failed" or "done"] + 1
+    if resume and not err then resume:note(id) end
+    tell(context, args.action, id, err)
+    if #rest > 1 then progress:show(counts.earlier + counts.done + counts.failed, counts.failed) end
+  end
+  local options = { each = each, concurrency = args.concurrency }
+  local _, err = context:try(cloud[args.action .. "_all"], cloud, client, rest, options)
+  progress:finish()
+  if resume then resume:close() end
+  summary(context, args, counts, now() - began)
+  return outcome(counts, err)
+end
+
+return command

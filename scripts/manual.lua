@@ -1,0 +1,109 @@
+-- SPDX-License-Identifier: MIT
+
+-- Prints the manual page of the command line, fogcloud(1), from its own parser, so that neither can say more than the
+-- other: lua5.4 scripts/manual.lua > docs/fogcloud.1
+local cli = require "fogcloud.cli"
+
+local out = {}
+local function add(...) out[#out + 1] = table.concat { ... } end
+
+-- Text for roff: a line may not begin with a dot or a quote, and hyphens are meant as such.
+local function roff(text) return (text:gsub("\\", "\\e"):gsub("-", "\\-"):gsub("^([.'])", "\\&%1")) end
+
+local function argument_name(element)
+  local name = element._argname or element._name
+  return type(name) == "table" and table.concat(name, " ") or tostring(name):upper()
+end
+
+local function option_names(option)
+  local names = {}
+  for _, alias in ipairs(option._aliases) do names[#names + 1] = "\\fB" .. roff(alias) .. "\\fR" end
+  table.sort(names, function(a, b) return #a < #b end)
+  local takes_value = option._maxargs ~= 0
+  return table.concat(names, ", ") .. (takes_value and " \\fI" .. argument_name(option) .. "\\fR" or "")
+end
+
+local function describe(parser)
+  for _, argument in ipairs(parser._arguments) do
+    add(".TP\n\\fI", argument_name(argument), "\\fR\n", roff(argument._description or ""))
+  end
+  for _, option in ipairs(parser._options) do
+    if option._description and option._name ~= "-h" then
+      local default = option._default and (" (default: %s)"):format(option._default) or ""
+      add(".TP\n", option_names(option), "\n", roff(option._description .. default))
+    end
+  end
+  if parser._epilog then add(".PP\n", roff(parser._epilog)) end
+end
+
+local function synopsis(parser, name)
+  local parts = {}
+  for _, argument in ipairs(parser._arguments) do
+    local shown = "\\fI" .. argument_name(argument) .. "\\fR"
+    if argument._mincount == 0 or argument._minargs == 0 then shown = "[" .. shown .. "]" end
+    parts[#parts + 1] = shown .. (argument._maxargs > 1 and " ..." or "")
+  end
+  return ("\\fBfogcloud %s\\fR [\\fIoptions\\fR] %s"):format(roff(name), table.concat(parts, " "))
+end
+
+local parser = cli.parser()
+add(".\\\" Made by scripts/manual.lua from the program's own parser.")
+add(".TH FOGCLOUD 1 \"\" \"fogcloud\" \"User Commands\"")
+add(".SH NAME\nfogcloud \\- talk to FogCloud, MXCHIP's IoT cloud, and to its devices")
+add(".SH SYNOPSIS\n\\fBfogcloud\\fR [\\fIoptions\\fR] \\fIcommand\\fR ...")
+add(".SH OPTIONS\nThese are understood before and after every command.")
+describe(parser)
+add(".SH COMMANDS")
+for _, command in ipairs(parser._commands) do
+  add(".SS ", roff(command._name), "\n", roff(command._description))
+  if #command._commands == 0 then
+    add(".PP\n", synopsis(command, command._name))
+  end
+  describe(command)
+  for _, action in ipairs(command._commands) do
+    local name = command._name .. " " .. action._name
+    add(".PP\n", synopsis(action, name), "\n.br\n", roff(action._description or ""))
+    describe(action)
+  end
+end
+add [[
+.SH CONFIGURATION
+A value is taken from an option, else from the environment, else from the profile.
+Secrets are never arguments: \fBlogin\fR asks for them without echo, or reads \fB\-\-secret\-file\fR or \fBFOGCLOUD_CLIENT_SECRET\fR.
+.SH ENVIRONMENT
+.TP
+\fBFOGCLOUD_BASE_URL\fR, \fBFOGCLOUD_CLIENT_ID\fR, \fBFOGCLOUD_CLIENT_SECRET\fR, \fBFOGCLOUD_APP_ID\fR, \fBFOGCLOUD_CA_FILE\fR
+The API's URL, the Access Key and its secret, the application, and the authorities to trust.
+.TP
+\fBFOGCLOUD_PROFILE\fR
+The profile to use.
+.TP
+\fBNO_COLOR\fR
+When set, no colours.
+.SH FILES
+.TP
+\fI$XDG_CONFIG_HOME/fogcloud/profiles.json\fR (\fI~/.config\fR)
+The profiles, with their secrets, 0600; \fIcurrent\fR beside it names the one in use.
+.TP
+\fI$XDG_STATE_HOME/fogcloud\fR (\fI~/.local/state\fR)
+Kept tokens, and the clients that were made, with their passwords (\fIclients.json\fR), 0600.
+.SH EXIT STATUS
+.TP
+0
+Done.
+.TP
+1
+It failed, or fewer messages came than were asked for.
+.TP
+2
+Wrong use, or wrong configuration.
+.TP
+3
+The account or the client was refused.
+.TP
+4
+The network: no connection, no trust, or no answer in time.
+.TP
+5
+Only a part was done.]]
+print(table.concat(out, "\n"))

@@ -1,0 +1,180 @@
+-- SPDX-License-Identifier: MIT
+
+-- The commands around the account, by the real program: login, profile, token, product, client, and what all share.
+local cjson = require "cjson"
+local Cli = require "spec.support.cli"
+local support = require "spec.support.sandbox"
+
+describe("fogcloud", function()
+  local sandbox, cli, bare
+
+  setup(function()
+    sandbox = support.start()
+    cli = Cli.new(sandbox)
+    bare = ("HOME=%s XDG_CONFIG_HOME=%s/config XDG_STATE_HOME=%s/state"):format(cli.home, cli.home, cli.home)
+  end)
+  teardown(function()
+    cli:close()
+    sandbox:stop()
+  end)
+  before_each(function() support.shell(("rm -rf %s/config %s/state"):format(cli.home, cli.home)) end)
+
+  local function read(path)
+    local file = assert(io.open(path))
+    local text = file:read("*a")
+    file:close()
+    return text
+  end
+
+  it("helps, for each command and without one", function()
+    local out, code = cli:run "--help"
+    assert.equal(0, code)
+    for _, name in ipairs(require("fogcloud.cli").COMMANDS) do
+      assert.truthy(out:find("\n   " .. name .. " ", 1, true), name)
+      local help, status = cli:run(name .. " --help")
+      assert.equal(0, status)
+      assert.truthy(help:find("^Usage: fogcloud " .. name), help)
+    end
+    out, code = cli:run "--version"
+    assert.equal(0, code)
+    assert.truthy(out:find("^fogcloud %d.*libcurl.*Paho.*OpenSSL.*cjson"), out)
+  end)
+
+  it("refuses wrong use with 2 and says where help is", function()
+    for _, wrong in ipairs { "", "nonsense", "product", "product list --nonsense", "permission grant --timeout x dev1" } do
+      local out, code, said = cli:run(wrong)
+      assert.same({ "", 2 }, { out, code }, wrong)
+      assert.truthy(said:find("^fogcloud: .*%; see fogcloud .*%-%-help\n$"), said)
+    end
+    local _, code, said = cli:run("product list", bare)
+    assert.equal(2, code)
+    assert.truthy(said:find("option 'base_url' is missing.*fogcloud login"), said)
+  end)
+
+  it("lists products in columns, Chinese names too, or as JSON", function()
+    local out, code = cli:run "product list"
+    assert.equal(0, code)
+    local first = out:match("([^\n]*)\n")
+    assert.equal("PRODUCT     NAME", first)
+    assert.truthy(out:find("prod-meter  电表\n", 1, true), out)
+    assert.equal("prod-lamp   Lamp\nprod-meter  电表\n", (cli:run "--quiet product list"))
+    out = cli:run "product list --json"
+    local lines = {}
+    for line in out:gmatch("[^\n]+") do lines[#lines + 1] = cjson.decode(line) end
+    assert.same({ { productid = "prod-lamp", pname = "Lamp" }, { productid = "prod-meter", pname = "电表" } }, lines)
+  end)
+
+  it("prints a token, and the same one again", function()
+    local one, code = cli:run "token"
+    assert.equal(0, code)
+    assert.equal(one, (cli:run "token"))
+    assert.equal(one, cjson.decode((cli:run "token --json")).access_token .. "\n")
+  end)
+
+  it("tells authentication from network from failure", function()
+    local _, code, said = cli:run("token", cli.environment .. " FOGCLOUD_CLIENT_SECRET=wrong")
+    assert.equal(3, code)
+    assert.truthy(said:find("^fogcloud: token: "), said)
+    assert.is_nil(said:find("wrong\n"))
+    _, code = cli:run("token --timeout 1", cli.environment .. " FOGCLOUD_BASE_URL=http://127.0.0.1:1")
+    assert.equal(4, code)
+    sandbox:fail { endpoint = "products", code = 10000, count = 1 }
+    _, code, said = cli:run "product list --json"
+    assert.equal(1, code)
+    assert.equal("api", cjson.decode(said).error.kind)
+  end)
+
+  it("logs in without showing the secret, and works from the profile", function()
+    local secret = sandbox.account.client_secret
+    local login = ("printf '%%s\\n' '%s' | %s"):format(secret, cli:command(("login --base-url %s --access-key %s --secret-file - --app %s")
+      :format(sandbox.url, sandbox.account.client_id, sandbox.app_id), bare))
+    local said, code = support.shell(login)
+    assert.equal(0, code, said)
+    assert.is_nil(said:find(secret, 1, true))
+    assert.equal("600\n", (support.shell("stat -c %a " .. cli.home .. "/config/fogcloud/profiles.json")))
+    assert.equal(secret, cjson.decode(read(cli.home .. "/config/fogcloud/profiles.json")).default.client_secret)
+    local out, status = cli:run("--quiet product list", bare)
+    assert.same({ "prod-lamp   Lamp\nprod-meter  电表\n", 0 }, { out, status })
+    out = cli:run("profile list", bare)
+    assert.truthy(out:find("*  default  " .. sandbox.url, 1, true), out)
+    assert.is_nil(out:find(secret, 1, true))
+  end)
+
+  it("asks for the secret on a terminal, without echo", function()
+    local run = cli:command(("login --base-url %s --access-key %s"):format(sandbox.url, sandbox.account.client_id), bare)
+    local said, code = support.shell(("(sleep 1; echo '%s') | timeout 20 script -qec \"%s\" /dev/null")
+      :format(sandbox.account.client_secret, run))
+    assert.equal(0, code, said)
+    assert.truthy(said:find("Access Key Secret: \r?\n"), said)
+    assert.truthy(said:find("Stored as profile 'default'", 1, true), said)
+    assert.is_nil(said:find(sandbox.account.client_secret, 1, true))
+  end)
+
+  it("stores nothing when the account is refused", function()
+    local _, code = cli:run(("login --base-url %s --access-key nobody"):format(sandbox.url),
+      bare .. " FOGCLOUD_CLIENT_SECRET=x")
+    assert.equal(3, code)
+    assert.is_nil(io.open(cli.home .. "/config/fogcloud/profiles.json"))
+  end)
+
+  it("keeps several profiles: flags win over variables, variables over the profile", function()
+    local environment = bare .. " FOGCLOUD_CLIENT_SECRET=" .. sandbox.account.client_secret
+    for _, name in ipairs { "one", "two" } do
+      local _, code, said = cli:run(("--profile %s login --base-url %s --access-key %s"):format(name, sandbox.url,
+        sandbox.account.client_id), environment)
+      assert.equal(0, code, said)
+    end
+    assert.equal(2, select(2, cli:run("token", bare))) -- none is current
+    assert.equal(0, select(2, cli:run("--profile two token", bare)))
+    assert.equal(0, select(2, cli:run("token", bare .. " FOGCLOUD_PROFILE=one")))
+    assert.equal(0, select(2, cli:run("profile use one", bare)))
+    assert.equal(0, select(2, cli:run("token", bare)))
+    assert.equal(4, select(2, cli:run("--base-url http://127.0.0.1:1 --timeout 1 product list", bare)))
+    assert.equal(4, select(2, cli:run("--timeout 1 product list", bare .. " FOGCLOUD_BASE_URL=http://127.0.0.1:1")))
+    assert.equal(0, select(2, cli:run("--base-url " .. sandbox.url .. " product list", bare .. " FOGCLOUD_BASE_URL=http://127.0.0.1:1")))
+    assert.equal(0, select(2, cli:run("profile remove one", bare)))
+    assert.equal(2, select(2, cli:run("profile remove one", bare)))
+    assert.equal(2, select(2, cli:run("token", bare))) -- the current one is gone
+    local out = cli:run("profile list --json", bare)
+    assert.same({ name = "two", base_url = sandbox.url, client_id = sandbox.account.client_id, current = false }, cjson.decode(out))
+  end)
+
+  it("makes clients and keeps their passwords to itself", function()
+    local out, code = cli:run "client create --name gateway"
+    assert.equal(0, code)
+    local id = out:match("clientid +(%S+)")
+    assert.is_nil(out:find("password", 1, true))
+    assert.equal("600\n", (support.shell("stat -c %a " .. cli.home .. "/state/fogcloud/clients.json")))
+    assert.equal(2, select(2, cli:run "client create --name gateway")) -- would lose a password
+    local second = cjson.decode((cli:run "client create --json --show-password"))
+    assert.equal("string", type(second.password))
+    out = cli:run "client list"
+    assert.truthy(out:find("gateway", 1, true) and out:find(id, 1, true) and out:find(second.clientid, 1, true), out)
+    assert.is_nil(out:find(second.password, 1, true))
+    assert.equal(0, select(2, cli:run("client forget " .. second.clientid)))
+    assert.equal(2, select(2, cli:run("client forget " .. second.clientid)))
+    out = cli:run "client list --json"
+    assert.equal(id, cjson.decode(out).clientid)
+  end)
+
+  it("colours on a terminal only, or when told", function()
+    assert.is_nil((cli:run "product list"):find("\27", 1, true))
+    assert.truthy((cli:run "--color always product list"):find("\27[1m", 1, true))
+    local terminal = ("timeout 20 script -qec \"%s\" /dev/null </dev/null"):format(cli:command "product list")
+    assert.truthy((support.shell(terminal)):find("\27[1m", 1, true))
+    assert.is_nil((support.shell("NO_COLOR=1 " .. terminal)):find("\27", 1, true))
+  end)
+
+  it("is quiet when nobody reads", function()
+    assert.equal("", (support.shell(cli:command "product list" .. " | true")))
+  end)
+
+  it("completes in three shells", function()
+    for _, shell in ipairs { "bash", "zsh", "fish" } do
+      local out, code = cli:run("completion " .. shell)
+      assert.equal(0, code)
+      assert.truthy(out:find("permission", 1, true) and out:find("resume", 1, true), shell)
+    end
+    assert.equal("", (support.shell(cli:command "completion bash" .. " | bash -n")))
+  end)
+end)

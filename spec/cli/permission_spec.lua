@@ -1,0 +1,143 @@
+-- SPDX-License-Identifier: MIT
+
+-- `fogcloud permission`, for one device and for thousands, killed at random moments and gone on with.
+local cjson = require "cjson"
+local Cli = require "spec.support.cli"
+local support = require "spec.support.sandbox"
+
+local COUNT = 2000
+
+describe("fogcloud permission", function()
+  local sandbox, cli, client, devices_file
+
+  setup(function()
+    local devices = {}
+    devices_file = os.tmpname()
+    local file = assert(io.open(devices_file, "w"))
+    for i = 1, COUNT do
+      devices[i] = { id = ("bulk%05d"):format(i), password = "x" }
+      file:write(devices[i].id, "\n")
+    end
+    file:close()
+    sandbox = support.start()
+    local account = sandbox.account
+    sandbox:add { accounts = { { client_id = account.client_id, client_secret = account.client_secret, devices = devices } } }
+    cli = Cli.new(sandbox)
+    client = cjson.decode((cli:run "client create --json")).clientid
+  end)
+  teardown(function()
+    os.remove(devices_file)
+    cli:close()
+    sandbox:stop()
+  end)
+
+  local function granted()
+    local set, count = {}, 0
+    for _, grant in ipairs(sandbox:state().grants) do
+      if grant.clientid == client then set[grant.device_id], count = true, count + 1 end
+    end
+    return set, count
+  end
+
+  local function read(path)
+    local file = assert(io.open(path))
+    local text = file:read("*a")
+    file:close()
+    return text
+  end
+
+  it("grants and revokes what it is told, with the only client that is kept", function()
+    local out, code, said = cli:run "permission grant dev1 dev2"
+    assert.same({ "", 0 }, { out, code })
+    assert.truthy(said:find("2 granted, ", 1, true), said)
+    assert.same({ dev1 = true, dev2 = true }, (granted()))
+    assert.equal(0, select(2, cli:run("permission revoke dev1 --client " .. client)))
+    assert.same({ dev2 = true }, (granted()))
+    out = cli:run "permission revoke --json dev2"
+    assert.same({ device_id = "dev2", action = "revoke", ok = true }, cjson.decode((out:match("[^\n]+"))))
+    assert.equal(2, select(2, cli:run("permission grant")))
+    assert.equal(2, select(2, cli:run("permission grant 'a/b'")))
+    assert.equal(2, select(2, cli:run("permission grant --devices /nowhere")))
+  end)
+
+  it("says which failed, and that it was only a part", function()
+    local _, code, said = cli:run "permission grant dev1 nobodys"
+    assert.equal(5, code)
+    assert.truthy(said:find("nobodys: ", 1, true) and said:find("1 granted, 1 failed", 1, true), said)
+    assert.equal(1, select(2, cli:run("permission grant nobodys")))
+    cli:run "permission revoke dev1"
+  end)
+
+  it("takes ids from standard input, each once", function()
+    local out, code = support.shell("printf 'dev1\\n\\n# not me\\n dev2 \\ndev1\\n' | "
+      .. cli:command "permission grant --devices - --json")
+    assert.equal(0, code)
+    local summary = cjson.decode((out:match("([^\n]+)\n*$")))
+    assert.same({ 2, 0, 0 }, { summary.done, summary.failed, summary.left })
+    cli:run "permission revoke dev1 dev2"
+  end)
+
+  it("shows how far it is: a bar on a terminal, lines elsewhere, nothing when quiet", function()
+    local few = ("head -n 200 %s | %s"):format(devices_file, cli:command "permission grant --devices -")
+    local lines = support.shell(few)
+    assert.truthy(lines:find("%[#+%] 200/200  %d+/s  0:00 left\n200 granted, "), lines)
+    assert.equal("", (support.shell(("head -n 200 %s | %s"):format(devices_file, cli:command "--quiet permission grant --devices -"))))
+    local terminal = support.shell(("timeout 60 script -qec \"%s\" /dev/null </dev/null")
+      :format(cli:command("permission revoke --devices " .. devices_file)))
+    assert.truthy(terminal:find("\r\27%[K%[#*%.*%] %d+/" .. COUNT), terminal)
+    assert.same({ {}, 0 }, { granted() })
+  end)
+
+  it("survives being killed: nothing is forgotten, nothing is done or noted twice", function()
+    local resume = cli.home .. "/resume"
+    local run = cli:command(("--quiet permission grant --devices %s --resume %s --concurrency 2"):format(devices_file, resume))
+    sandbox:fail { endpoint = "grant", delay = 0.002, count = 0 }
+    local killed, before = 0, sandbox:count { endpoint = "grant" }
+    for round = 1, 40 do
+      local _, code = support.shell(("timeout -s KILL 0.%d %s"):format(2 + round % 4, (run:gsub(" timeout 60 ", " "))))
+      if code == 0 then break end
+      killed = killed + 1
+    end
+    sandbox:heal()
+    assert(killed >= 2, "it was killed " .. killed .. " times")
+    local _, code, said = cli:run(("permission grant --devices %s --resume %s"):format(devices_file, resume))
+    assert.equal(0, code, said)
+    assert.equal(COUNT, select(2, granted()))
+    local noted, lines = {}, 0
+    for id in read(resume):gmatch("\n(bulk%d+)") do
+      assert.is_nil(noted[id], id .. " is noted twice")
+      noted[id], lines = true, lines + 1
+    end
+    assert.equal(COUNT, lines)
+    -- What was in flight at a kill is asked for again, and no more: two for each.
+    local requests = sandbox:count { endpoint = "grant" } - before
+    assert(requests >= COUNT and requests <= COUNT + 2 * killed, requests .. " requests, " .. killed .. " kills")
+    _, code, said = cli:run(("permission grant --devices %s --resume %s"):format(devices_file, resume))
+    assert.equal(0, code)
+    assert.truthy(said:find(("0 granted, %d earlier"):format(COUNT), 1, true), said)
+    assert.equal(requests, sandbox:count { endpoint = "grant" } - before)
+    _, code, said = cli:run(("permission revoke --devices %s --resume %s"):format(devices_file, resume))
+    assert.equal(2, code)
+    assert.truthy(said:find("is of another job", 1, true), said)
+  end)
+
+  it("does not trust a torn line", function()
+    local resume = cli.home .. "/torn"
+    local file = assert(io.open(resume, "w"))
+    file:write(("# fogcloud permission grant %s %s\ndev1\nde"):format(client, sandbox.url))
+    file:close()
+    local _, code, said = cli:run("permission grant dev1 dev2 --resume " .. resume)
+    assert.equal(0, code, said)
+    assert.truthy(said:find("1 granted, 1 earlier", 1, true), said)
+    assert.truthy(read(resume):find("\ndev1\ndev2\n$"))
+  end)
+
+  it("ends cleanly when interrupted, and says what is left", function()
+    sandbox:fail { endpoint = "revoke", delay = 0.05, count = 0 }
+    local said, code = support.shell(("timeout --preserve-status -s INT 1 %s")
+      :format((cli:command("permission revoke --devices " .. devices_file):gsub(" timeout 60 ", " "))))
+    assert.equal(5, code, said)
+    assert.truthy(said:find("%d+ revoked, %d+ left, "), said)
+    sandbox:reset()
+  end)
+end)

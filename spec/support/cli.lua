@@ -1,0 +1,37 @@
+-- SPDX-License-Identifier: MIT
+
+--- The real command line against a sandbox, with a home folder of its own.
+local support = require "spec.support.sandbox"
+local script = require "spec.support.script"
+
+local Cli = {}
+Cli.__index = Cli
+
+--- Environment and home for a sandbox's account.
+function Cli.new(sandbox)
+  local home = support.shell("mktemp -d"):match "%S+"
+  local account = sandbox.account
+  local environment = ("HOME=%s XDG_STATE_HOME=%s/state XDG_CONFIG_HOME=%s/config FOGCLOUD_BASE_URL=%s FOGCLOUD_CLIENT_ID=%s "
+    .. "FOGCLOUD_CLIENT_SECRET=%s FOGCLOUD_CA_FILE=%s FOGCLOUD_APP_ID=%s"):format(home, home, home, sandbox.url,
+    account.client_id, account.client_secret, sandbox.ca_file, sandbox.app_id)
+  return setmetatable({ home = home, environment = environment, program = script.interpreter() .. " bin/fogcloud" }, Cli)
+end
+
+--- The shell command for arguments.
+function Cli:command(arguments, environment)
+  return ("env %s timeout 60 %s %s"):format(environment or self.environment, self.program, arguments)
+end
+
+--- Runs it: standard output, exit code, standard error.
+function Cli:run(arguments, environment)
+  local errors = self.home .. "/stderr"
+  local out, code = support.shell(("{ %s; } 2>%s"):format(self:command(arguments, environment), errors))
+  local file = assert(io.open(errors))
+  local said = file:read("*a")
+  file:close()
+  return out, code, said
+end
+
+function Cli:close() support.shell("rm -rf " .. self.home) end
+
+return Cli
