@@ -69,10 +69,12 @@ end
 add [[
 .SH CONFIGURATION
 A value is taken from an option, else from the environment, else from the profile.
-Secrets are never arguments: \fBlogin\fR asks for them without echo, or reads \fB\-\-secret\-file\fR or \fBFOGCLOUD_CLIENT_SECRET\fR.
+Secrets are never arguments: \fBlogin\fR asks for them without echo, or reads \fB\-\-secret\-file\fR or
+\fBFOGCLOUD_CLIENT_SECRET\fR.
 .SH ENVIRONMENT
 .TP
-\fBFOGCLOUD_BASE_URL\fR, \fBFOGCLOUD_CLIENT_ID\fR, \fBFOGCLOUD_CLIENT_SECRET\fR, \fBFOGCLOUD_APP_ID\fR, \fBFOGCLOUD_CA_FILE\fR
+\fBFOGCLOUD_BASE_URL\fR, \fBFOGCLOUD_CLIENT_ID\fR, \fBFOGCLOUD_CLIENT_SECRET\fR, \fBFOGCLOUD_APP_ID\fR,
+\fBFOGCLOUD_CA_FILE\fR
 The API's URL, the Access Key and its secret, the application, and the authorities to trust.
 .TP
 \fBFOGCLOUD_PROFILE\fR

@@ -26,7 +26,7 @@ local config = {}
 ---@field proxy string?                 URL of an HTTP proxy; without it none is used, whatever the environment says
 ---@field allow_insecure_http boolean?  lets http:// go to other hosts than this one
 ---@field request_id boolean?           send X-Request-Id with every request
----@field profile string?               the profile's name, default "default", or the one that `fogcloud profile use` chose
+---@field profile string?               its name, default "default" or what `fogcloud profile use` chose
 ---@field store string|table|nil        where tokens and clients are kept: "memory" (default), "file", "file:FOLDER",
 ---                                     "shdict:NAME" (OpenResty), or a store (see store/init.lua)
 ---@field log string|function|nil       "debug", "info", "warn", "error" (to stderr) or fn(level, message, fields)
