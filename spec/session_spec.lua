@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local fogcloud = require "fogcloud"
+local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
 
 describe("a session", function()
@@ -286,6 +287,43 @@ describe("a session", function()
     assert.equal(201, stats.received)
     assert.equal(201, #got + stats.received_dropped)
     for i = 2, #got do assert.is_true(got[i] > got[i - 1]) end
+  end)
+
+  it("keeps the order of small and large messages of QoS 0 and 1, also past a broker that does not read", function()
+    local broker = scripted_broker.start "order"
+    finally(function() broker:stop() end)
+    local session = assert(keep(fogcloud.connect(broker:credentials(), { tls = false })))
+    local result
+    session:subscribe("result", 1, function(_, payload) result = payload end)
+    local count, sizes = 6000, { 2000, 10, 2000, 0, 9000, 20000, 2000 }
+    for i = 1, count do
+      local qos = (i % 97 == 0 or i % 31 < 2) and 1 or 0
+      assert(session:publish("a/b", i .. " " .. ("x"):rep(sizes[i % #sizes + 1]), { qos = qos, wait = true }))
+    end
+    assert(session:publish("done", "", { qos = 1, wait = true }))
+    assert(session:flush())
+    support.serve_until(function() return result end)
+    assert.equal(tostring(count), result)
+    assert.equal(count + 1, support.assert_identity(session).acknowledged)
+  end)
+
+  it("takes messages of each version, retained, empty and with a topic of many bytes", function()
+    local topic = "d2c/dev1/" .. ("ü"):rep(100)
+    for _, opts in ipairs { { tls = false }, { version = "5.0" } } do
+      local session, got = connect(opts), {}
+      session:subscribe("d2c/dev1/#", 0, function(name, payload, message) got[#got + 1] = { name, payload, message } end)
+      local d = device "dev1"
+      for i = 1, 50 do assert(d.session:publish(topic, ("y"):rep(i * 5 - 5))) end
+      assert(d.session:publish(topic, "kept", { retained = true }))
+      support.serve_until(function() return #got == 51 end)
+      for i = 1, 50 do assert.same({ topic, ("y"):rep(i * 5 - 5) }, { got[i][1], got[i][2] }) end
+      local late = connect(opts)
+      late:subscribe("d2c/dev1/#", 0, function(_, payload, message) got.late = message.retained and payload end)
+      support.serve_until(function() return got.late end)
+      assert.equal("kept", got.late)
+      assert(d.session:publish(topic, "", { retained = true }))
+      assert(d.session:flush())
+    end
   end)
 
   it("ends every call after close, and close returns at once", function()

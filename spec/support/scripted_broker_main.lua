@@ -63,8 +63,26 @@ local MODES = {
   },
 }
 
+-- Reads nothing for a moment after the first message, so that the client's socket fills; then checks that payloads begin
+-- with 1, 2, 3, ... and says so when "done" comes.
+MODES.order = {
+  [1] = CONNACK_4,
+  [8] = function(body) return packet(0x90, body:sub(1, 2) .. "\1") end,
+  [3] = function(body, client, flags)
+    local id, topic = message_id(body)
+    if topic == "done" then return packet(0x40, id) .. packet(0x30, text("result") .. (client.wrong or client.count)) end
+    local qos1 = flags % 4 >= 2
+    local number = tonumber(body:match("^%d+", #topic + (qos1 and 5 or 3)))
+    if client.count == nil then socket.sleep(0.3) end
+    client.count = (client.count or 0) + 1
+    if number ~= client.count then client.wrong = client.wrong or ("%s after %d"):format(number, client.count - 1) end
+    return qos1 and packet(0x40, id) or nil
+  end,
+}
+
 local script = assert(MODES[mode], "no such mode")
 local server = assert(socket.bind("127.0.0.1", 0))
+if mode == "order" then assert(server:setoption("recv-buffer-size", 65536)) end
 local clients, sockets = {}, { server }
 io.stdout:write(select(2, server:getsockname()), "\n")
 io.stdout:flush()
@@ -77,9 +95,9 @@ local function drop(client)
   end
 end
 
-local function answer(client, type, body)
+local function answer(client, type, body, flags)
   local reaction = script[type]
-  if _G.type(reaction) == "function" then reaction = reaction(body, client) end
+  if _G.type(reaction) == "function" then reaction = reaction(body, client, flags) end
   if reaction == false then return drop(client) end
   if reaction then client.socket:send(reaction) end
   if type == 1 and script.deaf then
@@ -93,10 +111,10 @@ local function hear(client)
   local bytes, why, part = client.socket:receive(65536)
   client.bytes = client.bytes .. (bytes or part or "")
   while clients[client.socket] do
-    local type, body, rest = split(client.bytes)
+    local type, body, rest, flags = split(client.bytes)
     if type == nil then break end
     client.bytes = rest
-    answer(client, type, body)
+    answer(client, type, body, flags)
   end
   if why == "closed" and clients[client.socket] then drop(client) end
 end

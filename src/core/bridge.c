@@ -109,6 +109,7 @@ int fog_bridge_install(struct fog_link *link) {
 
 static void connected(struct fog_link *link, bool session_present, size_t receive_maximum) {
   fog_outbox_limit(&link->session->outbox, receive_maximum);
+  fog_direct_open(&link->direct, link->options->uri, link->options->version);
   atomic_store(&link->session->up, true);
   push(link->session, &link->up, link->options->version, session_present, NULL);
 }
@@ -211,6 +212,7 @@ void fog_bridge_report_subscribed(struct fog_subscribing *sub, int code, const c
   sub->event->code = code;
   fog_event_set_text(sub->event, text);
   fog_queue_push(sub->session->events, sub->event);
+  atomic_fetch_sub(&sub->session->subscribing, 1);
   fog_session_unref(sub->session);
   free(sub);
 }

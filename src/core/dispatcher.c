@@ -17,7 +17,7 @@
 #include "memory_file.h"
 #include "process.h"
 
-enum { EXIT_WAIT_MS = 1000 };
+enum { EXIT_WAIT_MS = 1000, REST_NS = 50000 };
 
 enum command_type { CONNECT, SUBSCRIBE, LEAVE, CLOSE };
 
@@ -134,14 +134,27 @@ static void run(struct fog_command *c) {
   command_free(c);
 }
 
-static void feed_all(struct fog_session *list) {
+/* True: one of them sends a stream of messages, and stands on the list again. */
+static bool feed_all(struct fog_session *list) {
+  bool stream = false;
   while (list != NULL) {
     struct fog_session *s = list;
     list = s->next_ready;
     atomic_store(&s->ready, false); /* before feeding: what comes from now on puts it on the list again */
-    fog_link_feed(s);
+    if (fog_link_feed(s)) {
+      fog_dispatcher_feed(s);
+      stream = true;
+    }
     fog_session_unref(s);
   }
+  return stream;
+}
+
+/* In a stream of messages: lets some come together, which then take one write instead of one each, and saves the
+ * publisher a wake-up for each. */
+static void rest(void) {
+  static const struct timespec moment = {.tv_nsec = REST_NS};
+  (void)nanosleep(&moment, NULL);
 }
 
 /* Under the lock: waits for work and takes it. False when the last session is gone. */
@@ -170,7 +183,7 @@ static void *dispatch(void *arg) {
         commands = c->next;
         run(c);
       }
-      feed_all(ready);
+      if (feed_all(ready)) rest();
       (void)pthread_mutex_lock(&d.lock);
     }
     if (anchor == NULL) break;

@@ -174,6 +174,9 @@ void fog_link_connect(struct fog_session *s, struct fog_link_options *o, struct 
   if (rc != MQTTASYNC_SUCCESS) fog_bridge_report_refused(s->link, rc, MQTTAsync_strerror(rc));
 }
 
+/* So many messages at once are a stream. */
+enum { STREAM = 16 };
+
 static int send_one(struct fog_link *link, struct fog_message *m) {
   MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
   MQTTAsync_message message = MQTTAsync_message_initializer;
@@ -189,8 +192,9 @@ static int send_one(struct fog_link *link, struct fog_message *m) {
   return rc;
 }
 
-void fog_link_feed(struct fog_session *s) {
-  while (atomic_load(&s->sending) && s->link != NULL && s->link->handle != NULL) {
+/* Through Paho, as many as the window has room for. */
+static void feed_paho(struct fog_session *s) {
+  while (atomic_load(&s->sending)) {
     struct fog_message *m = fog_outbox_feed(&s->outbox);
     if (m == NULL) return;
     m->session = s;
@@ -202,6 +206,14 @@ void fog_link_feed(struct fog_session *s) {
     }
     fog_bridge_end_message(m, rc);
   }
+}
+
+bool fog_link_feed(struct fog_session *s) {
+  size_t written = 0;
+  if (!atomic_load(&s->sending) || s->link == NULL || s->link->handle == NULL) return false;
+  enum fog_direct_result result = fog_direct_feed(&s->link->direct, s, &written);
+  if (result == FOG_DIRECT_PAHO) feed_paho(s);
+  return written >= STREAM;
 }
 
 static int subscribe(struct fog_link *link, struct fog_subscribing *sub, const char *filter,
@@ -221,6 +233,7 @@ static int subscribe(struct fog_link *link, struct fog_subscribing *sub, const c
 void fog_link_subscribe(struct fog_session *s, struct fog_subscribing *sub, const char *filter,
                         const struct fog_subscription *how) {
   int rc = MQTTASYNC_DISCONNECTED;
+  atomic_fetch_add(&s->subscribing, 1);
   if (s->link != NULL && s->link->handle != NULL) rc = subscribe(s->link, sub, filter, how);
   if (rc != MQTTASYNC_SUCCESS) fog_bridge_report_subscribed(sub, rc, MQTTAsync_strerror(rc));
 }

@@ -11,8 +11,8 @@
  * flight), else over a new one. Takes o over. Reports its own failure as FOG_EV_REFUSED. */
 void fog_link_connect(struct fog_session *s, struct fog_link_options *o, struct fog_event *up, struct fog_event *down);
 
-/* Sends what the window has room for. */
-void fog_link_feed(struct fog_session *s);
+/* Sends what there is room for. True: it was a stream of messages, and more will come in a moment. */
+bool fog_link_feed(struct fog_session *s);
 
 /* Subscribes or unsubscribes. Takes sub over. */
 void fog_link_subscribe(struct fog_session *s, struct fog_subscribing *sub, const char *filter,

@@ -112,12 +112,14 @@ static void take_off(struct fog_outbox *o, struct fog_message *m) {
   o->queued_count--;
   list_insert_after(&o->flying, o->flying.tail, m);
   o->flying_count++;
+  if (m->qos == 0) o->flying_qos0++;
   if (m->qos == 2) o->flying_qos2++;
 }
 
 static void land(struct fog_outbox *o, struct fog_message *m) {
   list_remove(&o->flying, m);
   o->flying_count--;
+  if (m->qos == 0) o->flying_qos0--;
   if (m->qos == 2) o->flying_qos2--;
 }
 
@@ -153,6 +155,80 @@ struct fog_outbox_after fog_outbox_end(struct fog_outbox *o, struct fog_message 
   (void)pthread_mutex_unlock(&o->lock);
   m->event.code = code;
   return after;
+}
+
+static bool plain(const struct fog_message *m) {
+  return m->qos == 0 && !m->notify && m->properties_len == 0 &&
+         m->event.text_len + m->event.extra_len <= FOG_PLAIN_MOST;
+}
+
+/* Under the lock: the first n of the queued are in flight, where nothing else is. */
+static void take_off_first(struct fog_outbox *o, struct fog_message *last, size_t n) {
+  o->flying = (struct fog_message_list){o->queued.head, last};
+  o->queued.head = last->next;
+  if (last->next != NULL)
+    last->next->prev = NULL;
+  else
+    o->queued.tail = NULL;
+  last->next = NULL;
+  o->queued_count -= n;
+  o->flying_count = o->flying_qos0 = n;
+}
+
+const struct fog_message *fog_outbox_feed_plain(struct fog_outbox *o, size_t most, size_t *count, bool *wait) {
+  struct fog_message *first, *last = NULL;
+  size_t n = 0;
+  (void)pthread_mutex_lock(&o->lock);
+  first = o->queued.head;
+  *wait = first == NULL || (o->flying_count > 0 && o->flying_count == o->flying_qos0);
+  if (o->flying_count > 0) first = NULL;
+  for (struct fog_message *m = first; m != NULL && n < most && plain(m); m = m->next) {
+    last = m;
+    n++;
+  }
+  if (last != NULL) {
+    *wait = last->next == NULL;
+    take_off_first(o, last, n);
+  }
+  (void)pthread_mutex_unlock(&o->lock);
+  *count = n;
+  return n > 0 ? first : NULL;
+}
+
+/* Under the lock: puts what is left of the plain ones in flight back before the queued. */
+static void put_back(struct fog_outbox *o) {
+  struct fog_message_list *back = &o->flying;
+  if (back->head == NULL) return;
+  back->head->prev = NULL;
+  back->tail->next = o->queued.head;
+  if (o->queued.head != NULL)
+    o->queued.head->prev = back->tail;
+  else
+    o->queued.tail = back->tail;
+  o->queued.head = back->head;
+  o->queued_count += o->flying_count;
+}
+
+bool fog_outbox_end_plain(struct fog_outbox *o, size_t n) {
+  (void)pthread_mutex_lock(&o->lock);
+  struct fog_message *done = o->flying.head, **end = &o->flying.head;
+  for (size_t i = 0; i < n; i++) {
+    o->bytes -= cost(*end);
+    end = &(*end)->next;
+  }
+  struct fog_message *rest = *end;
+  *end = NULL;
+  done = n > 0 ? done : NULL;
+  o->flying.head = rest;
+  o->flying_count -= n;
+  o->acknowledged += n;
+  put_back(o);
+  o->flying = (struct fog_message_list){NULL, NULL};
+  o->flying_count = o->flying_qos0 = 0;
+  bool drained = drained_now(o);
+  (void)pthread_mutex_unlock(&o->lock);
+  free_all(done);
+  return drained;
 }
 
 void fog_outbox_requeue(struct fog_outbox *o, struct fog_message *m) {

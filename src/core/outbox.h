@@ -20,6 +20,9 @@ struct fog_session;
  * default) between PUBLISH and PUBREL, and nothing in 3.1.1 tells a client that number. */
 enum { FOG_QOS2_WINDOW = 16 };
 
+/* A larger message is not plain. */
+enum { FOG_PLAIN_MOST = 8192 };
+
 /* One allocation: the event that may report it, then its topic and payload. */
 struct fog_message {
   struct fog_event event; /* first; id, text = topic, extra = payload point into this allocation */
@@ -47,7 +50,7 @@ struct fog_message_list {
 struct fog_outbox {
   pthread_mutex_t lock;
   struct fog_message_list queued, flying;
-  size_t queued_count, flying_count, flying_qos2, bytes;
+  size_t queued_count, flying_count, flying_qos0, flying_qos2, bytes;
   size_t max_count, max_bytes;
   uint64_t last_id, accepted, acknowledged, failed, dropped;
   size_t window;     /* how many may be in flight */
@@ -76,6 +79,16 @@ bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id);
 
 /* The next to be sent, now in flight, while the window has room; else NULL. It stays the outbox's. */
 struct fog_message *fog_outbox_feed(struct fog_outbox *o);
+
+/* The next plain messages, at most `most`, now in flight: *count of them, linked by `next`. Plain: QoS 0 without
+ * properties or notice, of at most FOG_PLAIN_MOST bytes. NULL: there is none to be had, for the next message is not
+ * plain or something is in flight. *wait: behind them is nothing that fog_outbox_feed should give now, because there is
+ * no more, or because what is in flight is of QoS 0, ends by itself, and then makes `hungry`. */
+const struct fog_message *fog_outbox_feed_plain(struct fog_outbox *o, size_t most, size_t *count, bool *wait);
+
+/* The first n of those are written: acknowledged, and freed. The rest goes back among the queued. True: drained, and
+ * Lua wants to know. */
+bool fog_outbox_end_plain(struct fog_outbox *o, size_t n);
 
 /* m, in flight, came to its end: code 0 is acknowledged, else failed. The message becomes the caller's. */
 struct fog_outbox_after fog_outbox_end(struct fog_outbox *o, struct fog_message *m, int code);

@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -80,6 +81,25 @@ void fog_lean_tls_free(struct fog_lean *s, SSL *ssl);
 
 /* Bytes of s wait to be written: at the calling thread's next flush, or now where it has none. */
 void fog_lean_put_off(struct fog_lean *s);
+
+/* Packets that go past Paho: paho_lean_batch.c. A connection, told apart from a later one in the same slot. */
+struct fog_lean_ref {
+  struct fog_lean *slot;
+  uint64_t number; /* 0: no connection */
+};
+
+/* In a callback that Paho makes for a packet: the connection that the packet came over. */
+struct fog_lean_ref fog_lean_current(void);
+
+/* Opens the write buffer of c for whole packets of the caller's. False: the connection is gone, is full, or holds a
+ * part of a packet. True: the slot is locked until fog_lean_end, and the caller does nothing in between that waits. */
+bool fog_lean_begin(const struct fog_lean_ref *c);
+
+/* Where to write a packet of len bytes, all of it; NULL: no more fits now. */
+unsigned char *fog_lean_room(const struct fog_lean_ref *c, size_t len);
+
+/* Sends what was written. */
+void fog_lean_end(const struct fog_lean_ref *c);
 
 /* Whether the calling thread is one of Paho's two. */
 bool fog_lean_is_mine(void);

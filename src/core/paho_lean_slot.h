@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 
 #define READ_FIRST ((size_t)4096)     /* grows fourfold when a read fills it: a quiet session stays small */
 #define READ_MOST ((size_t)65536)     /* a larger buffer is no faster on loopback */
@@ -29,6 +30,8 @@ struct fog_lean {
   struct fog_guard *guard; /* made with the first write; reads and writes are made under Paho's mutex */
   pthread_mutex_t lock; /* all that follows */
   int fd;
+  uint64_t number; /* of this connection; 0: no packets of ours any more */
+  bool cut;        /* the kernel took a part of a packet, and Paho holds the rest */
   SSL *_Atomic ssl; /* written under the lock; read without it to tell whether a remembered slot is still right */
   bool want_read; /* OpenSSL must read before it can write on (renegotiation) */
   unsigned char *out;

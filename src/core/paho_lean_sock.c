@@ -33,6 +33,8 @@
 #define CHUNKS 4096
 
 static _Atomic(struct fog_lean *) chunks[CHUNKS];
+static atomic_uint_fast64_t connections;
+static _Thread_local struct fog_lean *filled_last;
 
 static struct fog_lean *chunk_make(size_t index) {
   struct fog_lean *made = calloc(CHUNK, sizeof *made);
@@ -60,7 +62,8 @@ static void reset(struct fog_lean *s) {
   s->out = NULL;
   s->guard = NULL;
   s->in_size = s->next = s->out_size = s->out_from = s->out_to = 0;
-  s->full = s->want_read = false;
+  s->full = s->want_read = s->cut = false;
+  s->number = 0;
   s->ssl = NULL;
   atomic_store(&s->held, 0);
   atomic_store(&s->error, 0);
@@ -85,6 +88,7 @@ void fog_lean_open(int fd) {
   (void)pthread_mutex_lock(&s->lock);
   reset(s);
   s->fd = fd;
+  s->number = atomic_fetch_add(&connections, 1) + 1;
   atomic_store_explicit(&s->ours, true, memory_order_release);
   (void)pthread_mutex_unlock(&s->lock);
 }
@@ -149,10 +153,20 @@ static void acknowledge_now(const struct fog_lean *s) {
 }
 
 void fog_lean_in_filled(struct fog_lean *s, size_t n) {
+  filled_last = s;
   s->next = 0;
   s->full = n == s->in_size;
   if (!s->full) acknowledge_now(s);
   atomic_store_explicit(&s->held, n, memory_order_release);
+}
+
+struct fog_lean_ref fog_lean_current(void) {
+  struct fog_lean_ref c = {filled_last, 0};
+  if (c.slot == NULL) return c;
+  (void)pthread_mutex_lock(&c.slot->lock);
+  c.number = c.slot->number;
+  (void)pthread_mutex_unlock(&c.slot->lock);
+  return c;
 }
 
 ssize_t fog_lean_recv(struct fog_lean *s, int fd, void *buf, size_t len) {
@@ -264,8 +278,9 @@ static ssize_t write_direct(struct fog_lean *s, const struct iovec *iov, int cou
     atomic_store(&s->error, errno);
     return (ssize_t)total;
   }
-  atomic_store(&s->stuck, (size_t)n < total);
-  atomic_store(&s->waiting, (size_t)n < total);
+  s->cut = (size_t)n < total;
+  atomic_store(&s->stuck, s->cut);
+  atomic_store(&s->waiting, s->cut);
   return n;
 }
 
@@ -278,6 +293,7 @@ static ssize_t write_locked(struct fog_lean *s, const struct iovec *iov, int cou
     if (s->out_to == 0 && atomic_load(&s->error) == 0) return write_direct(s, iov, count, total);
   }
   if (!fog_lean_accepts(s, total)) return fog_lean_refuse(s);
+  s->cut = false;
   for (int i = 0; i < count; i++) fog_lean_append(s, iov[i].iov_base, iov[i].iov_len);
   if (s->out_to - s->out_from >= WRITE_FLUSH) fog_lean_flush_locked(s);
   *deferred = s->out_to > 0;
@@ -316,6 +332,7 @@ static int64_t now_ms(void) {
 
 void fog_lean_drain_locked(struct fog_lean *s) {
   int64_t end = now_ms() + 100;
+  s->number = 0;
   fog_lean_flush_locked(s);
   while (s->out_to > 0 && now_ms() < end) {
     struct pollfd p = {.fd = s->fd, .events = POLLOUT, .revents = 0};

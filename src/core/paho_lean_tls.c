@@ -108,6 +108,7 @@ int fog_lean_tls_shutdown(struct fog_lean *s, SSL *ssl) {
 void fog_lean_tls_free(struct fog_lean *s, SSL *ssl) {
   (void)pthread_mutex_lock(&s->lock);
   s->ssl = NULL;
+  s->number = 0;
   s->out_from = s->out_to = 0; /* plain text: it must not go out on the naked socket */
   __real_SSL_free(ssl);
   (void)pthread_mutex_unlock(&s->lock);

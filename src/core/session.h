@@ -35,6 +35,7 @@ struct fog_session {
   atomic_bool up;      /* the broker took us in, and the link is not known to be lost */
   atomic_bool sending; /* Lua has sent its subscriptions again: messages may go, and answers to them will arrive */
   atomic_bool ready;   /* stands in the dispatcher's feed list */
+  atomic_int subscribing; /* SUBSCRIBE and UNSUBSCRIBE in Paho's hands */
   atomic_bool leaving; /* the dispatcher was asked to leave because the inbox is full */
   struct fog_session *next_ready;
   struct fog_command *goodbye; /* made at opening, so that closing needs no memory; the owner's thread only */

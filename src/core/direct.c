@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Order: a message is written here only while none is in flight and no SUBSCRIBE is on its way, so it overtakes
+ * nothing. When the write buffer is full the next go through Paho, which knows how to wait for room; once it has none
+ * of them any more, this way is open again.
+ */
+#include "direct.h"
+
+#include <string.h>
+
+#ifdef FOG_PAHO_LEAN
+
+#include "properties.h"
+
+enum { BATCH = 256, PUBLISH = 0x30, RETAIN = 1, MQTT_5 = 5, HEADER_MOST = 5, SEVEN_BITS = 128 };
+
+void fog_direct_open(struct fog_direct *d, const char *uri, int version) {
+  *d = (struct fog_direct){.version = version};
+  if (strncmp(uri, "ws", 2) != 0) d->connection = fog_lean_current();
+}
+
+/* 3.3 of either version. What is behind the length: */
+static size_t body_size(const struct fog_direct *d, const struct fog_message *m) {
+  return 2 + m->event.text_len + (d->version == MQTT_5 ? 1 : 0) + m->event.extra_len;
+}
+
+static size_t header_write(unsigned char *to, bool retained, size_t body) {
+  size_t n = 0;
+  to[n++] = (unsigned char)(retained ? PUBLISH | RETAIN : PUBLISH);
+  for (; body >= SEVEN_BITS; body /= SEVEN_BITS) to[n++] = (unsigned char)(body % SEVEN_BITS | SEVEN_BITS);
+  to[n++] = (unsigned char)body;
+  return n;
+}
+
+static bool write_one(const struct fog_direct *d, const struct fog_message *m) {
+  unsigned char header[HEADER_MOST];
+  size_t topic_len = m->event.text_len, body = body_size(d, m);
+  if (!fog_property_valid_text(m->event.text, topic_len)) return false; /* Paho says why */
+  size_t n = header_write(header, m->retained, body);
+  unsigned char *to = fog_lean_room(&d->connection, n + body);
+  if (to == NULL) return false;
+  memcpy(to, header, n);
+  to += n;
+  *to++ = (unsigned char)(topic_len >> 8);
+  *to++ = (unsigned char)topic_len;
+  memcpy(to, m->event.text, topic_len);
+  to += topic_len;
+  if (d->version == MQTT_5) *to++ = 0; /* no properties */
+  if (m->event.extra_len > 0) memcpy(to, m->event.extra, m->event.extra_len);
+  return true;
+}
+
+static size_t write_batch(const struct fog_direct *d, const struct fog_message *first, size_t count) {
+  size_t n = 0;
+  if (!fog_lean_begin(&d->connection)) return 0;
+  for (; n < count && write_one(d, first); first = first->next) n++;
+  fog_lean_end(&d->connection);
+  return n;
+}
+
+enum fog_direct_result fog_direct_feed(const struct fog_direct *d, struct fog_session *s, size_t *written) {
+  size_t count, n;
+  bool wait;
+  if (d->connection.slot == NULL || atomic_load(&s->subscribing) > 0) return FOG_DIRECT_PAHO;
+  do {
+    const struct fog_message *first = fog_outbox_feed_plain(&s->outbox, BATCH, &count, &wait);
+    if (first == NULL) break;
+    n = write_batch(d, first, count);
+    *written += n;
+    if (fog_outbox_end_plain(&s->outbox, n)) fog_session_announce(s, &s->drained);
+    if (n < count) return FOG_DIRECT_PAHO;
+  } while (count == BATCH);
+  return wait ? FOG_DIRECT_LATER : FOG_DIRECT_PAHO;
+}
+
+#else
+
+void fog_direct_open(struct fog_direct *d, const char *uri, int version) {
+  (void)uri;
+  *d = (struct fog_direct){.version = version};
+}
+
+enum fog_direct_result fog_direct_feed(const struct fog_direct *d, struct fog_session *s, size_t *written) {
+  (void)d, (void)s, (void)written;
+  return FOG_DIRECT_PAHO;
+}
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages of QoS 0 past Paho's queue. Paho makes a command of each, wakes its send thread and writes it there: six
+ * allocations, four locks and two thread switches for what is a header and two copies. Where Paho has nothing on its
+ * way, the dispatcher writes them itself into the connection's write buffer, many at a time. What needs more than that
+ * (QoS 1 and 2, properties, large payloads, WebSocket frames) goes through Paho, as everything does where Paho is not
+ * linked statically.
+ */
+#ifndef FOG_DIRECT_H
+#define FOG_DIRECT_H
+
+#include "paho_lean.h"
+#include "session.h"
+
+struct fog_direct {
+  struct fog_lean_ref connection; /* slot NULL: not over this link */
+  int version;
+};
+
+enum fog_direct_result {
+  FOG_DIRECT_PAHO, /* the next message, if there is one, is Paho's */
+  FOG_DIRECT_LATER /* nothing to do until the next message, or the end of those that Paho has */
+};
+
+/* For the connection that has just been made; in Paho's callback that says so. */
+void fog_direct_open(struct fog_direct *d, const char *uri, int version);
+
+/* Writes what may be written, in order. The dispatcher's thread only. *written: so many. */
+enum fog_direct_result fog_direct_feed(const struct fog_direct *d, struct fog_session *s, size_t *written);
+
+#endif
