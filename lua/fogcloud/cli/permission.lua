@@ -118,6 +118,7 @@ function command.run(args, context)
     counts.left = counts.left - 1
     counts[err and "failed" or "done"] = counts[err and "failed" or "done"] + 1
     if resume and not err then resume:note(id) end
+    if err then progress:clear() end
     tell(context, args.action, id, err)
     if #rest > 1 then progress:show(counts.earlier + counts.done + counts.failed, counts.failed) end
   end

@@ -47,6 +47,11 @@ function Progress:show(done, failed)
   io.stderr:write("\r\27[K", picture(self, done, failed))
 end
 
+--- Makes room for a line of somebody else's.
+function Progress:clear()
+  if self.terminal and not self.silent and self.drawn > 0 then io.stderr:write("\r\27[K") end
+end
+
 --- The line is over.
 function Progress:finish()
   if self.terminal and not self.silent and self.drawn > 0 then io.stderr:write("\n") end
