@@ -19,7 +19,7 @@
 
 #include "util.h"
 
-enum { SECRET_MAX = 1024 };
+enum { SECRET_MAX = 1024, CHUNK = 4096 };
 
 static volatile sig_atomic_t interrupted;
 
@@ -104,18 +104,15 @@ static int l_read_secret(lua_State *L) {
 
 static int l_read(lua_State *L) {
   struct pollfd waiting = {.fd = (int)luaL_checkinteger(L, 1), .events = POLLIN};
-  luaL_Buffer buffer;
+  char chunk[CHUNK];
+  ssize_t n = 0;
   int ready = poll(&waiting, 1, fog_check_timeout_ms(L, 2));
-  if (ready <= 0) {
-    lua_pushliteral(L, "");
-    return 1;
-  }
-  luaL_buffinit(L, &buffer);
-  char *room = luaL_prepbuffer(&buffer);
-  ssize_t n = read(waiting.fd, room, LUAL_BUFFERSIZE);
-  luaL_addsize(&buffer, n > 0 ? (size_t)n : 0);
-  luaL_pushresult(&buffer);
-  if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) lua_pushnil(L);
+  if (ready > 0) n = read(waiting.fd, chunk, sizeof chunk);
+  bool later = ready <= 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+  if (later || n > 0)
+    lua_pushlstring(L, chunk, later ? 0 : (size_t)n);
+  else
+    lua_pushnil(L);
   return 1;
 }
 

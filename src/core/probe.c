@@ -145,7 +145,7 @@ void fog_probe(const char *host, const char *port, bool tls, const char *ca_file
   result->stage = FOG_PROBE_RESOLVE;
   int fd = connect_any(host, port, timeout_ms, result);
   if (fd < 0) return;
-  struct timeval patience = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+  struct timeval patience = {.tv_sec = timeout_ms / 1000, .tv_usec = 1000L * (timeout_ms % 1000)};
   (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
