@@ -99,9 +99,12 @@ local function session_options()
   return options
 end
 
+-- After a failure: nothing, a moment later.
+local function nothing() fogcloud.sleep(0.2) end
+
 local function connect(cloud, credentials)
   local session = cloud:connect(credentials, session_options())
-  if session == nil then return fogcloud.sleep(0.2) end
+  if session == nil then return nothing() end
   count.sessions = count.sessions + 1
   session:on("disconnect", function() count.reconnects = count.reconnects + 1 end)
   return session
@@ -109,7 +112,7 @@ end
 
 local function new_client(cloud)
   local credentials = call(cloud, "create_client", sandbox.app_id)
-  if credentials == nil then return fogcloud.sleep(0.2) end
+  if credentials == nil then return nothing() end
   for _, id in ipairs { "dev1", "dev2" } do call(cloud, "grant", credentials.clientid, id) end
   return credentials
 end
@@ -120,7 +123,7 @@ local function user()
   while running() do
     credentials = credentials or new_client(cloud)
     local session = credentials and connect(cloud, credentials)
-    if session and type(session) == "table" then
+    if session then
       session:subscribe("d2c/#", 1, function() count.received = count.received + 1 end)
       local until_s = math.min(stop, core.now() + 2 + math.random() * 15)
       while core.now() < until_s do
@@ -153,7 +156,7 @@ local function device(id)
   credentials.mqtthost, credentials.mqttport, credentials.sslport = "localhost", sandbox.mqtt_port, sandbox.tls_port
   while running() do
     local session = connect(cloud, credentials)
-    if type(session) == "table" then
+    if session then
       session:subscribe("c2d/" .. id .. "/#", 1, function() count.received = count.received + 1 end)
       local until_s = math.min(stop, core.now() + 10 + math.random() * 20)
       while core.now() < until_s do
