@@ -73,10 +73,17 @@ int fog_bridge_tls_error(const char *text, size_t len, void *context) {
   return 1;
 }
 
-/* Always answers 1: 0 would be no back-pressure, for the acknowledgement goes out whatever we answer (traps: P4). */
-static int on_message(void *context, char *topic, int topic_len, MQTTAsync_message *m) {
+static void deliver(void *context, const struct fog_message_view *m) {
   struct fog_link *link = context;
   struct fog_session *s = link->session;
+  bool first;
+  enum fog_inbox_result result = fog_inbox_push(&s->inbox, m, &first);
+  if (first) fog_session_announce(s, &s->messages);
+  if (result == FOG_INBOX_OVERFLOW && !atomic_exchange(&s->leaving, true)) (void)fog_dispatcher_leave(s);
+}
+
+/* Always answers 1: 0 would be no back-pressure, for the acknowledgement goes out whatever we answer (traps: P4). */
+static int on_message(void *context, char *topic, int topic_len, MQTTAsync_message *m) {
   struct fog_message_view view = {.topic = topic,
                                   .topic_len = (uint32_t)(topic_len > 0 ? (size_t)topic_len : strlen(topic)),
                                   .payload = m->payload,
@@ -85,15 +92,12 @@ static int on_message(void *context, char *topic, int topic_len, MQTTAsync_messa
                                   .retained = m->retained != 0,
                                   .dup = m->dup != 0};
   char *properties = NULL;
-  bool first;
   if (m->properties.count > 0) {
     size_t len;
     view.properties = properties = fog_link_properties_copy(&m->properties, &len);
     view.properties_len = (uint32_t)len;
   }
-  enum fog_inbox_result result = fog_inbox_push(&s->inbox, &view, &first);
-  if (first) fog_session_announce(s, &s->messages);
-  if (result == FOG_INBOX_OVERFLOW && !atomic_exchange(&s->leaving, true)) (void)fog_dispatcher_leave(s);
+  deliver(context, &view);
   free(properties);
   MQTTAsync_freeMessage(&m);
   MQTTAsync_free(topic);
@@ -109,6 +113,8 @@ int fog_bridge_install(struct fog_link *link) {
 
 static void connected(struct fog_link *link, bool session_present, size_t receive_maximum) {
   fog_outbox_limit(&link->session->outbox, receive_maximum);
+  link->direct.deliver = deliver;
+  link->direct.link = link;
   fog_direct_open(&link->direct, link->options->uri, link->options->version);
   atomic_store(&link->session->up, true);
   push(link->session, &link->up, link->options->version, session_present, NULL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages of QoS 0 past Paho's queue. Paho makes a command of each, wakes its send thread and writes it there: six
+ * Messages past Paho. Out, of QoS 0: Paho makes a command of each, wakes its send thread and writes it there: six
  * allocations, four locks and two thread switches for what is a header and two copies. Where Paho has nothing on its
  * way, the dispatcher writes them itself into the connection's write buffer, many at a time. What needs more than that
  * (QoS 1 and 2, properties, large payloads, WebSocket frames) goes through Paho, as everything does where Paho is not
- * linked statically.
+ * linked statically. In, of QoS 0 and 1: paho_lean_sift.c.
  */
 #ifndef FOG_DIRECT_H
 #define FOG_DIRECT_H
@@ -15,6 +15,8 @@
 struct fog_direct {
   struct fog_lean_ref connection; /* slot NULL: not over this link */
   int version;
+  void (*deliver)(void *link, const struct fog_message_view *m);
+  void *link;
 };
 
 enum fog_direct_result {
@@ -22,7 +24,8 @@ enum fog_direct_result {
   FOG_DIRECT_LATER /* nothing to do until the next message, or the end of those that Paho has */
 };
 
-/* For the connection that has just been made; in Paho's callback that says so. */
+/* For the connection that has just been made; in Paho's callback that says so. d->deliver and d->link are set, and d
+ * lives until the connection is closed. */
 void fog_direct_open(struct fog_direct *d, const char *uri, int version);
 
 /* Writes what may be written, in order. The dispatcher's thread only. *written: so many. */

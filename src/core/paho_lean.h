@@ -101,6 +101,16 @@ unsigned char *fog_lean_room(const struct fog_lean_ref *c, size_t len);
 /* Sends what was written. */
 void fog_lean_end(const struct fog_lean_ref *c);
 
+/* Takes a PUBLISH: its first byte, and what is behind its length. False: it is Paho's. */
+typedef bool fog_lean_sink(void *context, unsigned first, const unsigned char *body, size_t len);
+
+/* From the next packet on sink sees each PUBLISH that comes whole; until the connection is closed. In a callback of
+ * Paho's receive thread, as the sink will be. */
+void fog_lean_set_sink(const struct fog_lean_ref *c, fog_lean_sink *sink, void *context);
+
+/* Sends a whole packet with what Paho's receive thread writes next. False: there is no room. In the sink only. */
+bool fog_lean_answer(const struct fog_lean_ref *c, const unsigned char *packet, size_t len);
+
 /* Whether the calling thread is one of Paho's two. */
 bool fog_lean_is_mine(void);
 

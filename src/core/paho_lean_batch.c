@@ -12,6 +12,8 @@
 
 #ifdef FOG_PAHO_LEAN
 
+#include <string.h>
+
 bool fog_lean_begin(const struct fog_lean_ref *c) {
   struct fog_lean *s = c->slot;
   if (s == NULL || c->number == 0) return false;
@@ -37,6 +39,15 @@ void fog_lean_end(const struct fog_lean_ref *c) {
   bool tell = fog_lean_stuck(s) || fog_lean_failed(s);
   (void)pthread_mutex_unlock(&s->lock);
   if (tell) fog_lean_wake_receiver();
+}
+
+bool fog_lean_answer(const struct fog_lean_ref *c, const unsigned char *packet, size_t len) {
+  if (!fog_lean_begin(c)) return false;
+  unsigned char *to = fog_lean_room(c, len);
+  if (to != NULL) memcpy(to, packet, len);
+  (void)pthread_mutex_unlock(&c->slot->lock);
+  if (to != NULL) fog_lean_put_off(c->slot);
+  return to != NULL;
 }
 
 #else

@@ -27,6 +27,9 @@ struct fog_lean {
   unsigned char *in;
   size_t in_size, next;
   bool full; /* the last read filled the buffer */
+  size_t part, left; /* paho_lean_sift.c; part: bytes at the front of the read buffer that are held back */
+  fog_lean_sink *sink;
+  void *context;
   struct fog_guard *guard; /* made with the first write; reads and writes are made under Paho's mutex */
   pthread_mutex_t lock; /* all that follows */
   int fd;
@@ -47,6 +50,10 @@ size_t fog_lean_admit(struct fog_lean *s, const unsigned char *bytes, size_t n);
 void fog_lean_note_sent(struct fog_lean *s, const void *bytes, size_t n);
 
 size_t fog_lean_take(struct fog_lean *s, void *buf, size_t len);
+
+/* Gives the sink what is its own at the front of what is held. True: the rest begins with what Paho should get. */
+bool fog_lean_sift(struct fog_lean *s);
+
 bool fog_lean_in_ready(struct fog_lean *s);
 void fog_lean_in_filled(struct fog_lean *s, size_t n);
 

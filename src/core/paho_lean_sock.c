@@ -61,7 +61,8 @@ static void reset(struct fog_lean *s) {
   s->in = NULL;
   s->out = NULL;
   s->guard = NULL;
-  s->in_size = s->next = s->out_size = s->out_from = s->out_to = 0;
+  s->sink = NULL;
+  s->in_size = s->next = s->part = s->left = s->out_size = s->out_from = s->out_to = 0;
   s->full = s->want_read = s->cut = false;
   s->number = 0;
   s->ssl = NULL;
@@ -126,6 +127,7 @@ size_t fog_lean_take(struct fog_lean *s, void *buf, size_t len) {
     memcpy(buf, from, n);
   }
   s->next += n;
+  s->left = n < s->left ? s->left - n : 0;
   atomic_store_explicit(&s->held, held - n, memory_order_release);
   return n;
 }
@@ -155,9 +157,10 @@ static void acknowledge_now(const struct fog_lean *s) {
 void fog_lean_in_filled(struct fog_lean *s, size_t n) {
   filled_last = s;
   s->next = 0;
-  s->full = n == s->in_size;
+  s->full = s->part + n == s->in_size;
   if (!s->full) acknowledge_now(s);
-  atomic_store_explicit(&s->held, n, memory_order_release);
+  atomic_store_explicit(&s->held, s->part + n, memory_order_release);
+  s->part = 0;
 }
 
 struct fog_lean_ref fog_lean_current(void) {
@@ -171,25 +174,30 @@ struct fog_lean_ref fog_lean_current(void) {
 
 ssize_t fog_lean_recv(struct fog_lean *s, int fd, void *buf, size_t len) {
   if (len == 0) return __real_recv(fd, buf, len, 0);
-  if (atomic_load_explicit(&s->held, memory_order_relaxed) > 0) return (ssize_t)fog_lean_take(s, buf, len);
+  if (fog_lean_sift(s)) return (ssize_t)fog_lean_take(s, buf, len);
   int error = atomic_load_explicit(&s->error, memory_order_relaxed);
   if (error != 0) {
     errno = error;
     return -1;
   }
   bool direct = len >= READ_DIRECT || !fog_lean_in_ready(s);
-  unsigned char *to = direct ? buf : s->in;
-  ssize_t n = __real_recv(fd, to, direct ? len : s->in_size, 0);
+  unsigned char *to = direct ? buf : s->in + s->part;
+  ssize_t n = __real_recv(fd, to, direct ? len : s->in_size - s->part, 0);
   if (n <= 0) return n;
   size_t good = fog_lean_admit(s, to, (size_t)n);
   if (good == 0) {
     errno = EPROTO;
     return -1;
   }
-  if (direct) return (ssize_t)good;
+  if (direct) {
+    s->left = good < s->left ? s->left - good : 0;
+    return (ssize_t)good;
+  }
   atomic_store_explicit(&s->established, true, memory_order_relaxed);
   fog_lean_in_filled(s, good);
-  return (ssize_t)fog_lean_take(s, buf, len);
+  if (fog_lean_sift(s)) return (ssize_t)fog_lean_take(s, buf, len);
+  errno = EAGAIN;
+  return -1;
 }
 
 /* --- writing; under the lock --- */

@@ -40,18 +40,19 @@ void fog_lean_tls_open(struct fog_lean *s, SSL *ssl) {
 
 /* Reads records until OpenSSL has no whole one left or the buffer is full. The count, or what SSL_read said at once. */
 static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
-  size_t got = 0;
+  size_t got = 0, room = s->in_size - s->part;
+  unsigned char *to = s->in + s->part;
   int n = 1;
   clear_errors();
-  while (n > 0 && got < s->in_size) {
-    n = __real_SSL_read(ssl, s->in + got, (int)(s->in_size - got));
+  while (n > 0 && got < room) {
+    n = __real_SSL_read(ssl, to + got, (int)(room - got));
     if (n > 0) got += (size_t)n;
   }
   *error = n > 0 ? SSL_ERROR_NONE : __real_SSL_get_error(ssl, n);
   atomic_store(&s->more, *error != SSL_ERROR_WANT_READ);
   if (got == 0) return n;
   if (n <= 0) __real_ERR_clear_error(); /* behind the data: `more` makes the reader come back for it */
-  got = fog_lean_admit(s, s->in, got);
+  got = fog_lean_admit(s, to, got);
   *error = got > 0 ? *error : SSL_ERROR_SYSCALL;
   if (got == 0) return -1;
   atomic_store_explicit(&s->established, true, memory_order_relaxed);
@@ -59,21 +60,24 @@ static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
   return (int)got;
 }
 
-static int tls_read_locked(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error) {
+static int tls_read_locked(struct fog_lean *s, SSL *ssl, int *error) {
   *error = SSL_ERROR_SYSCALL;
   if (atomic_load(&s->error) != 0 || !fog_lean_in_ready(s)) return -1;
   int n = tls_fill(s, ssl, error);
   if (s->want_read) fog_lean_flush_locked(s);
-  return n > 0 ? (int)fog_lean_take(s, buf, (size_t)len) : n;
+  return n;
 }
 
 int fog_lean_tls_read(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error) {
   *error = SSL_ERROR_NONE;
-  if (atomic_load_explicit(&s->held, memory_order_relaxed) > 0) return (int)fog_lean_take(s, buf, (size_t)len);
+  if (fog_lean_sift(s)) return (int)fog_lean_take(s, buf, (size_t)len);
   (void)pthread_mutex_lock(&s->lock);
-  int n = tls_read_locked(s, ssl, buf, len, error);
+  int n = tls_read_locked(s, ssl, error);
   (void)pthread_mutex_unlock(&s->lock);
-  return n;
+  if (n <= 0) return n;
+  if (fog_lean_sift(s)) return (int)fog_lean_take(s, buf, (size_t)len);
+  *error = SSL_ERROR_WANT_READ;
+  return -1;
 }
 
 int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, int *error, bool *deferred) {
