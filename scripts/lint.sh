@@ -28,7 +28,7 @@ check clang-tidy sh -c "printf '%s\n' $(echo $sources) | xargs -P 2 -n 4 sh -c '
 # shellcheck disable=SC2086
 check cppcheck cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
   --suppress=missingIncludeSystem $sources
-check luacheck luacheck -q lua spec fuzz examples scripts bin/fogcloud
+check luacheck luacheck -q lua spec fuzz examples scripts bench soak bin/fogcloud
 if grep -rnI "[[:blank:]]$" lua src spec fuzz/*.* scripts examples Makefile bin >build/lint.log 2>/dev/null; then
   echo "lint: blanks at line ends"
   cat build/lint.log
