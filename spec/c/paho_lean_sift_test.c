@@ -199,6 +199,7 @@ static void test_part(void) {
   wait_for(paho);
   (void)read_packet(paho, &seen);
   seen.connection = fog_lean_current();
+  for (time_t now = time(NULL); time(NULL) == now;) (void)usleep(100); /* the first packet of a second is Paho's */
   fog_lean_set_sink(&seen.connection, sink, &seen);
   size_t len = build(1, bytes);
   send_all(peer, bytes, 5);

@@ -9,13 +9,15 @@
  * come as a whole waits in the buffer (`part`), unseen by poll, until the rest of it has; one that the buffer cannot
  * hold is Paho's. All this is done under Paho's mutex, as every read, and so is the sink, as a callback.
  *
- * What Paho does not see it does not count as a sign of life: it sends a ping each interval, and reads the answer.
+ * What Paho does not see is no sign of life to it, and with a long backlog the answer to its ping comes late. So the
+ * first packet of every second is Paho's.
  */
 #include "paho_lean_slot.h"
 
 #ifdef FOG_PAHO_LEAN
 
 #include <string.h>
+#include <time.h>
 
 enum { PUBLISH = 3, LENGTH_MOST = 4, MORE = 128 };
 
@@ -24,6 +26,7 @@ void fog_lean_set_sink(const struct fog_lean_ref *c, fog_lean_sink *sink, void *
   s->sink = sink;
   s->context = context;
   s->left = 0;
+  s->shown = time(NULL);
 }
 
 /* The length of the packet at p, its fixed header included; 0: more than n bytes are needed to know. */
@@ -38,9 +41,14 @@ static size_t packet_length(const unsigned char *p, size_t n, size_t *header) {
 }
 
 /* Takes one packet out, or decides who gets it. False: nothing more can be decided. */
-static bool sift_one(struct fog_lean *s, size_t held) {
+static bool sift_one(struct fog_lean *s, size_t held, time_t now) {
   const unsigned char *p = s->in + s->next;
   size_t header = 0, length = packet_length(p, held, &header);
+  if (length > 0 && s->shown != now) {
+    s->shown = now;
+    s->left = length;
+    return false;
+  }
   if (length == 0 || (length > held && length <= s->in_size && p[0] >> 4 == PUBLISH)) {
     memmove(s->in, p, held);
     s->part = held;
@@ -58,7 +66,9 @@ static bool sift_one(struct fog_lean *s, size_t held) {
 
 bool fog_lean_sift(struct fog_lean *s) {
   size_t held = atomic_load_explicit(&s->held, memory_order_relaxed);
-  while (s->sink != NULL && held > 0 && s->left == 0 && sift_one(s, held))
+  if (s->sink == NULL || held == 0 || s->left > 0) return held > 0;
+  time_t now = time(NULL);
+  while (held > 0 && s->left == 0 && sift_one(s, held, now))
     held = atomic_load_explicit(&s->held, memory_order_relaxed);
   return atomic_load_explicit(&s->held, memory_order_relaxed) > 0;
 }

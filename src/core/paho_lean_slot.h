@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
 
 #define READ_FIRST ((size_t)4096)     /* grows fourfold when a read fills it: a quiet session stays small */
 #define READ_MOST ((size_t)65536)     /* a larger buffer is no faster on loopback */
@@ -28,6 +29,7 @@ struct fog_lean {
   size_t in_size, next;
   bool full; /* the last read filled the buffer */
   size_t part, left; /* paho_lean_sift.c; part: bytes at the front of the read buffer that are held back */
+  time_t shown; /* the second in which Paho got a packet last */
   fog_lean_sink *sink;
   void *context;
   struct fog_guard *guard; /* made with the first write; reads and writes are made under Paho's mutex */
