@@ -28,6 +28,7 @@ end
 
 local CASES = {
   mqtt("receive, 64 B, QoS 0", "recv", 0, 64), mqtt("receive, 64 B, QoS 1", "recv", 1, 64),
+  mqtt("receive, 1 KiB, QoS 0", "recv", 0, 1024),
   mqtt("publish, 64 B, QoS 0", "pub", 0, 64), mqtt("publish, 64 B, QoS 1", "pub", 1, 64),
   http("HTTP calls, one at a time", 1), http("HTTP calls, 64 at a time", 64),
 }

@@ -249,7 +249,7 @@ int fog_http_background(struct fog_http *h) {
 void fog_http_wait(struct fog_http *h, int timeout_ms) {
   struct fog_wake *wake = fog_queue_wake(h->events);
   if (h->threaded || atomic_load(&h->in_flight) == 0) {
-    fog_wake_wait(wake, timeout_ms);
+    if (timeout_ms != 0) fog_wake_wait(wake, timeout_ms); /* else there is nothing to ask the kernel: take looks */
     return;
   }
   double end = timeout_ms < 0 ? 0 : fog_process_now() + timeout_ms / 1e3;
