@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -22,10 +23,24 @@
 enum { SECRET_MAX = 1024, CHUNK = 4096 };
 
 static volatile sig_atomic_t interrupted;
+static struct timespec first; /* when; written before `interrupted` */
 
-static void on_interrupt(int signal) {
-  (void)signal;
-  interrupted = 1;
+static double since_first(void) {
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)(now.tv_sec - first.tv_sec) + (double)(now.tv_nsec - first.tv_nsec) * 1e-9;
+}
+
+/* The first is noted. One that comes at once is the same one again: timeout(1) sends it to the process and to its
+ * group. A later one ends the program, as if nobody had caught it. */
+static void on_interrupt(int number) {
+  if (!interrupted) {
+    (void)clock_gettime(CLOCK_MONOTONIC, &first);
+    interrupted = 1;
+  } else if (since_first() > 0.3) {
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+  }
 }
 
 /* Without SA_RESTART, so that a read which waits ends too. */
@@ -33,7 +48,6 @@ static int l_catch_interrupts(lua_State *L) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = on_interrupt;
-  action.sa_flags = (int)SA_RESETHAND;
   (void)sigemptyset(&action.sa_mask);
   (void)sigaction(SIGINT, &action, NULL);
   (void)sigaction(SIGTERM, &action, NULL);
