@@ -188,9 +188,10 @@ static void add_message(struct fog_outbox *o, uint8_t op) {
   struct fog_message *m = fog_message_new((struct fog_bytes){"topic", 5}, (struct fog_bytes){payload, op & 63},
                                           (struct fog_bytes){payload, op >> 6});
   uint64_t id, last = o->last_id;
+  bool feed;
   must(m != NULL && strcmp(m->event.text, "topic") == 0 && m->event.extra_len == (op & 63));
   m->qos = (op >> 6) % 3;
-  if (fog_outbox_add(o, m, &id))
+  if (fog_outbox_add(o, m, &id, &feed))
     must(id == last + 1 && m->event.id == id);
   else
     m->event.release(&m->event);

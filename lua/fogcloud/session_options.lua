@@ -34,7 +34,7 @@ local options = {}
 ---@field out_bytes integer?       bytes queued for sending at most, default 16 MiB
 ---@field in_count integer?        messages received and not handled yet at most, default 10000
 ---@field in_bytes integer?        bytes of them at most, default 16 MiB
----@field window integer?          messages sent and not acknowledged at most, default 64
+---@field window integer?          messages sent and not acknowledged at most, default 128
 ---@field paused boolean?          no message is handled before session:resume(): for clean = false, where what the
 ---                              broker has kept comes before any handler can be subscribed
 ---@field max_handlers integer?    handlers that may be waiting in a yield at once, default 100

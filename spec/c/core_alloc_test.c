@@ -81,6 +81,7 @@ static struct fog_link_options *link_options(void) {
 }
 
 static void publish(struct fog_session *s, uint8_t qos) {
+  bool feed;
   uint64_t id;
   struct fog_message *m =
       fog_message_new((struct fog_bytes){"t", 1}, (struct fog_bytes){"payload", 7}, (struct fog_bytes){NULL, 0});
@@ -88,7 +89,7 @@ static void publish(struct fog_session *s, uint8_t qos) {
   m->event.session = s->id;
   m->qos = qos;
   m->notify = true;
-  if (!fog_outbox_add(&s->outbox, m, &id)) m->event.release(&m->event);
+  if (!fog_outbox_add(&s->outbox, m, &id, &feed)) m->event.release(&m->event);
 }
 
 /* Until nothing is queued or the link is lost; a message on its way to a dead link stays queued, which is right. */

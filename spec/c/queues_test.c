@@ -140,9 +140,10 @@ static void *add_all(void *arg) {
     struct fog_message *m =
         fog_message_new((struct fog_bytes){"t", 1}, (struct fog_bytes){"payload", 7}, (struct fog_bytes){NULL, 0});
     uint64_t id;
+    bool feed;
     if (m == NULL) abort();
     m->qos = (uint8_t)(i % 3);
-    if (fog_outbox_add(&run->box, m, &id))
+    if (fog_outbox_add(&run->box, m, &id, &feed))
       i++;
     else
       m->event.release(&m->event);

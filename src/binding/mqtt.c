@@ -12,7 +12,7 @@
 #include "properties.h"
 
 static const double MAX_COUNT = 1e9, MAX_BYTES = 1e12;
-static const double DEFAULT_COUNT = 10000, DEFAULT_BYTES = 16 * 1024 * 1024, DEFAULT_WINDOW = 64;
+static const double DEFAULT_COUNT = 10000, DEFAULT_BYTES = 16 * 1024 * 1024, DEFAULT_WINDOW = 128;
 enum { MAX_WINDOW = 65535, MAX_PAYLOAD = 268435455, MAX_TOPIC = 65535 };
 
 static struct fog_session *check(lua_State *L) {
@@ -241,17 +241,18 @@ static int l_publish(lua_State *L) {
   struct fog_message *m = fog_message_new(topic, payload, properties);
   if (m == NULL) return result(L, FOG_ENOMEMORY);
   uint64_t id;
+  bool feed;
   m->event.session = s->id;
   m->qos = (uint8_t)qos;
   m->retained = lua_toboolean(L, 5) != 0;
   m->notify = lua_toboolean(L, 6) != 0;
-  if (!fog_outbox_add(&s->outbox, m, &id)) {
+  if (!fog_outbox_add(&s->outbox, m, &id, &feed)) {
     m->event.release(&m->event);
     lua_pushnil(L);
     lua_pushliteral(L, "full");
     return 2;
   }
-  if (atomic_load(&s->sending)) fog_dispatcher_feed(s);
+  if (feed && atomic_load(&s->sending)) fog_dispatcher_feed(s);
   lua_pushnumber(L, (lua_Number)id);
   return 1;
 }

@@ -85,7 +85,7 @@ void fog_outbox_destroy(struct fog_outbox *o) {
   (void)pthread_mutex_destroy(&o->lock);
 }
 
-bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id) {
+bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id, bool *feed) {
   (void)pthread_mutex_lock(&o->lock);
   bool room = o->queued_count + o->flying_count < o->max_count && o->bytes + cost(m) <= o->max_bytes;
   if (room) {
@@ -96,6 +96,7 @@ bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id) {
     o->bytes += cost(m);
     o->accepted++;
   }
+  *feed = o->flying_count < o->limit || o->flying_count == o->flying_qos0; /* the plain ones have no window */
   (void)pthread_mutex_unlock(&o->lock);
   return room;
 }

@@ -74,8 +74,9 @@ void fog_outbox_init(struct fog_outbox *o, size_t max_count, size_t max_bytes, s
 /* Frees what is left. Nobody may use the outbox any more. */
 void fog_outbox_destroy(struct fog_outbox *o);
 
-/* Takes m over and gives it a number. False (the bounds): m stays the caller's. */
-bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id);
+/* Takes m over and gives it a number. False (the bounds): m stays the caller's. *feed: the window has room, so that
+ * somebody should feed; else the end of what is in flight makes `hungry`. */
+bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id, bool *feed);
 
 /* The next to be sent, now in flight, while the window has room; else NULL. It stays the outbox's. */
 struct fog_message *fog_outbox_feed(struct fog_outbox *o);
