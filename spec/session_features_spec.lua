@@ -132,6 +132,33 @@ describe("a session", function()
     assert.equal(11, support.assert_identity(session).acknowledged)
   end)
 
+  it("unsubscribes: nothing comes any more, at the broker neither, and not after a reconnect", function()
+    local session = connect({ tls = false, backoff_base = 0.01 }, { "dev1" })
+    local got, other = 0, 0
+    assert(session:subscribe("d2c/dev1/u", 1, function() got = got + 1 end))
+    assert(session:subscribe("d2c/dev1/u", 1, function() got = got + 1 end))
+    assert(session:subscribe("d2c/dev1/other", 1, function() other = other + 1 end))
+    local dev1 = device "dev1"
+    local function send(expected)
+      assert(dev1:publish("d2c/dev1/u", "x", { qos = 1 }))
+      assert(dev1:publish("d2c/dev1/other", "x", { qos = 1 })) -- comes after it
+      assert(dev1:flush(10))
+      support.serve_until(function() return other == expected end)
+    end
+    send(1)
+    assert.equal(2, got)
+    assert.is_true(session:unsubscribe "d2c/dev1/u")
+    assert.is_true(session:unsubscribe "d2c/dev1/u") -- harmless
+    assert.is_true(session:unsubscribe "never/subscribed")
+    local received = session:stats().received
+    send(2)
+    assert.equal(2, got)
+    assert.equal(received + 1, session:stats().received)
+    assert.has_error(function() session:unsubscribe "a/#/b" end)
+    session:close()
+    assert.equal("closed", select(2, session:unsubscribe "d2c/dev1/other").kind)
+  end)
+
   -- 100 ms for each of thousands of messages: memory stays within its bounds, what does not fit waits at the broker, and
   -- another session is handled meanwhile.
   it("lets a slow handler hold up nobody, and loses nothing of QoS 1", function()
