@@ -95,7 +95,7 @@ local function starting()
   local bare, with = seconds_of "lua5.4 -e ''", seconds_of "lua5.4 -e 'require \"fogcloud\"'"
   add(("| `require \"fogcloud\"` | %.1f ms |"):format((with - bare) * 1000))
   local rss = programs.shell([[lua5.4 -e 'require "fogcloud" collectgarbage()
-    for line in io.lines("/proc/self/status") do local kb = line:match("VmRSS:%s*(%d+)") if kb then print(kb) end end']])
+    for line in io.lines "/proc/self/status" do print(line:match "VmRSS:%s*(%d+)" or "") end']])
   add(("| resident after it | %.1f MB |"):format(tonumber(rss:match("%d+")) / 1024))
   local size = programs.shell("stat -Lc %s build/lua5.4/fogcloud/core.so; find lua/fogcloud -name '*.lua' "
     .. "-not -path '*/cli/*' -not -path '*/sandbox/*' | xargs cat | wc -c")

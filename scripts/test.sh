@@ -82,5 +82,15 @@ if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then
   suite valgrind scripts/valgrind.sh
 fi
 
+# What failed, once more: the places in it, for those who only see the end of a long output.
+for counts in "$results"/*.counts; do
+  read -r _ failed _ <"$counts"
+  if [ "$failed" -gt 0 ]; then
+    name=$(basename "$counts" .counts)
+    echo "failed: $name"
+    grep -hE -A 1 '^(Failure|Error) ->|^lint: |warning|error:' "$results/$name.log" | tail -n 20
+  fi
+done
+
 cat "$results"/*.counts | awk '{ p += $1; f += $2; s += $3 }
   END { printf "%d passed, %d failed%s\n", p, f, (s > 0 ? ", " s " skipped" : ""); exit (f > 0) }'

@@ -101,7 +101,8 @@ describe("a host that dies of SIGPIPE", function()
           cloud:products()
           fogcloud.step(0.1)
         end
-        assert(session:flush(20))
+        local done, err = session:flush(20)
+        if not done then error(tostring(err), 0) end
         session:close()
         print "alive"]]):format(sandbox.url, tostring(tls)), "env --default-signal=PIPE " .. script.interpreter())
       assert.same({ "alive\n", 0 }, { said, code })

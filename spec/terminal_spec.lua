@@ -49,8 +49,13 @@ describe("core.terminal", function()
       print(terminal.read(0, 10), terminal.interrupted())
       terminal.read(0, 10)
       print "never" ]]
-    local said, status = run(code, "sleep 3 | { exec 3<&0; %s <&3 & pid=$!; sleep 0.7; "
-      .. "kill -INT $pid; kill -TERM $pid; sleep 0.7; kill -TERM $pid; wait $pid; }")
+    -- Each step waits for the line before it, and the first two signals are both there when either is delivered.
+    local said, status = run(code, [[
+      dir=$(mktemp -d); mkfifo $dir/in
+      lines() { for _ in $(seq 2000); do [ "$(wc -l <$dir/out)" -ge $1 ] && break; sleep 0.01; done; }
+      %s <>$dir/in >$dir/out & pid=$!; lines 1
+      kill -STOP $pid; kill -INT $pid; kill -TERM $pid; kill -CONT $pid; lines 2; sleep 0.5; kill -TERM $pid
+      wait $pid; status=$?; cat $dir/out; rm -r $dir; exit $status ]])
     assert.equal("false\n\ttrue\n", (said:gsub("Terminated[^\n]*\n?", "")))
     assert.equal(143, status)
   end)

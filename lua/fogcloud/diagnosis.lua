@@ -34,6 +34,16 @@ local TLS_TEXTS = {
   { "[Nn]o such file", "a certificate file cannot be read: check ca_file" },
 }
 
+-- A server that went away during the handshake, as on a restart: nothing that lasts.
+local CUT_SHORT = { "unexpected eof", "[Cc]onnection reset", "[Bb]roken pipe" }
+
+local function was_cut_short(text)
+  for _, pattern in ipairs(CUT_SHORT) do
+    if text:find(pattern) then return true end
+  end
+  return false
+end
+
 -- What an MQTT 5 broker adds in its own words.
 local function own_words(properties)
   local said = properties and properties.reason_string
@@ -55,9 +65,9 @@ end
 ---@return fogcloud.Error
 function diagnosis.refused(code, text, kind, uri)
   local fields = { code = code, endpoint = uri, retryable = true }
-  if kind == "tls" then
+  if kind == "tls" and not was_cut_short(text) then
     fields.retryable = false
-    return tls_error(text or "", fields)
+    return tls_error(text, fields)
   end
   local refusal = code > 0 and REFUSALS[code]
   if refusal then
