@@ -87,6 +87,8 @@ static int l_next(lua_State *L) {
   lua_newtable(L);
   lua_pushnumber(L, (lua_Number)q->id);
   lua_setfield(L, -2, "id");
+  lua_pushinteger(L, (lua_Integer)q->connection);
+  lua_setfield(L, -2, "connection");
   lua_pushstring(L, q->method);
   lua_setfield(L, -2, "method");
   lua_pushstring(L, q->path);

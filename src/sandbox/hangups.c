@@ -9,6 +9,7 @@ struct fog_peer_watch *fog_hangups_add(struct fog_hangups *h, int fd) {
   struct fog_peer_watch *w = calloc(1, sizeof *w);
   if (w == NULL) return NULL;
   w->fd = fd;
+  w->number = ++h->came;
   w->next = h->first;
   if (h->first != NULL) h->first->prev = w;
   h->first = w;

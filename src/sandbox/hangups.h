@@ -7,18 +7,21 @@
 #define FOG_HANGUPS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { FOG_HANGUP_SWEEP_MS = 500 };
 
 struct fog_peer_watch { /* one connection */
   struct fog_peer_watch *prev, *next;
   int fd;
+  uint64_t number; /* 1 for the first that came */
   bool busy;    /* its request is being answered: a client may close its half meanwhile */
   bool suspect; /* was found closed the last time */
 };
 
 struct fog_hangups {
   struct fog_peer_watch *first;
+  uint64_t came;
   double last_sweep;
 };
 

@@ -80,9 +80,13 @@ static void forget(struct open_request *r) {
   free(r);
 }
 
-static void mark_busy(struct MHD_Connection *c, bool busy) {
+static struct fog_peer_watch *watch_of(struct MHD_Connection *c) {
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-  struct fog_peer_watch *w = info == NULL ? NULL : info->socket_context;
+  return info == NULL ? NULL : info->socket_context;
+}
+
+static void mark_busy(struct MHD_Connection *c, bool busy) {
+  struct fog_peer_watch *w = watch_of(c);
   if (w != NULL) w->busy = busy;
 }
 
@@ -156,7 +160,9 @@ static bool add_body(struct open_request *r, const char *data, size_t n) {
 
 static void complete(struct open_request *r) {
   struct fog_server *s = r->server;
+  const struct fog_peer_watch *w = watch_of(r->connection);
   r->complete = true;
+  r->request.connection = w == NULL ? 0 : w->number;
   mark_busy(r->connection, true);
   r->request.id = ++s->last_id;
   (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, on_pair, &r->request.headers);

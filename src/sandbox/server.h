@@ -19,7 +19,7 @@ struct fog_server_pair {
 
 struct fog_server_request {
   struct fog_server_request *next;
-  uint64_t id;
+  uint64_t id, connection; /* connection: 1 for the first that came, 2 for the next */
   char *method, *path, *body; /* body: at most the server's limit; body_len bytes */
   size_t body_len;
   bool too_large;

@@ -129,7 +129,7 @@ local function note(self, request, name, params, code, status)
   self.journal:note {
     time = self.clock:now(), endpoint = name, method = request.method, path = request.path, params = params,
     code = code, status = status, request_id = request.headers["x-request-id"],
-    content_type = request.headers["content-type"],
+    content_type = request.headers["content-type"], connection = request.connection,
   }
 end
 

@@ -15,7 +15,8 @@ local function redacted(params)
   return copy
 end
 
---- Notes a request: time, endpoint, method, path, params, code, status, request_id.
+--- Notes a request: time, endpoint, method, path, params, code, status, request_id,
+--- content_type, connection (a number).
 function Journal:note(entry)
   entry.params = redacted(entry.params or {})
   self.last = self.last + 1
