@@ -9,6 +9,12 @@ local NODE = "env NODE_PATH=$OUT/npm/node_modules node bench/"
 local OURS = "fogcloud, Lua 5.4"
 local LEAN = "Paho lean, C"
 
+-- A variable of the environment, nil when it is not set or empty.
+local function given(name)
+  local value = os.getenv(name)
+  return value ~= "" and value or nil
+end
+
 local function mqtt_clients(opts)
   local clients = {
     { name = "limit of the socket, C", command = "$OUT/client_limit", share = opts.fast or 1 },
@@ -19,6 +25,15 @@ local function mqtt_clients(opts)
     { name = "Paho as packaged, C", command = "$OUT/client_paho", share = 0.1 },
     { name = "paho-mqtt, Python", command = "/usr/bin/python3 bench/client_paho.py", share = 0.04 },
   }
+  local luamqtt, lua_mosquitto = given "BENCH_LUAMQTT", given "BENCH_LUA_MOSQUITTO"
+  if luamqtt then
+    local path = ("env LUA_PATH='%s/?.lua;%s/?/init.lua;;' lua5.4 bench/client_luamqtt.lua"):format(luamqtt, luamqtt)
+    clients[#clients + 1] = { name = "luamqtt, Lua 5.4", command = path, share = 0.1 }
+  end
+  if lua_mosquitto then
+    local path = ("env LUA_CPATH='%s/?.so;;' lua5.4 bench/client_lua_mosquitto.lua"):format(lua_mosquitto)
+    clients[#clients + 1] = { name = "lua-mosquitto, Lua 5.4", command = path, share = 0.1 }
+  end
   if opts.no_limit then table.remove(clients, 1) end
   return clients
 end
@@ -41,22 +56,24 @@ for _, tls in ipairs { false, true } do
   mqtt("publish, 64 B, QoS 1" .. how, "pub", 1, 64, 200000, tls, { fast = 10, no_limit = tls })
 end
 
-cases[#cases + 1] = {
-  name = "HTTP calls, one at a time", http = true, many = 1, count = 20000, base = "libcurl, C",
-  clients = {
-    { name = "libcurl, C", command = "$OUT/http_curl", share = 1 },
-    { name = OURS, command = HTTP, share = 1 },
-    { name = "LuaSocket, Lua 5.4", command = "lua5.4 bench/http_luasocket.lua", share = 0.5 },
-    { name = "undici, Node", command = NODE .. "http_undici.js", share = 0.5 },
-  },
-}
-cases[#cases + 1] = {
-  name = "HTTP calls, 64 at a time", http = true, many = 64, count = 64000, base = "libcurl, C",
-  clients = {
+local function http(name, many, count, tls)
+  local clients = {
     { name = "libcurl, C", command = "$OUT/http_curl", share = 1 },
     { name = OURS, command = HTTP, share = 1 },
     { name = "undici, Node", command = NODE .. "http_undici.js", share = 0.5 },
-  },
-}
+  }
+  if many == 1 and not tls then
+    clients[#clients + 1] = { name = "LuaSocket, Lua 5.4", command = "lua5.4 bench/http_luasocket.lua", share = 0.5 }
+  end
+  cases[#cases + 1] = {
+    name = name, http = true, many = many, count = count, tls = tls, server = tls and "bench/http2.sh $OUT" or nil,
+    base = "libcurl, C", clients = clients,
+  }
+end
+
+http("HTTP calls, one at a time", 1, 20000)
+http("HTTP calls, 64 at a time", 64, 64000)
+http("HTTP/2 calls over TLS, one at a time", 1, 10000, true)
+http("HTTP/2 calls over TLS, 64 at a time", 64, 32000, true)
 
 return cases

@@ -4,16 +4,7 @@ local fogcloud = require "fogcloud"
 
 local mode, ca = arg[1], arg[6]
 local port, qos, size, count = tonumber(arg[2]), tonumber(arg[3]), tonumber(arg[4]), tonumber(arg[5])
-local wall = require("fogcloud.core").now
-local from, cpu_from
-
-local function start() from, cpu_from = wall(), os.clock() end
-
-local function report()
-  local seconds, cpu, rss = wall() - from, os.clock() - cpu_from, 0
-  for line in io.lines("/proc/self/status") do rss = tonumber(line:match("^VmHWM:%s*(%d+)")) or rss end
-  print(("{\"count\":%d,\"seconds\":%.6f,\"cpu\":%.6f,\"rss_kb\":%d}"):format(count, seconds, cpu, rss))
-end
+local stopwatch = dofile "bench/stopwatch.lua"(require("fogcloud.core").now)
 
 -- The bounds are out of the way: what is dropped at them would only make the figures better.
 local session = assert(fogcloud.connect({
@@ -24,20 +15,20 @@ local seen, finished = 0, false
 if mode == "recv" then
   assert(session:subscribe("bench/#", qos, function()
     seen = seen + 1
-    if seen == 1 then start() end
+    if seen == 1 then stopwatch.start() end
     if seen == count then
-      report()
+      stopwatch.report(count)
       finished = true
     end
   end))
   while not finished do fogcloud.step(1) end
 else
   assert(session:subscribe("done", 0, function()
-    report()
+    stopwatch.report(count)
     finished = true
   end))
   local payload, options = ("x"):rep(size), { qos = qos, wait = true }
-  start()
+  stopwatch.start()
   for _ = 1, count do assert(session:publish("bench/topic", payload, options)) end
   while not finished do fogcloud.step(1) end
 end

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * libcurl in C doing the requests of grant(): one easy handle after the other, or `many` at a time through the multi
- * interface (curl_multi_perform and curl_multi_poll, handles kept). http_curl PORT MANY COUNT
+ * interface (curl_multi_perform and curl_multi_poll, handles kept). http_curl PORT MANY COUNT [CA]; with a CA over TLS,
+ * HTTP/2 where the server has it.
  */
 #include "common.h"
 
 #include <curl/curl.h>
 
 static char url[128];
+static const char *ca;
 static struct curl_slist *headers;
 static const char body[] = "client_id=abc&device_id=dev1";
 
@@ -32,6 +34,10 @@ static CURL *handle(struct reply *r) {
   (void)curl_easy_setopt(h, CURLOPT_WRITEDATA, r);
   (void)curl_easy_setopt(h, CURLOPT_PRIVATE, r);
   (void)curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+  if (ca != NULL) {
+    (void)curl_easy_setopt(h, CURLOPT_CAINFO, ca);
+    (void)curl_easy_setopt(h, CURLOPT_PIPEWAIT, 1L); /* one connection from the beginning */
+  }
   return h;
 }
 
@@ -73,7 +79,9 @@ int main(int argc, char **argv) {
   if (argc < 4) return 2;
   int many = atoi(argv[2]);
   b.count = atol(argv[3]);
-  (void)snprintf(url, sizeof url, "http://127.0.0.1:%s/v3/open_api/mqtt/permission/", argv[1]);
+  ca = argc > 4 ? argv[4] : NULL;
+  const char *host = ca != NULL ? "https://localhost" : "http://127.0.0.1";
+  (void)snprintf(url, sizeof url, "%s:%s/v3/open_api/mqtt/permission/", host, argv[1]);
   (void)curl_global_init(CURL_GLOBAL_ALL);
   headers = curl_slist_append(NULL, "Authorization: Bearer t");
   bench_start(&b);

@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: MIT
--- grant() as a user calls it: token, retry, envelope, JSON. PORT MANY COUNT; MANY tasks where it is more than one.
+-- grant() as a user calls it: token, retry, envelope, JSON. PORT MANY COUNT [CA]; MANY tasks where it is more than one.
 local fogcloud = require "fogcloud"
 
-local port, many, count = arg[1], tonumber(arg[2]), tonumber(arg[3])
-local wall = require("fogcloud.core").now
+local port, many, count, ca = arg[1], tonumber(arg[2]), tonumber(arg[3]), arg[4]
+local stopwatch = dofile "bench/stopwatch.lua"(require("fogcloud.core").now)
 local cloud = assert(fogcloud.new {
-  base_url = "http://127.0.0.1:" .. port, client_id = "id", client_secret = "secret",
+  base_url = (ca and "https://localhost:" or "http://127.0.0.1:") .. port, client_id = "id", client_secret = "secret",
+  ca_file = ca,
 })
 
 local function calls(n)
@@ -13,15 +14,12 @@ local function calls(n)
 end
 
 calls(1)
-local from, cpu_from = wall(), os.clock()
+stopwatch.start()
 if many == 1 then
   calls(count)
 else
   for _ = 1, many do fogcloud.spawn(calls, math.floor(count / many)) end
   fogcloud.run()
 end
-local seconds, cpu, rss = wall() - from, os.clock() - cpu_from, 0
-for line in io.lines("/proc/self/status") do rss = tonumber(line:match("^VmHWM:%s*(%d+)")) or rss end
-local done = many == 1 and count or math.floor(count / many) * many
-print(("{\"count\":%d,\"seconds\":%.6f,\"cpu\":%.6f,\"rss_kb\":%d}"):format(done, seconds, cpu, rss))
+stopwatch.report(many == 1 and count or math.floor(count / many) * many)
 os.exit(0)

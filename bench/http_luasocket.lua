@@ -4,7 +4,8 @@ local http, ltn12, socket = require "socket.http", require "ltn12", require "soc
 
 local url, count, body = "http://127.0.0.1:" .. arg[1] .. "/v3/open_api/mqtt/permission/", tonumber(arg[3]),
   "client_id=abc&device_id=dev1"
-local from, cpu_from = socket.gettime(), os.clock()
+local stopwatch = dofile "bench/stopwatch.lua"(socket.gettime)
+stopwatch.start()
 for _ = 1, count do
   local chunks = {}
   local ok, status = http.request {
@@ -14,6 +15,4 @@ for _ = 1, count do
   }
   assert(ok and status == 200 and #chunks > 0)
 end
-local seconds, cpu, rss = socket.gettime() - from, os.clock() - cpu_from, 0
-for line in io.lines("/proc/self/status") do rss = tonumber(line:match("^VmHWM:%s*(%d+)")) or rss end
-print(("{\"count\":%d,\"seconds\":%.6f,\"cpu\":%.6f,\"rss_kb\":%d}"):format(count, seconds, cpu, rss))
+stopwatch.report(count)

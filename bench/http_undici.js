@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
-// undici from npm, with JSON.parse. PORT MANY COUNT
+// undici from npm, with JSON.parse. PORT MANY COUNT [CA]; with a CA by HTTP/2 over TLS.
 const { Pool } = require('undici')
+const fs = require('fs')
 
-const [port, many, count] = process.argv.slice(2).map(Number)
-const pool = new Pool(`http://127.0.0.1:${port}`, { connections: many })
+const [port, many, count] = process.argv.slice(2, 5).map(Number)
+const ca = process.argv[5]
+const pool = ca
+  ? new Pool(`https://localhost:${port}`, {
+    connections: 1, allowH2: true, pipelining: many, maxConcurrentStreams: 256, connect: { ca: fs.readFileSync(ca) }
+  })
+  : new Pool(`http://127.0.0.1:${port}`, { connections: many })
 const headers = { authorization: 'Bearer t', 'content-type': 'application/x-www-form-urlencoded' }
 
 async function calls (n) {

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 --- How long a message takes through mosquitto and back, one at a time and at 10,000 a second, against Paho in C; and
---- how many go through it. Writes a Markdown section to the file given: latency.lua BUILD_DIR [FILE]
+--- how many go through it; and from another process's write to the handler. Writes a Markdown section to the file
+--- given: latency.lua BUILD_DIR [FILE]
 local broker = dofile("bench/broker.lua")
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
@@ -106,6 +107,35 @@ for _, line in ipairs {
 through(0, 200000)
 through(1, 50000)
 stop()
+
+-- From another process's write to the handler: no broker and no publish of ours in between.
+local function to_handler(rate, count)
+  local peer, stop_peer = programs.serve(("%s/peer pace 0 %d %d"):format(out, rate, count))
+  local session, taken = broker.connect(tonumber(peer), "pace"), {}
+  fogcloud.spawn(function()
+    assert(session:subscribe("bench/#", 0, function(_, payload)
+      taken[#taken + 1] = (core.now() - tonumber(payload)) * 1e6
+    end))
+    local deadline = core.now() + count / rate + 5
+    while #taken < count and core.now() < deadline do fogcloud.sleep(0.01) end
+    session:close()
+  end)
+  fogcloud.run()
+  stop_peer()
+  table.sort(taken)
+  lines[#lines + 1] = ("| %d | %.0f | %.0f | %.0f | %d of %d |"):format(rate, percentile(taken, 0.5),
+    percentile(taken, 0.99), percentile(taken, 0.999), #taken, count)
+  print(lines[#lines])
+end
+
+for _, line in ipairs {
+  "", "From the write of a sender in C, with no broker between, to the Lua handler: socket, receiving thread, queue,",
+  "Lua.", "",
+  "| messages a second | p50 us | p99 us | p99.9 us | arrived |", "|---|---|---|---|---|",
+} do lines[#lines + 1] = line end
+to_handler(1000, 5000)
+to_handler(10000, 50000)
+to_handler(50000, 250000)
 
 if arg[2] then
   local file = assert(io.open(arg[2], "w"))

@@ -4,10 +4,12 @@
  * than any.
  *
  *   peer recv|pub QOS SIZE COUNT [CERT KEY]    prints its port, serves one client after the other until it is killed
+ *   peer pace QOS RATE COUNT
  *
  * recv: answers CONNECT and SUBSCRIBE, and on the first SUBSCRIBE sends COUNT packets encoded beforehand, as fast as
  * the client takes them; with QoS 1 at most WINDOW are unacknowledged. pub: acknowledges what comes, in batches of
- * what one read brought, and after COUNT messages sends one with the topic "done".
+ * what one read brought, and after COUNT messages sends one with the topic "done". pace: as recv, but RATE a second, and
+ * the payload is the moment at which it is sent (CLOCK_MONOTONIC, seconds).
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -19,7 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WINDOW 1000
@@ -28,6 +32,7 @@
 static struct {
   int publish, qos;
   size_t size;
+  long rate; /* 0: as fast as they are taken */
   long count;
   SSL_CTX *tls;
 } opt;
@@ -163,6 +168,33 @@ static void blast(struct conn *c) {
   free(buf);
 }
 
+static int64_t now_ns(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void sleep_until(int64_t ns) {
+  struct timespec t = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+  (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+/* Each message in a write of its own, at its time; late ones follow at once. */
+static void pace(struct conn *c) {
+  unsigned char buf[256];
+  char stamp[32];
+  int64_t from = now_ns();
+  (void)prctl(PR_SET_TIMERSLACK, 1000ul);
+  for (long i = 0; i < opt.count; i++) {
+    sleep_until(from + i * 1000000000 / opt.rate);
+    int64_t now = now_ns();
+    size_t len = encode(buf, i);
+    (void)snprintf(stamp, sizeof stamp, "%010lld.%09lld", (long long)(now / 1000000000), (long long)(now % 1000000000));
+    memcpy(buf + len - opt.size, stamp, opt.size);
+    if (put(c, buf, len) != 0) return;
+  }
+}
+
 static void serve(int fd) {
   struct conn *c = calloc(1, sizeof *c);
   int one = 1;
@@ -174,7 +206,8 @@ static void serve(int fd) {
     if (SSL_accept(c->ssl) != 1) goto end;
   }
   for (int r; (r = step(c)) != 0;) {
-    if (r == 8 && !opt.publish) blast(c);
+    if (r == 8 && opt.rate > 0) pace(c);
+    if (r == 8 && opt.rate == 0 && !opt.publish) blast(c);
   }
 end:
   if (c->ssl != NULL) SSL_free(c->ssl);
@@ -195,6 +228,10 @@ int main(int argc, char **argv) {
   opt.qos = atoi(argv[2]);
   opt.size = (size_t)atol(argv[3]);
   opt.count = atol(argv[4]);
+  if (strcmp(argv[1], "pace") == 0) {
+    opt.rate = atol(argv[3]);
+    opt.size = 20; /* seconds and nanoseconds */
+  }
   (void)signal(SIGPIPE, SIG_IGN);
   if (argc > 6) {
     opt.tls = SSL_CTX_new(TLS_server_method());

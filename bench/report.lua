@@ -98,7 +98,7 @@ local parts = {
   "## Results\n",
 }
 for _, case in ipairs(results.cases) do parts[#parts + 1] = table_of(case) end
-for _, name in ipairs { "latency", "scale", "figures", "stall", "openresty", "love" } do
+for _, name in ipairs { "latency", "calls", "scale", "figures", "stall", "openresty", "love" } do
   local section = io.open("build/bench/" .. name .. ".md", "r")
   if section then
     parts[#parts + 1] = section:read("*a")
