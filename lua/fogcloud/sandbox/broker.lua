@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
 
 --- The mosquitto child: its certificates, its configuration, its life.
+local child = require "fogcloud.sandbox.child"
 local core = require "fogcloud.sandbox.core"
 
 local Broker = {}
 Broker.__index = Broker
 
-local TERM, KILL = 15, 9
 local START_TRIES, START_WAIT = 5, 5
 
 local CONFIG = [[
@@ -128,7 +128,7 @@ function Broker:start()
     core.close_fd(from)
     self.pid = pid
     if wait_ready(self) then return true end
-    self:stop(KILL) -- somebody else took a port, or it cannot start at all: the log says so
+    self:kill() -- somebody else took a port, or it cannot start at all: the log says so
   end
   return nil, "mosquitto does not start: " .. log_tail(self)
 end
@@ -137,13 +137,12 @@ end
 ---@param signal integer?  SIGTERM
 function Broker:stop(signal)
   if self.pid == nil then return end
-  core.kill(self.pid, signal or TERM)
-  core.wait(self.pid, true)
+  child.stop(self.pid, signal)
   self.pid = nil
 end
 
 --- Ends it without a goodbye to anybody.
-function Broker:kill() self:stop(KILL) end
+function Broker:kill() self:stop(child.KILL) end
 
 --- Whether it runs and listens.
 function Broker:serves() return self.pid ~= nil and core.listens(self.ports.plain) end

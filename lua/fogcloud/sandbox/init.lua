@@ -2,6 +2,7 @@
 
 --- A FogCloud of your own: starts one as a child of this process, or attaches to one that runs.
 local cjson = require "cjson"
+local child = require "fogcloud.sandbox.child"
 local core = require "fogcloud.sandbox.core"
 local http = require "socket.http"
 local ltn12 = require "ltn12"
@@ -12,7 +13,7 @@ Sandbox.__index = Sandbox
 Sandbox.__name = "fogcloud.Sandbox"
 Sandbox.__tostring = function(self) return ("fogcloud.Sandbox (%s)"):format(self.url) end
 
-local TERM, START_WAIT = 15, 20
+local START_WAIT = 20
 
 -- One control call; raises, for a sandbox that does not answer is the end of the test that uses it.
 local function call(self, method, path, body)
@@ -143,10 +144,10 @@ end
 -- The first line of what the child prints.
 local function read_line(fd)
   local text, deadline = "", core.now() + START_WAIT
-  while not text:find("\n") and core.now() < deadline do
-    core.poll({ fd }, deadline - core.now())
-    local more = core.read(fd)
-    if more == nil or more == "" then break end
+  while not text:find("\n") do
+    local ready = core.poll({ fd }, math.max(0, deadline - core.now()))
+    local more = ready[fd] and core.read(fd)
+    if not more or more == "" then break end
     text = text .. more
   end
   return text:match("^(.-)\n")
@@ -172,7 +173,7 @@ function Sandbox.start(options)
   if line == nil then
     core.close_fd(to)
     core.close_fd(from)
-    core.wait(pid, true)
+    child.stop(pid)
     error("the sandbox does not start: " .. complaint, 2)
   end
   local info = cjson.decode(line)
@@ -186,8 +187,7 @@ end
 --- Ends a sandbox that `start` made, and waits until nothing of it is left. Harmless twice.
 function Sandbox:stop()
   if self.pid == nil then return end
-  core.kill(self.pid, TERM)
-  core.wait(self.pid, true)
+  child.stop(self.pid)
   for _, fd in ipairs(self.fds) do core.close_fd(fd) end
   self.pid = nil
 end
