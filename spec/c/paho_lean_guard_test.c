@@ -7,12 +7,11 @@
  */
 #include "paho_lean_guard.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-enum { V3 = 4, V5 = 5 };
+#include "tap.h"
 
-static int passed, failed;
+enum { V3 = 4, V5 = 5 };
 
 /* After CONNECT, PUBLISH QoS 1 with id 1, QoS 2 with id 2, SUBSCRIBE with id 3, UNSUBSCRIBE with id 4. */
 static struct fog_guard *connected(int version) {
@@ -31,9 +30,9 @@ static void expect(const char *what, int version, const char *bytes, size_t n, s
   size_t got = fog_guard_received(whole, (const unsigned char *)bytes, n), single = 0;
   while (single < n && fog_guard_received(bytewise, (const unsigned char *)bytes + single, 1) == 1) single++;
   bool ok = got == good && (good == n ? single == n : single >= good && single < n);
-  passed += ok;
-  failed += !ok;
-  printf("%s - %s%s\n", ok ? "ok" : "not ok", version == V5 ? "5.0: " : "3.1.1: ", what);
+  char line[100];
+  (void)snprintf(line, sizeof line, "%s: %s", version == V5 ? "5.0" : "3.1.1", what);
+  check(ok, line);
   fog_guard_free(whole);
   fog_guard_free(bytewise);
 }
@@ -87,9 +86,7 @@ static void test_foreign(void) {
   struct fog_guard *g = fog_guard_new();
   bool ok = g != NULL && fog_guard_sent(g, (const unsigned char *)"GET / HTTP/1.1", 14) &&
             fog_guard_received(g, (const unsigned char *)"HTTP/1.1 101 Switching", 22) == 22;
-  passed += ok;
-  failed += !ok;
-  printf("%s - a connection that is not MQTT's is left alone\n", ok ? "ok" : "not ok");
+  check(ok, "a connection that is not MQTT's is left alone");
   fog_guard_free(g);
 }
 
@@ -97,6 +94,5 @@ int main(void) {
   test_3();
   test_5();
   test_foreign();
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed > 0;
+  return finish();
 }

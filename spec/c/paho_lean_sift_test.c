@@ -4,49 +4,18 @@
  * in front, while a sink takes two thirds of the PUBLISH packets; both together must see every packet once, whole, and
  * in order. And packets of our own between those of Paho.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "loopback.h"
 #include "paho_lean.h"
+#include "tap.h"
 
 enum { PACKETS = 20000, LARGEST = 100000, PUBLISH = 0x30, OTHER = 0x90 };
-
-static int passed, failed;
-
-static void check(bool ok, const char *what) {
-  if (ok)
-    passed++;
-  else
-    failed++;
-  printf("%s - %s\n", ok ? "ok" : "not ok", what);
-}
-
-/* A connection: *paho is made as Paho makes it, *peer is an ordinary blocking socket. */
-static void pair(int *paho, int *peer) {
-  struct sockaddr_in address = {.sin_family = AF_INET};
-  socklen_t len = sizeof address;
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 1) != 0) exit(1);
-  (void)getsockname(listener, (struct sockaddr *)&address, &len);
-  *paho = socket(AF_INET, SOCK_STREAM, 0);
-  if (connect(*paho, (struct sockaddr *)&address, sizeof address) != 0) exit(1);
-  *peer = accept(listener, NULL, NULL);
-  (void)setsockopt(*peer, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){30, 0}, sizeof(struct timeval));
-  (void)fcntl(*paho, F_SETFL, fcntl(*paho, F_GETFL) | O_NONBLOCK);
-  (void)close(listener);
-}
 
 /* What packet number n is: its first byte, and so many bytes behind its length, all of which follow from n. */
 static unsigned char first_of(uint32_t n) { return n % 5 == 0 ? OTHER : PUBLISH; }
@@ -240,7 +209,7 @@ static void test_batches(void) {
   }
   check(taken > 1000, "packets are taken");
   check(!fog_lean_begin(&c), "until there is no room");
-  (void)fcntl(peer, F_SETFL, fcntl(peer, F_GETFL) | O_NONBLOCK);
+  nonblocking(peer);
   bool whole = true;
   for (time_t end = time(NULL) + 20; came < taken * 12 && time(NULL) < end;) {
     struct pollfd p = {.fd = paho, .events = POLLIN, .revents = 0};
@@ -261,6 +230,5 @@ int main(void) {
   test_stream();
   test_part();
   test_batches();
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed > 0;
+  return finish();
 }

@@ -4,25 +4,15 @@
  * order that each producer is promised. What a sequence of operations does, fuzz/queues.c checks.
  */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inbox.h"
 #include "outbox.h"
 #include "queue.h"
+#include "tap.h"
 
 enum { PRODUCERS = 4, EACH = 5000 };
-
-static int passed, failed;
-
-static void check(bool ok, const char *what) {
-  if (ok)
-    passed++;
-  else
-    failed++;
-  printf("%s - %s\n", ok ? "ok" : "not ok", what);
-}
 
 /* --- queue: four producers, one consumer, closed under their hands --- */
 
@@ -205,6 +195,5 @@ int main(void) {
   test_queue();
   test_inbox();
   test_outbox();
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed > 0;
+  return finish();
 }

@@ -6,34 +6,22 @@
 #ifndef FOG_TINY_SERVER_H
 #define FOG_TINY_SERVER_H
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "loopback.h"
 
 static int tiny_listener = -1;
 static int tiny_port;
-
-static int read_exactly(int fd, unsigned char *to, size_t n) {
-  for (size_t got = 0; got < n;) {
-    ssize_t more = recv(fd, to + got, n - got, 0);
-    if (more <= 0) return -1;
-    got += (size_t)more;
-  }
-  return 0;
-}
 
 static void say(int fd, const void *bytes, size_t n) { (void)send(fd, bytes, n, MSG_NOSIGNAL); }
 
 /* One packet of at most 1 KiB behind its first byte; -1: the end. */
 static int answer(int fd, unsigned char first) {
   unsigned char len[2] = {0, 0}, body[1024];
-  if (read_exactly(fd, len, 1) != 0 || (len[0] >= 128 && read_exactly(fd, len + 1, 1) != 0)) return -1;
+  if (!read_exactly(fd, len, 1) || (len[0] >= 128 && !read_exactly(fd, len + 1, 1))) return -1;
   size_t n = (len[0] & 127u) + 128u * len[1];
-  if (n > sizeof body || read_exactly(fd, body, n) != 0) return -1;
+  if (n > sizeof body || !read_exactly(fd, body, n)) return -1;
   unsigned type = first >> 4, qos = first >> 1 & 3;
   size_t id = type == 3 ? 2 + (size_t)body[0] * 256 + body[1] : 0;
   unsigned char ack[5] = {0, 2, body[id], body[id + 1], 0};
@@ -64,7 +52,7 @@ static void *serve_one(void *arg) {
       serve_http(fd);
       break;
     }
-    if (read_exactly(fd, &first, 1) != 0 || answer(fd, first) != 0) break;
+    if (!read_exactly(fd, &first, 1) || answer(fd, first) != 0) break;
   }
   (void)close(fd);
   return NULL;
@@ -81,13 +69,8 @@ static void *accept_all(void *arg) {
 }
 
 static void tiny_server_start(void) {
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  socklen_t len = sizeof a;
   pthread_t thread;
-  tiny_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (bind(tiny_listener, (struct sockaddr *)&a, sizeof a) != 0 || listen(tiny_listener, 64) != 0) exit(1);
-  (void)getsockname(tiny_listener, (struct sockaddr *)&a, &len);
-  tiny_port = ntohs(a.sin_port);
+  tiny_listener = listen_somewhere(&tiny_port);
   if (pthread_create(&thread, NULL, accept_all, NULL) != 0) exit(1);
   (void)pthread_detach(thread);
 }
