@@ -191,9 +191,48 @@ static void test_outbox(void) {
   fog_outbox_destroy(&run.box);
 }
 
+/* --- the inbox's bounds --- */
+
+static bool push(struct fog_inbox *b, size_t size, uint8_t qos) {
+  static char payload[100000];
+  bool first;
+  struct fog_message_view m = {
+      .topic = "t", .topic_len = 1, .payload = payload, .payload_len = (uint32_t)size, .qos = qos};
+  return fog_inbox_push(b, &m, &first) != FOG_INBOX_OVERFLOW;
+}
+
+static size_t read_all(struct fog_inbox *b) {
+  struct fog_message_view m;
+  size_t n = 0;
+  while (fog_inbox_next(b, &m)) n++;
+  return n;
+}
+
+static void test_inbox_bounds(void) {
+  struct fog_inbox b;
+  struct fog_inbox_stats stats;
+  fog_inbox_init(&b, 1000, 50000);
+  for (int i = 0; i < 10; i++) (void)push(&b, 10, 0);
+  (void)push(&b, 60000, 0);
+  fog_inbox_stats(&b, &stats);
+  check(stats.queued == 10 && stats.dropped == 1, "a message that is larger than the inbox pushes nothing out");
+  check(read_all(&b) == 10, "and the others are read");
+  fog_inbox_destroy(&b);
+
+  fog_inbox_init(&b, 1000, 100000000);
+  for (int burst = 0; burst < 3; burst++) {
+    for (int i = 0; i < 900; i++) (void)push(&b, 10000, 1);
+    (void)read_all(&b);
+  }
+  check(b.in.cap + b.out.cap <= 1 << 20, "after a burst the memory is given back");
+  check(push(&b, 10, 1) && read_all(&b) == 1, "and the next message has its room");
+  fog_inbox_destroy(&b);
+}
+
 int main(void) {
   test_queue();
   test_inbox();
+  test_inbox_bounds();
   test_outbox();
   return finish();
 }

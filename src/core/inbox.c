@@ -3,6 +3,8 @@
  * Dropping the oldest without moving memory for each drop: a dropped record is marked dead where it stands and skipped
  * by the reader. A scan position remembers how far all QoS 0 records are gone, so every record is looked at once; when
  * the dead fill half of the buffer it is compacted. Both costs are constant per message over time.
+ *
+ * Buffers grow by doubling, and a large one is given back when both are empty: after a burst nobody pays for it.
  */
 #include "inbox.h"
 
@@ -16,7 +18,7 @@ struct fog_inbox_record {
   uint32_t pad;
 };
 
-enum { ALIGNMENT = 8, FIRST_CAP = 4096 };
+enum { ALIGNMENT = 8, FIRST_CAP = 4096, KEPT_CAP = 262144 };
 
 void fog_inbox_init(struct fog_inbox *b, size_t max_count, size_t max_bytes) {
   memset(b, 0, sizeof *b);
@@ -110,6 +112,7 @@ static void append(struct fog_inbox *b, const struct fog_message_view *m, size_t
 }
 
 static bool drop_for_room(struct fog_inbox *b, size_t size) {
+  if (size > b->max_bytes) return false; /* it would not fit into an empty inbox */
   while (full(b, size)) {
     if (!drop_oldest(b)) return false;
   }
@@ -142,8 +145,17 @@ enum fog_inbox_result fog_inbox_push(struct fog_inbox *b, const struct fog_messa
   return result;
 }
 
+/* What is to be freed of an empty buffer; NULL: it is small. */
+static char *give_back(struct fog_buffer *b) {
+  char *data = b->data;
+  if (b->cap <= KEPT_CAP) return NULL;
+  *b = (struct fog_buffer){NULL, 0, 0};
+  return data;
+}
+
 /* Makes the producer's buffer the consumer's. False when it is empty too. */
 static bool swap(struct fog_inbox *b) {
+  char *large[2] = {NULL, NULL};
   (void)pthread_mutex_lock(&b->lock);
   bool any = b->count > 0;
   struct fog_buffer used = b->out;
@@ -157,8 +169,12 @@ static bool swap(struct fog_inbox *b) {
   if (!any) {
     b->notified = false;
     b->out.len = 0;
+    large[0] = give_back(&b->in);
+    large[1] = give_back(&b->out);
   }
   (void)pthread_mutex_unlock(&b->lock);
+  free(large[0]);
+  free(large[1]);
   return any;
 }
 
