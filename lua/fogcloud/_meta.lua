@@ -219,11 +219,16 @@ function Session:pending() end
 ---@return boolean
 function Session:drained() end
 
+--- Whether the system has taken all bytes of the connection.
+---@return boolean
+function Session:flushed() end
+
 --- Leaves the broker, with a goodbye.
 function Session:leave() end
 
---- Messages may be sent on the new link.
-function Session:resume() end
+--- Messages may be sent on this link.
+---@param link integer
+function Session:resume(link) end
 
 ---@return number? id
 ---@return string? topic

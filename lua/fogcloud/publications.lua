@@ -133,6 +133,21 @@ local function losses(self)
   return new
 end
 
+local RECHECK = 0.01
+
+-- Waits until the system has what lies in the connection's write buffer: only after more than it takes at once.
+local function wait_flushed(self, deadline)
+  local session = self.session
+  while not session.ended and not session.handle:flushed() do
+    if session.host.now() >= deadline then
+      return nil, errors.new("timeout", "the broker does not read what was sent")
+    end
+    local ok = session.host.sleep(RECHECK)
+    if not ok then return nil, errors.new("cancelled", "the task was cancelled") end
+  end
+  return true
+end
+
 --- See Session:flush.
 function Publications:flush(timeout)
   local session = self.session
@@ -142,6 +157,8 @@ function Publications:flush(timeout)
     local ok, err = wait_drained(self, deadline, "%d messages are not acknowledged yet")
     if not ok then return nil, err end
   end
+  local ok, err = wait_flushed(self, deadline)
+  if not ok then return nil, err end
   local lost = losses(self)
   if lost > 0 then return nil, errors.new("mqtt", ("%d messages were lost; on(\"drop\") names them"):format(lost)) end
   return true

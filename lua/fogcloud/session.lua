@@ -88,7 +88,7 @@ function Session:note_up(session_present, properties)
   self.was_up, self.up = true, true
   self.ready:signal()
   if not session_present then self.subscriptions:restore() end
-  self.handle:resume() -- after the subscriptions, so that an answer to a queued message finds its handler
+  self.handle:resume(self.keeper.link) -- after the subscriptions, so that answers to what is queued find a handler
   self.handlers:notify("connect", { session_present = session_present, properties = properties })
 end
 
@@ -216,7 +216,8 @@ function Session:publish(topic, payload, opts)
   return id, err
 end
 
---- Waits until every message that was published is acknowledged. Yields in a task, blocks elsewhere.
+--- Waits until every message that was published is acknowledged, and those of QoS 0 have left this process. Yields in a
+--- task, blocks elsewhere.
 ---@param timeout number?  seconds, default the session's
 ---@return boolean? ok
 ---@return fogcloud.Error? err  kinds: timeout (some are still queued), mqtt (some were lost), closed, cancelled
@@ -248,7 +249,7 @@ end
 
 ---@class fogcloud.SessionStats
 ---@field accepted integer          taken by publish; = acknowledged + failed + dropped + queued, at every moment
----@field acknowledged integer      those that reached the broker
+---@field acknowledged integer      those that reached the broker; of QoS 0, those that were handed to the connection
 ---@field failed integer            lost with a link (QoS 0) or refused
 ---@field dropped integer           still queued when the session closed
 ---@field queued integer            not acknowledged yet

@@ -75,6 +75,7 @@ static struct fog_link_options *link_options(void) {
   o->ca_fd = -1;
   o->clean = true;
   o->version = 4;
+  o->number = 1;
   o->keepalive_s = 60;
   o->connect_timeout_s = 2;
   return o;
@@ -120,7 +121,7 @@ static void session(struct fog_engine *e, long n) {
   if (got == FOG_EV_CONNECTED) {
     bool asked = fog_dispatcher_subscribe(s, 1, "t", &how) == FOG_OK;
     if (asked) check(await(e, FOG_EV_SUBSCRIBED, FOG_EV_SUBSCRIBED, &got), "a subscription ends", n);
-    atomic_store(&s->sending, true);
+    atomic_store(&s->sending, 1);
     fog_dispatcher_feed(s);
     settle(e, s);
   }

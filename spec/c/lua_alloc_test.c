@@ -40,7 +40,7 @@ static const char chunk[] =
     "  if ok and take('connected', 'refused')[1] == 'connected' then\n"
     "    session:publish('t', 'payload', 1, false, true)\n"
     "    if session:subscribe(1, 't', 1) then take 'subscribed' end\n"
-    "    session:resume()\n"
+    "    session:resume(1)\n"
     "    session:stats()\n"
     "    engine:wait(0.01)\n"
     "    session:receiver()()\n"

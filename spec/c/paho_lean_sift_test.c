@@ -72,8 +72,8 @@ static void *send_stream(void *arg) {
 struct seen {
   struct fog_lean_ref connection;
   uint32_t next;
-  size_t sunk, answers;
-  bool right;
+  size_t sunk, answers, late;
+  bool right, asked;
 };
 
 static void note(struct seen *seen, unsigned char first, const unsigned char *body, size_t len) {
@@ -83,14 +83,20 @@ static void note(struct seen *seen, unsigned char first, const unsigned char *bo
   seen->right = seen->right && same;
 }
 
-static bool sink(void *context, unsigned first, const unsigned char *body, size_t len) {
+/* Takes two of three, some of them at the second asking. */
+static enum fog_lean_verdict sink(void *context, unsigned first, const unsigned char *body, size_t len) {
   static const unsigned char ack[] = {0x40, 2, 0, 1};
   struct seen *seen = context;
-  if (seen->next % 3 == 0) return false;
+  if (seen->next % 3 == 0) return FOG_LEAN_PAHO;
+  seen->asked = seen->next % 7 == 0 && !seen->asked;
+  if (seen->asked) {
+    seen->late++;
+    return FOG_LEAN_LATER;
+  }
   note(seen, (unsigned char)first, body, len);
   seen->sunk++;
   if (seen->next % 100 == 0 && fog_lean_answer(&seen->connection, ack, sizeof ack)) seen->answers++;
-  return true;
+  return FOG_LEAN_TAKEN;
 }
 
 /* Waits for bytes as Paho's receive thread does, which is also when it sends what was put off. */
@@ -150,6 +156,7 @@ static void test_stream(void) {
   (void)pthread_join(sender, NULL);
   check(seen.right && seen.next == PACKETS + 1, "every packet is seen once, whole and in order");
   check(seen.sunk > PACKETS / 3, "the sink sees those that it takes");
+  check(seen.late > PACKETS / 50, "and again those that it put off");
   struct pollfd p = {.fd = paho, .events = POLLIN, .revents = 0};
   (void)poll(&p, 1, 0);
   while (answers < seen.answers && recv(peer, got, 4, MSG_WAITALL) == 4 && got[0] == 0x40 && got[3] == 1) answers++;

@@ -153,7 +153,7 @@ static void copy_texts(lua_State *L, struct options_box *box) {
 }
 
 static void copy_numbers(lua_State *L, struct fog_link_options *o) {
-  o->number = (uint64_t)fog_opt_number(L, 2, "link", 0, 0, 9e15);
+  o->number = (uint64_t)fog_opt_number(L, 2, "link", 1, 1, 9e15);
   o->tls = fog_opt_bool(L, 2, "tls", true);
   o->clean = fog_opt_bool(L, 2, "clean", true);
   o->version = (int)fog_opt_number(L, 2, "version", 4, 4, 5);
@@ -252,7 +252,7 @@ static int l_publish(lua_State *L) {
     lua_pushliteral(L, "full");
     return 2;
   }
-  if (feed && atomic_load(&s->sending)) fog_dispatcher_feed(s);
+  if (feed && fog_session_may_send(s)) fog_dispatcher_feed(s);
   lua_pushnumber(L, (lua_Number)id);
   return 1;
 }
@@ -277,10 +277,17 @@ static int l_oldest_in_flight(lua_State *L) {
   return 3;
 }
 
-/* session:resume(): the subscriptions of the new link are on their way, messages may follow. */
+/* session:flushed(): the system has all bytes of the connection. What was acknowledged as sent (QoS 0) is then out of
+ * this process. */
+static int l_flushed(lua_State *L) {
+  lua_pushboolean(L, fog_dispatcher_flushed(check(L)));
+  return 1;
+}
+
+/* session:resume(link): the subscriptions of this link are on their way, messages may follow. */
 static int l_resume(lua_State *L) {
   struct fog_session *s = check(L);
-  atomic_store(&s->sending, true);
+  atomic_store(&s->sending, (uint64_t)luaL_checknumber(L, 2));
   fog_dispatcher_feed(s);
   return 0;
 }
@@ -334,6 +341,7 @@ int fog_open_mqtt(lua_State *L) {
       {"receiver", fog_l_receiver},
       {"pending", l_pending},
       {"drained", l_drained},
+      {"flushed", l_flushed},
       {"leave", l_leave},
       {"resume", l_resume},
       {"oldest_in_flight", l_oldest_in_flight},

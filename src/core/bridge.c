@@ -37,8 +37,7 @@ void fog_bridge_report_refused(struct fog_link *link, int code, const char *text
 }
 
 void fog_bridge_report_lost(struct fog_link *link, int code, const char *text) {
-  bool was_up = atomic_exchange(&link->session->up, false);
-  atomic_store(&link->session->sending, false);
+  bool was_up = atomic_exchange(&link->session->up, 0) != 0;
   if (was_up) push(link->session, &link->down, code, false, text);
 }
 
@@ -105,6 +104,8 @@ static int on_message(void *context, char *topic, int topic_len, MQTTAsync_messa
 }
 
 int fog_bridge_install(struct fog_link *link) {
+  link->direct = (struct fog_direct){
+      .session = link->session, .version = link->options->version, .deliver = deliver, .link = link};
   int rc = MQTTAsync_setCallbacks(link->handle, link, on_lost, on_message, NULL);
   if (rc == MQTTASYNC_SUCCESS && link->options->version == MQTTVERSION_5)
     rc = MQTTAsync_setDisconnected(link->handle, link, on_disconnected);
@@ -113,10 +114,9 @@ int fog_bridge_install(struct fog_link *link) {
 
 static void connected(struct fog_link *link, bool session_present, size_t receive_maximum) {
   fog_outbox_limit(&link->session->outbox, receive_maximum);
-  link->direct.deliver = deliver;
-  link->direct.link = link;
-  fog_direct_open(&link->direct, link->options->uri, link->options->version);
-  atomic_store(&link->session->up, true);
+  if (!session_present) fog_open_ids_clear(&link->session->open_ids);
+  fog_direct_open(&link->direct, link->options->uri);
+  atomic_store(&link->session->up, link->options->number);
   push(link->session, &link->up, link->options->version, session_present, NULL);
 }
 
@@ -164,7 +164,7 @@ void fog_bridge_end_message(struct fog_message *m, int code) {
   else
     m->event.release(&m->event);
   if (after.drained) fog_session_announce(s, &s->drained);
-  if (after.hungry && atomic_load(&s->sending)) fog_dispatcher_feed(s);
+  if (after.hungry && fog_session_may_send(s)) fog_dispatcher_feed(s);
 }
 
 static void on_published(void *context, MQTTAsync_successData *data) {

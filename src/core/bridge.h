@@ -19,7 +19,7 @@ struct fog_link {
   struct fog_session *session; /* the dispatcher's reference keeps it */
   struct fog_link_options *options;
   MQTTAsync handle;
-  struct fog_direct direct;             /* set when the connection is made */
+  struct fog_direct direct;
   _Atomic(struct fog_event *) up, down; /* made beforehand, taken by whoever reports */
   pthread_mutex_t lock;                 /* tls_text */
   char tls_text[FOG_TLS_TEXT];

@@ -310,6 +310,8 @@ void fog_dispatcher_feed(struct fog_session *s) {
   (void)pthread_mutex_unlock(&d.lock);
 }
 
+bool fog_dispatcher_flushed(struct fog_session *s) { return fog_direct_flushed(s); }
+
 const char *fog_dispatcher_paho_version(void) {
   for (const MQTTAsync_nameValue *v = MQTTAsync_getVersionInfo(); v->name != NULL; v++) {
     if (strcmp(v->name, "Version") == 0) return v->value;

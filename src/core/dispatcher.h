@@ -66,6 +66,9 @@ void fog_dispatcher_close(struct fog_session *s);
 /* The outbox has messages that may go. */
 void fog_dispatcher_feed(struct fog_session *s);
 
+/* The system has taken all bytes of the connection, and a goodbye would go out at once. Any thread; never waits. */
+bool fog_dispatcher_flushed(struct fog_session *s);
+
 /* Paho's version; static text. Does not start anything. */
 const char *fog_dispatcher_paho_version(void);
 

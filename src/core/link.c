@@ -194,7 +194,7 @@ static int send_one(struct fog_link *link, struct fog_message *m) {
 
 /* Through Paho, as many as the window has room for. */
 static void feed_paho(struct fog_session *s) {
-  while (atomic_load(&s->sending)) {
+  while (fog_session_may_send(s)) {
     struct fog_message *m = fog_outbox_feed(&s->outbox);
     if (m == NULL) return;
     m->session = s;
@@ -210,8 +210,8 @@ static void feed_paho(struct fog_session *s) {
 
 bool fog_link_feed(struct fog_session *s) {
   size_t written = 0;
-  if (!atomic_load(&s->sending) || s->link == NULL || s->link->handle == NULL) return false;
-  enum fog_direct_result result = fog_direct_feed(&s->link->direct, s, &written);
+  if (!fog_session_may_send(s) || s->link == NULL || s->link->handle == NULL) return false;
+  enum fog_direct_result result = fog_direct_feed(&s->link->direct, &written);
   if (result == FOG_DIRECT_PAHO) feed_paho(s);
   return written >= STREAM;
 }

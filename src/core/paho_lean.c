@@ -30,11 +30,11 @@
  *
  * writev. On Paho's two threads a packet is copied into the socket's write buffer, and the thread flushes before it
  * sleeps: the send thread in pthread_cond_timedwait, the receive thread in poll. Neither waits anywhere else with
- * bytes in hand, except for Paho's mutexes, which are held for microseconds, and in getaddrinfo, where the flush is
- * made first. So an idle session has no delay at all: the thread that wrote has nothing more to do and flushes at
- * once. Under load up to 32 KiB go out in one write. To Paho it looks like a larger socket buffer. It keeps the
- * promises of one: a full one is EAGAIN, and before shutdown what is left is sent (waiting up to 100 ms where the
- * peer does not read). On other threads a write goes out at once. A write that fails is reported to the reader,
+ * bytes in hand but for Paho's mutexes (held for microseconds, or for as long as a name takes to be looked up) and in
+ * getaddrinfo, where the flush is made first. So an idle session has no delay at all: the thread that wrote has nothing
+ * more to do and flushes at once. Under load up to 32 KiB go out in one write. To Paho it looks like a larger socket
+ * buffer, and a full one is EAGAIN. Only what the kernel has not taken when the socket is closed is lost, since waiting
+ * here would hold up every session: see fog_lean_is_flushed. On other threads a write goes out at once. A write that fails is reported to the reader,
  * never to the writer: the connection is as lost, and Paho frees the message of a failed QoS 1 write twice (its heap
  * tracking hides that as packaged, since it does not free what it does not know).
  *
@@ -270,7 +270,7 @@ ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags) {
 int __wrap_shutdown(int fd, int how);
 int __wrap_shutdown(int fd, int how) {
   struct fog_lean *s = fog_lean_get(fd);
-  if (s != NULL && how != SHUT_RD) fog_lean_drain(s);
+  if (s != NULL && how != SHUT_RD) fog_lean_leave(s);
   return __real_shutdown(fd, how);
 }
 

@@ -48,8 +48,8 @@ ssize_t fog_lean_writev(struct fog_lean *s, const struct iovec *iov, int count, 
 /* Writes what is held. Any thread; never waits. */
 void fog_lean_flush(struct fog_lean *s);
 
-/* The same before the socket goes: waits for room, 100 ms at most, since after this nobody could send the rest. */
-void fog_lean_drain(struct fog_lean *s);
+/* The same before the socket goes; what the kernel does not take is lost with it. */
+void fog_lean_leave(struct fog_lean *s);
 
 /* The kernel took less than was there, and POLLOUT will say when to go on. */
 bool fog_lean_stuck(const struct fog_lean *s);
@@ -91,6 +91,9 @@ struct fog_lean_ref {
 /* In a callback that Paho makes for a packet: the connection that the packet came over. */
 struct fog_lean_ref fog_lean_current(void);
 
+/* The kernel has all that was written, and room for more; or the connection is gone. Any thread; never waits. */
+bool fog_lean_is_flushed(const struct fog_lean_ref *c);
+
 /* Opens the write buffer of c for whole packets of the caller's. False: the connection is gone, is full, or holds a
  * part of a packet. True: the slot is locked until fog_lean_end, and the caller does nothing in between that waits. */
 bool fog_lean_begin(const struct fog_lean_ref *c);
@@ -101,14 +104,18 @@ unsigned char *fog_lean_room(const struct fog_lean_ref *c, size_t len);
 /* Sends what was written. */
 void fog_lean_end(const struct fog_lean_ref *c);
 
-/* Takes a PUBLISH: its first byte, and what is behind its length. False: it is Paho's. */
-typedef bool fog_lean_sink(void *context, unsigned first, const unsigned char *body, size_t len);
+/* What becomes of a packet: it is Paho's; it was taken; or it stays, and all behind it, until the connection takes an
+ * answer. */
+enum fog_lean_verdict { FOG_LEAN_PAHO, FOG_LEAN_TAKEN, FOG_LEAN_LATER };
 
-/* From the next packet on sink sees each PUBLISH that comes whole; until the connection is closed. In a callback of
- * Paho's receive thread, as the sink will be. */
+/* Is shown a PUBLISH or a PUBREL: its first byte, and what is behind its length. A PUBREL is not to be taken. */
+typedef enum fog_lean_verdict fog_lean_sink(void *context, unsigned first, const unsigned char *body, size_t len);
+
+/* From the next packet on sink sees each PUBLISH that fits the read buffer, and each PUBREL; until the connection is
+ * closed. In a callback of Paho's receive thread, as the sink will be. */
 void fog_lean_set_sink(const struct fog_lean_ref *c, fog_lean_sink *sink, void *context);
 
-/* Sends a whole packet with what Paho's receive thread writes next. False: there is no room. In the sink only. */
+/* Sends a whole packet with what Paho's receive thread writes next. False: there is no room now. In the sink only. */
 bool fog_lean_answer(const struct fog_lean_ref *c, const unsigned char *packet, size_t len);
 
 /* Whether the calling thread is one of Paho's two. */

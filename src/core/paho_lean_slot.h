@@ -53,16 +53,18 @@ void fog_lean_note_sent(struct fog_lean *s, const void *bytes, size_t n);
 
 size_t fog_lean_take(struct fog_lean *s, void *buf, size_t len);
 
-/* Gives the sink what is its own at the front of what is held. True: the rest begins with what Paho should get. */
+/* Gives the sink what is its own at the front of what is held. True: the rest begins with what Paho should get. False
+ * with bytes held: they stay until there is room for an answer. */
 bool fog_lean_sift(struct fog_lean *s);
 
 bool fog_lean_in_ready(struct fog_lean *s);
+bool fog_lean_in_grow(struct fog_lean *s, size_t size);
 void fog_lean_in_filled(struct fog_lean *s, size_t n);
 
 /* The write buffer; under the lock. accepts makes room for len bytes, by writing where they do not fit: false when Paho
  * has to wait. */
 void fog_lean_flush_locked(struct fog_lean *s);
-void fog_lean_drain_locked(struct fog_lean *s);
+void fog_lean_leave_locked(struct fog_lean *s);
 bool fog_lean_accepts(struct fog_lean *s, size_t len);
 void fog_lean_append(struct fog_lean *s, const void *data, size_t len);
 

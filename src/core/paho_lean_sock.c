@@ -27,14 +27,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #define CHUNK 256
 #define CHUNKS 4096
 
 static _Atomic(struct fog_lean *) chunks[CHUNKS];
 static atomic_uint_fast64_t connections;
-static _Thread_local struct fog_lean *filled_last;
+static _Thread_local struct fog_lean *read_last; /* whose bytes this thread of Paho's had last */
 
 static struct fog_lean *chunk_make(size_t index) {
   struct fog_lean *made = calloc(CHUNK, sizeof *made);
@@ -128,6 +127,7 @@ size_t fog_lean_take(struct fog_lean *s, void *buf, size_t len) {
   }
   s->next += n;
   s->left = n < s->left ? s->left - n : 0;
+  read_last = s;
   atomic_store_explicit(&s->held, held - n, memory_order_release);
   return n;
 }
@@ -136,12 +136,14 @@ size_t fog_lean_take(struct fog_lean *s, void *buf, size_t len) {
 bool fog_lean_in_ready(struct fog_lean *s) {
   size_t size = s->in_size == 0 ? READ_FIRST : s->in_size;
   if (s->full && size < READ_MOST) size *= 4;
-  if (size != s->in_size) {
-    unsigned char *in = realloc(s->in, size);
-    if (in == NULL) return s->in != NULL;
-    s->in = in;
-    s->in_size = size;
-  }
+  return size == s->in_size || fog_lean_in_grow(s, size) || s->in != NULL;
+}
+
+bool fog_lean_in_grow(struct fog_lean *s, size_t size) {
+  unsigned char *in = realloc(s->in, size);
+  if (in == NULL) return false;
+  s->in = in;
+  s->in_size = size;
   return true;
 }
 
@@ -155,7 +157,6 @@ static void acknowledge_now(const struct fog_lean *s) {
 }
 
 void fog_lean_in_filled(struct fog_lean *s, size_t n) {
-  filled_last = s;
   s->next = 0;
   s->full = s->part + n == s->in_size;
   if (!s->full) acknowledge_now(s);
@@ -164,7 +165,7 @@ void fog_lean_in_filled(struct fog_lean *s, size_t n) {
 }
 
 struct fog_lean_ref fog_lean_current(void) {
-  struct fog_lean_ref c = {filled_last, 0};
+  struct fog_lean_ref c = {read_last, 0};
   if (c.slot == NULL) return c;
   (void)pthread_mutex_lock(&c.slot->lock);
   c.number = c.slot->number;
@@ -176,8 +177,8 @@ ssize_t fog_lean_recv(struct fog_lean *s, int fd, void *buf, size_t len) {
   if (len == 0) return __real_recv(fd, buf, len, 0);
   if (fog_lean_sift(s)) return (ssize_t)fog_lean_take(s, buf, len);
   int error = atomic_load_explicit(&s->error, memory_order_relaxed);
-  if (error != 0) {
-    errno = error;
+  if (error != 0 || atomic_load_explicit(&s->held, memory_order_relaxed) > 0) {
+    errno = error != 0 ? error : EAGAIN;
     return -1;
   }
   bool direct = len >= READ_DIRECT || !fog_lean_in_ready(s);
@@ -191,6 +192,7 @@ ssize_t fog_lean_recv(struct fog_lean *s, int fd, void *buf, size_t len) {
   }
   if (direct) {
     s->left = good < s->left ? s->left - good : 0;
+    read_last = s;
     return (ssize_t)good;
   }
   atomic_store_explicit(&s->established, true, memory_order_relaxed);
@@ -332,27 +334,28 @@ void fog_lean_flush(struct fog_lean *s) {
   (void)pthread_mutex_unlock(&s->lock);
 }
 
-static int64_t now_ms(void) {
-  struct timespec t;
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-void fog_lean_drain_locked(struct fog_lean *s) {
-  int64_t end = now_ms() + 100;
+void fog_lean_leave_locked(struct fog_lean *s) {
   s->number = 0;
   fog_lean_flush_locked(s);
-  while (s->out_to > 0 && now_ms() < end) {
-    struct pollfd p = {.fd = s->fd, .events = POLLOUT, .revents = 0};
-    (void)__real_poll(&p, 1, 10);
-    fog_lean_flush_locked(s);
-  }
 }
 
-void fog_lean_drain(struct fog_lean *s) {
+void fog_lean_leave(struct fog_lean *s) {
   (void)pthread_mutex_lock(&s->lock);
-  fog_lean_drain_locked(s);
+  fog_lean_leave_locked(s);
   (void)pthread_mutex_unlock(&s->lock);
+}
+
+bool fog_lean_is_flushed(const struct fog_lean_ref *c) {
+  struct fog_lean *s = c->slot;
+  if (s == NULL || c->number == 0) return true;
+  (void)pthread_mutex_lock(&s->lock);
+  bool flushed = s->number != c->number || fog_lean_failed(s);
+  if (!flushed && s->out_to == 0) {
+    struct pollfd p = {.fd = s->fd, .events = POLLOUT, .revents = 0};
+    flushed = __real_poll(&p, 1, 0) > 0;
+  }
+  (void)pthread_mutex_unlock(&s->lock);
+  return flushed;
 }
 
 /* --- what poll asks --- */

@@ -50,6 +50,7 @@ static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
   }
   *error = n > 0 ? SSL_ERROR_NONE : __real_SSL_get_error(ssl, n);
   atomic_store(&s->more, *error != SSL_ERROR_WANT_READ);
+  if (*error == SSL_ERROR_WANT_WRITE) atomic_store(&s->stuck, true); /* a key update; POLLOUT says when to go on */
   if (got == 0) return n;
   if (n <= 0) __real_ERR_clear_error(); /* behind the data: `more` makes the reader come back for it */
   got = fog_lean_admit(s, to, got);
@@ -71,8 +72,9 @@ static int tls_read_locked(struct fog_lean *s, SSL *ssl, int *error) {
 int fog_lean_tls_read(struct fog_lean *s, SSL *ssl, void *buf, int len, int *error) {
   *error = SSL_ERROR_NONE;
   if (fog_lean_sift(s)) return (int)fog_lean_take(s, buf, (size_t)len);
+  int n = 1;
   (void)pthread_mutex_lock(&s->lock);
-  int n = tls_read_locked(s, ssl, error);
+  if (atomic_load_explicit(&s->held, memory_order_relaxed) == 0) n = tls_read_locked(s, ssl, error);
   (void)pthread_mutex_unlock(&s->lock);
   if (n <= 0) return n;
   if (fog_lean_sift(s)) return (int)fog_lean_take(s, buf, (size_t)len);
@@ -103,7 +105,7 @@ int fog_lean_tls_write(struct fog_lean *s, SSL *ssl, const void *buf, int len, i
 
 int fog_lean_tls_shutdown(struct fog_lean *s, SSL *ssl) {
   (void)pthread_mutex_lock(&s->lock);
-  fog_lean_drain_locked(s);
+  fog_lean_leave_locked(s);
   int n = __real_SSL_shutdown(ssl);
   (void)pthread_mutex_unlock(&s->lock);
   return n;

@@ -43,8 +43,14 @@ void fog_session_unref(struct fog_session *s) {
   if (atomic_fetch_sub(&s->refs, 1) != 1) return;
   fog_inbox_destroy(&s->inbox);
   fog_outbox_destroy(&s->outbox);
+  fog_open_ids_clear(&s->open_ids);
   fog_queue_unref(s->events);
   free(s);
+}
+
+bool fog_session_may_send(struct fog_session *s) {
+  uint64_t link = atomic_load(&s->up);
+  return link != 0 && link == atomic_load(&s->sending);
 }
 
 void fog_session_announce(struct fog_session *s, struct fog_standing_event *standing) {

@@ -8,10 +8,12 @@
 #define FOG_SESSION_H
 
 #include "inbox.h"
+#include "open_ids.h"
 #include "outbox.h"
 #include "queue.h"
 
 struct fog_link;
+struct fog_lean;
 struct fog_command;
 
 struct fog_session_limits {
@@ -32,8 +34,11 @@ struct fog_session {
   struct fog_inbox inbox;
   struct fog_outbox outbox;
   struct fog_standing_event messages, drained;
-  atomic_bool up;      /* the broker took us in, and the link is not known to be lost */
-  atomic_bool sending; /* Lua has sent its subscriptions again: messages may go, and answers to them will arrive */
+  atomic_uint_fast64_t up;      /* the link over which the broker took us in and that is not known to be lost; 0: none */
+  atomic_uint_fast64_t sending; /* the link over which Lua has sent its subscriptions again, so that messages may go */
+  _Atomic(struct fog_lean *) slot; /* with `connection` the connection in force, as fog_lean_ref: direct.c */
+  atomic_uint_fast64_t connection;
+  struct fog_open_ids open_ids;
   atomic_bool ready;   /* stands in the dispatcher's feed list */
   atomic_int subscribing; /* SUBSCRIBE and UNSUBSCRIBE in Paho's hands */
   atomic_bool leaving; /* the dispatcher was asked to leave because the inbox is full */
@@ -47,6 +52,9 @@ struct fog_session *fog_session_new(uint32_t id, struct fog_queue *events, const
 
 struct fog_session *fog_session_ref(struct fog_session *s);
 void fog_session_unref(struct fog_session *s);
+
+/* Messages may go now: the subscriptions of the very link that is up were sent. Any thread. */
+bool fog_session_may_send(struct fog_session *s);
 
 /* Puts a standing event on the session's queue unless it is there already. Any thread. */
 void fog_session_announce(struct fog_session *s, struct fog_standing_event *ev);
