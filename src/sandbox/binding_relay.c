@@ -69,7 +69,7 @@ static bool flag(lua_State *L, const char *name) {
 static int l_set(lua_State *L) {
   static const char *const names[] = {"pass", "swallow", "duplicate", NULL};
   struct fog_relay *relay = check(L);
-  struct fog_relay_rules rules = fog_relay_no_rules();
+  struct fog_relay_rules rules = fog_relay_no_rules;
   luaL_checktype(L, 2, LUA_TTABLE);
   rules.refuse = flag(L, "refuse");
   rules.silent = flag(L, "half_open");

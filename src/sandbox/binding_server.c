@@ -9,7 +9,7 @@
 
 #define CLASS "fogcloud.SandboxServer"
 
-enum { MAX_HEADERS = 16, DEFAULT_MAX_BODY = 1048576 };
+enum { MAX_HEADERS = 16 };
 
 struct l_server {
   struct fog_server *server; /* NULL: closed */
@@ -40,16 +40,14 @@ static int l_server(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_getfield(L, 1, "port");
   lua_Integer port = luaL_optinteger(L, -1, 0);
-  lua_getfield(L, 1, "max_body");
-  lua_Integer max_body = luaL_optinteger(L, -1, DEFAULT_MAX_BODY);
-  lua_pop(L, 2);
-  luaL_argcheck(L, port >= 0 && port <= 65535 && max_body > 0, 1, "port or max_body is out of range");
+  lua_pop(L, 1);
+  luaL_argcheck(L, port >= 0 && port <= 65535, 1, "the port is out of range");
   struct l_server *box = lua_newuserdatauv(L, sizeof *box, 0);
   box->server = NULL;
   luaL_getmetatable(L, CLASS);
   lua_setmetatable(L, -2);
   const char *cert = opt(L, "tls_cert", NULL), *key = opt(L, "tls_key", NULL);
-  box->server = fog_server_new(opt(L, "address", "127.0.0.1"), (uint16_t)port, (size_t)max_body, cert, key);
+  box->server = fog_server_new(opt(L, "address", "127.0.0.1"), (uint16_t)port, cert, key);
   if (box->server != NULL) return 1;
   lua_pushnil(L);
   lua_pushliteral(L, "the server cannot listen there");

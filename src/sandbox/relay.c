@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "now.h"
 #include "relay_flow.h"
 #include "relay_peer.h"
 
@@ -50,15 +50,7 @@ struct fog_relay {
   struct link *links[MAX_LINKS];
 };
 
-struct fog_relay_rules fog_relay_no_rules(void) {
-  return (struct fog_relay_rules){.connack = -1, .cut_packets = -1, .cut_bytes = -1, .probability = 1};
-}
-
-static double now(void) {
-  struct timespec t;
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
+const struct fog_relay_rules fog_relay_no_rules = {.connack = -1, .cut_packets = -1, .cut_bytes = -1, .probability = 1};
 
 static void close_link(struct link *l) {
   for (int side = 0; side < 2; side++) {
@@ -78,8 +70,7 @@ static bool meets(struct fog_relay *r) {
 }
 
 static const struct fog_relay_rules *rules_for(const struct fog_relay *r, const struct link *l) {
-  static const struct fog_relay_rules none = {.connack = -1, .cut_packets = -1, .cut_bytes = -1, .probability = 1};
-  return l->spared ? &none : &r->rules;
+  return l->spared ? &fog_relay_no_rules : &r->rules;
 }
 
 static int dial(int port) {
@@ -145,7 +136,7 @@ static void read_side(struct fog_relay *r, struct link *l, int side) {
     return;
   }
   struct fog_flow *f = &l->flow[side];
-  double t = now();
+  double t = fog_now();
   fog_flow_feed(f, bytes, (size_t)n, t, rules);
   f->out_at = t + rules->delay_ms / 1e3;
   if (f->refuse_login) refuse_login(r, l);
@@ -161,7 +152,7 @@ static void write_side(struct fog_relay *r, struct link *l, int side) {
     if (n < 0) n = 0; /* a broken peer shows when it is read */
     f->out_len -= (size_t)n;
     memmove(f->out, f->out + n, f->out_len);
-    if (rate > 0) f->out_at = now() + (double)n / (double)rate;
+    if (rate > 0) f->out_at = fog_now() + (double)n / (double)rate;
   }
   if (f->cut && f->out_len == 0) l->over = true;
 }
@@ -186,7 +177,7 @@ static struct pollfd interest(const struct fog_relay *r, struct link *l, int sid
 }
 
 static int wait_for_work(struct fog_relay *r) {
-  double t = now(), wait = 60;
+  double t = fog_now(), wait = 60;
   struct pollfd *fds = r->fds;
   nfds_t n = 0;
   int links = r->link_count;
@@ -209,7 +200,7 @@ static void serve_link(struct fog_relay *r, struct link *l, const struct pollfd 
     const short in = POLLIN | POLLHUP | POLLERR;
     if ((fds[side].revents & in) != 0 && l->flow[side].out_len == 0) read_side(r, l, side);
   }
-  double t = now();
+  double t = fog_now();
   for (int side = 0; side < 2 && !l->over; side++)
     if (l->flow[side].out_at <= t) write_side(r, l, side);
 }
@@ -247,7 +238,7 @@ struct fog_relay *fog_relay_new(uint32_t seed) {
   sigset_t all, old;
   struct fog_relay *r = calloc(1, sizeof *r);
   if (r == NULL) return NULL;
-  r->rules = fog_relay_no_rules();
+  r->rules = fog_relay_no_rules;
   r->state = seed % 2147483646 + 1;
   if (pipe2(r->wake, O_CLOEXEC | O_NONBLOCK) != 0) {
     free(r);

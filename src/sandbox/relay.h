@@ -30,7 +30,7 @@ struct fog_relay_rules {
 };
 
 /* The rules that spoil nothing. */
-struct fog_relay_rules fog_relay_no_rules(void);
+extern const struct fog_relay_rules fog_relay_no_rules;
 
 /* NULL: no memory or no thread. seed: of what probability decides. */
 struct fog_relay *fog_relay_new(uint32_t seed);

@@ -10,9 +10,9 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "hangups.h"
+#include "now.h"
 
 struct open_request {
   struct fog_server_request request; /* first */
@@ -29,19 +29,12 @@ struct open_request {
 struct fog_server {
   struct MHD_Daemon *daemon;
   uint64_t last_id;
-  size_t max_body;
   struct open_request *open;
   struct fog_server_request *ready, **ready_tail, *taken;
   struct fog_hangups hangups;
 };
 
 enum { CONNECTION_LIMIT = 2000, CONNECTION_TIMEOUT_S = 60, BODY_START = 1024 };
-
-static double now(void) {
-  struct timespec t;
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void free_pairs(struct fog_server_pair *p) {
   while (p != NULL) {
@@ -140,7 +133,7 @@ static struct open_request *begin(struct fog_server *s, struct MHD_Connection *c
 
 static bool add_body(struct open_request *r, const char *data, size_t n) {
   struct fog_server_request *q = &r->request;
-  if (q->too_large || n > r->server->max_body - q->body_len) {
+  if (q->too_large || n > FOG_SERVER_MAX_BODY - q->body_len) {
     q->too_large = true;
     return true; /* read to its end, for the peer listens only then */
   }
@@ -194,12 +187,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
   return MHD_queue_response(c, r->status, r->response);
 }
 
-struct fog_server *fog_server_new(const char *address, uint16_t port, size_t max_body, const char *tls_cert,
-                                  const char *tls_key) {
+struct fog_server *fog_server_new(const char *address, uint16_t port, const char *tls_cert, const char *tls_key) {
   struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
   struct fog_server *s = calloc(1, sizeof *s);
   if (s == NULL) return NULL;
-  s->max_body = max_body;
   s->ready_tail = &s->ready;
   unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (tls_cert != NULL ? MHD_USE_TLS : 0);
   struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)tls_cert},
@@ -242,7 +233,7 @@ int fog_server_fd(const struct fog_server *s) {
 
 /* Milliseconds until the next byte of a trickled body is due; -1: there is none. */
 static int sleep_left(const struct fog_server *s) {
-  double t = now();
+  double t = fog_now();
   int least = -1;
   for (const struct open_request *r = s->open; r != NULL; r = r->next_open) {
     if (!r->asleep) continue;
@@ -263,7 +254,7 @@ int fog_server_timeout(const struct fog_server *s) {
 }
 
 void fog_server_run(struct fog_server *s) {
-  double t = now();
+  double t = fog_now();
   fog_hangups_sweep(&s->hangups, t);
   for (struct open_request *r = s->open; r != NULL; r = r->next_open) {
     if (!r->asleep || r->next_piece > t) continue;
@@ -299,7 +290,7 @@ static ssize_t read_piece(void *arg, uint64_t pos, char *buf, size_t max) {
   if (p->cut_after > 0 && n > p->cut_after - pos) n = p->cut_after - (size_t)pos;
   if (p->trickle_ms > 0) {
     struct open_request *r = p->request;
-    double t = now();
+    double t = fog_now();
     if (r->next_piece > t) {
       r->asleep = true;
       MHD_suspend_connection(r->connection);

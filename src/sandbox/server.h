@@ -12,6 +12,8 @@
 
 struct fog_server;
 
+enum { FOG_SERVER_MAX_BODY = 1048576 };
+
 struct fog_server_pair {
   struct fog_server_pair *next;
   char *name, *value; /* value NULL: a query parameter without "=" */
@@ -19,8 +21,8 @@ struct fog_server_pair {
 
 struct fog_server_request {
   struct fog_server_request *next;
-  uint64_t id, connection; /* connection: 1 for the first that came, 2 for the next */
-  char *method, *path, *body; /* body: at most the server's limit; body_len bytes */
+  uint64_t id, connection;    /* connection: 1 for the first that came, 2 for the next */
+  char *method, *path, *body; /* body: body_len bytes, at most FOG_SERVER_MAX_BODY */
   size_t body_len;
   bool too_large;
   struct fog_server_pair *headers, *query;
@@ -34,8 +36,7 @@ struct fog_server_fault {
 };
 
 /* Listens on address:port (0: a free one). tls_cert and tls_key (PEM) may be NULL. NULL: it cannot listen. */
-struct fog_server *fog_server_new(const char *address, uint16_t port, size_t max_body, const char *tls_cert,
-                                  const char *tls_key);
+struct fog_server *fog_server_new(const char *address, uint16_t port, const char *tls_cert, const char *tls_key);
 
 /* Closes all connections, answered or not. */
 void fog_server_free(struct fog_server *s);
