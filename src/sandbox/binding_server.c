@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * core.server(options) -> server: run, next, reply, port, fd, timeout, close.
+ * core.server(options) -> server: run, next, reply, hurry, port, fd, timeout, close.
  */
 #include <string.h>
 
@@ -111,7 +111,9 @@ static void read_fault(lua_State *L, int t, struct fog_server_fault *fault) {
   fault->cut_after = (size_t)luaL_optinteger(L, -1, 0);
   lua_getfield(L, t, "trickle_ms");
   fault->trickle_ms = (unsigned)luaL_optinteger(L, -1, 0);
-  lua_pop(L, 3);
+  lua_getfield(L, t, "delay");
+  fault->delay = luaL_optnumber(L, -1, 0);
+  lua_pop(L, 4);
 }
 
 /* server:reply(id, status, headers, body, fault) */
@@ -137,6 +139,11 @@ static int l_reply(lua_State *L) {
   return 1;
 }
 
+static int l_hurry(lua_State *L) {
+  fog_server_hurry(check(L));
+  return 0;
+}
+
 static int l_port(lua_State *L) {
   lua_pushinteger(L, fog_server_port(check(L)));
   return 1;
@@ -158,8 +165,8 @@ static int l_timeout(lua_State *L) {
 }
 
 void fog_open_server(lua_State *L) {
-  static const luaL_Reg methods[] = {{"run", l_run}, {"next", l_next},       {"reply", l_reply}, {"port", l_port},
-                                     {"fd", l_fd},   {"timeout", l_timeout}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"run", l_run},   {"next", l_next}, {"reply", l_reply},     {"hurry", l_hurry},
+                                     {"port", l_port}, {"fd", l_fd},     {"timeout", l_timeout}, {NULL, NULL}};
   fog_sandbox_class(L, CLASS, methods, l_close);
   lua_pushcfunction(L, l_server);
   lua_setfield(L, -2, "server");

@@ -34,8 +34,9 @@ void fog_hangups_sweep(struct fog_hangups *h, double now) {
   if (now - h->last_sweep < FOG_HANGUP_SWEEP_MS / 1e3) return;
   h->last_sweep = now;
   for (struct fog_peer_watch *w = h->first; w != NULL; w = w->next) {
-    bool gone = !w->busy && closed(w->fd);
-    if (gone && w->suspect) (void)shutdown(w->fd, SHUT_RDWR); /* an edge that libmicrohttpd does see */
-    w->suspect = gone;
+    bool found = closed(w->fd), gone = found && w->suspect;
+    w->gone = gone && w->busy;
+    if (gone && !w->busy) (void)shutdown(w->fd, SHUT_RDWR); /* an edge that libmicrohttpd does see */
+    w->suspect = found;
   }
 }

@@ -18,10 +18,12 @@ struct open_request {
   struct fog_server_request request; /* first */
   struct fog_server *server;
   struct MHD_Connection *connection;
+  struct fog_peer_watch *watch; /* NULL without memory */
   struct open_request *prev_open, *next_open;
   size_t body_cap;
-  bool complete, cut, answered, asleep; /* asleep: suspended until next_piece */
-  double next_piece;                    /* when the next byte of a trickled body is due, on the monotonic clock */
+  bool complete, cut, answered, hurried;
+  bool asleep;    /* suspended until wake_at: the reply is delayed, or its next byte trickles */
+  double wake_at; /* on the monotonic clock */
   unsigned status;
   struct MHD_Response *response;
 };
@@ -78,11 +80,6 @@ static struct fog_peer_watch *watch_of(struct MHD_Connection *c) {
   return info == NULL ? NULL : info->socket_context;
 }
 
-static void mark_busy(struct MHD_Connection *c, bool busy) {
-  struct fog_peer_watch *w = watch_of(c);
-  if (w != NULL) w->busy = busy;
-}
-
 static void on_connection(void *arg, struct MHD_Connection *c, void **state, enum MHD_ConnectionNotificationCode what) {
   struct fog_server *s = arg;
   if (what == MHD_CONNECTION_NOTIFY_STARTED) {
@@ -94,10 +91,13 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **state, enu
 }
 
 static void on_completed(void *arg, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode why) {
+  struct open_request *r = *state;
   (void)arg;
+  (void)c;
   (void)why;
-  mark_busy(c, false);
-  if (*state != NULL) forget(*state);
+  if (r == NULL) return;
+  if (r->watch != NULL) r->watch->busy = false;
+  forget(r);
   *state = NULL;
 }
 
@@ -119,6 +119,7 @@ static struct open_request *begin(struct fog_server *s, struct MHD_Connection *c
   if (r == NULL) return NULL;
   r->server = s;
   r->connection = c;
+  r->watch = watch_of(c);
   r->request.method = strdup(method);
   r->request.path = strdup(path);
   r->next_open = s->open;
@@ -153,10 +154,11 @@ static bool add_body(struct open_request *r, const char *data, size_t n) {
 
 static void complete(struct open_request *r) {
   struct fog_server *s = r->server;
-  const struct fog_peer_watch *w = watch_of(r->connection);
   r->complete = true;
-  r->request.connection = w == NULL ? 0 : w->number;
-  mark_busy(r->connection, true);
+  if (r->watch != NULL) {
+    r->request.connection = r->watch->number;
+    r->watch->busy = true;
+  }
   r->request.id = ++s->last_id;
   (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, on_pair, &r->request.headers);
   (void)MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, on_pair, &r->request.query);
@@ -209,9 +211,9 @@ struct fog_server *fog_server_new(const char *address, uint16_t port, const char
 
 void fog_server_free(struct fog_server *s) {
   for (struct open_request *r = s->open; r != NULL; r = r->next_open) {
-    bool waits = r->complete && !r->answered;
+    bool waits = r->complete && (!r->answered || r->asleep);
     if (waits) r->answered = r->cut = true;
-    if (waits || r->asleep) MHD_resume_connection(r->connection); /* else the daemon may not be stopped */
+    if (waits) MHD_resume_connection(r->connection); /* else the daemon may not be stopped */
     r->asleep = false;
   }
   (void)MHD_run(s->daemon);
@@ -231,13 +233,13 @@ int fog_server_fd(const struct fog_server *s) {
   return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }
 
-/* Milliseconds until the next byte of a trickled body is due; -1: there is none. */
+/* Milliseconds until the next sleeper is to be woken; -1: there is none. */
 static int sleep_left(const struct fog_server *s) {
   double t = fog_now();
   int least = -1;
   for (const struct open_request *r = s->open; r != NULL; r = r->next_open) {
     if (!r->asleep) continue;
-    int ms = r->next_piece > t ? (int)((r->next_piece - t) * 1e3) + 1 : 0;
+    int ms = r->wake_at > t ? (int)((r->wake_at - t) * 1e3) + 1 : 0;
     if (least < 0 || ms < least) least = ms;
   }
   return least;
@@ -257,7 +259,9 @@ void fog_server_run(struct fog_server *s) {
   double t = fog_now();
   fog_hangups_sweep(&s->hangups, t);
   for (struct open_request *r = s->open; r != NULL; r = r->next_open) {
-    if (!r->asleep || r->next_piece > t) continue;
+    bool gone = r->watch != NULL && r->watch->gone;
+    if (!r->asleep || (r->wake_at > t && !gone)) continue;
+    if (gone) r->cut = true;
     r->asleep = false;
     MHD_resume_connection(r->connection);
   }
@@ -284,19 +288,19 @@ struct piecewise {
 
 static ssize_t read_piece(void *arg, uint64_t pos, char *buf, size_t max) {
   struct piecewise *p = arg;
-  if (p->cut_after > 0 && pos >= p->cut_after) return MHD_CONTENT_READER_END_WITH_ERROR;
+  struct open_request *r = p->request;
+  if (r->cut || (p->cut_after > 0 && pos >= p->cut_after)) return MHD_CONTENT_READER_END_WITH_ERROR;
   if (pos >= p->len) return MHD_CONTENT_READER_END_OF_STREAM;
   size_t n = p->len - (size_t)pos;
   if (p->cut_after > 0 && n > p->cut_after - pos) n = p->cut_after - (size_t)pos;
-  if (p->trickle_ms > 0) {
-    struct open_request *r = p->request;
+  if (p->trickle_ms > 0 && !r->hurried) {
     double t = fog_now();
-    if (r->next_piece > t) {
+    if (r->wake_at > t) {
       r->asleep = true;
       MHD_suspend_connection(r->connection);
       return 0;
     }
-    r->next_piece = t + p->trickle_ms / 1e3;
+    r->wake_at = t + p->trickle_ms / 1e3;
     n = 1;
   }
   if (n > max) n = max;
@@ -343,6 +347,18 @@ bool fog_server_reply(struct fog_server *s, uint64_t id, unsigned status, const 
     r->response = make_response(r, body, len, fault);
     if (r->response != NULL) add_headers(r->response, headers);
   }
-  MHD_resume_connection(r->connection);
+  r->asleep = fault->delay > 0;
+  if (r->asleep)
+    r->wake_at = fog_now() + fault->delay;
+  else
+    MHD_resume_connection(r->connection);
   return true;
+}
+
+void fog_server_hurry(struct fog_server *s) {
+  for (struct open_request *r = s->open; r != NULL; r = r->next_open) {
+    if (!r->answered) continue;
+    r->hurried = true;
+    r->wake_at = 0;
+  }
 }

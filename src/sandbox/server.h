@@ -33,6 +33,7 @@ struct fog_server_fault {
   bool cut;            /* close without a byte */
   size_t cut_after;    /* close after so many bytes of the body, 0: never */
   unsigned trickle_ms; /* a byte of the body each so many milliseconds, 0: at once */
+  double delay;        /* seconds after which the reply begins */
 };
 
 /* Listens on address:port (0: a free one). tls_cert and tls_key (PEM) may be NULL. NULL: it cannot listen. */
@@ -58,5 +59,8 @@ const struct fog_server_request *fog_server_next(struct fog_server *s);
 /* Answers a request. headers: "Name: value" lines; body is copied. False: the peer has gone. */
 bool fog_server_reply(struct fog_server *s, uint64_t id, unsigned status, const char *const *headers, const char *body,
                       size_t len, const struct fog_server_fault *fault);
+
+/* Replies that are delayed or trickle go out at the next run. */
+void fog_server_hurry(struct fog_server *s);
 
 #endif

@@ -45,9 +45,16 @@ local function clear_mqtt(cloud)
   return 200, { ok = true }
 end
 
+-- Replies that a fault holds back go out: nothing is left of it.
+local function clear_faults(cloud)
+  cloud.faults:clear()
+  cloud.server:hurry()
+  return 200, { ok = true }
+end
+
 local function reset(cloud)
   cloud.state:reset(cloud.seed)
-  cloud.faults:clear()
+  clear_faults(cloud)
   clear_mqtt(cloud)
   cloud.clock:reset()
   cloud.journal:clear()
@@ -68,11 +75,6 @@ local function add_fault(cloud, params)
   local ok, why = Faults.check(params)
   if not ok then return refuse(why) end
   cloud.faults:add(params)
-  return 200, { ok = true }
-end
-
-local function clear_faults(cloud)
-  cloud.faults:clear()
   return 200, { ok = true }
 end
 

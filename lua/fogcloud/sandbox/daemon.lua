@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
---- The sandbox's process: one loop over the HTTP server, the replies that are held back, signals, and the parent's
---- death.
+--- The sandbox's process: one loop over the HTTP server, signals, and the parent's death.
 local cjson = require "cjson"
 local Broker = require "fogcloud.sandbox.broker"
 local Clock = require "fogcloud.sandbox.clock"
@@ -84,7 +83,7 @@ end
 ---@return string? why
 function Daemon.start(options)
   local self = setmetatable({
-    seed = options.seed or seeds.default(), clock = Clock.new(), journal = Journal.new(), held = {},
+    seed = options.seed or seeds.default(), clock = Clock.new(), journal = Journal.new(),
     faults = Faults.new(random_source(options.rng_seed)), temporary = options.data == nil, always_200 = false,
     default_token_life = options.token_life or TOKEN_LIFE, token_life = options.token_life or TOKEN_LIFE,
   }, Daemon)
@@ -106,12 +105,6 @@ end
 local function send(self, id, status, headers, body, wire)
   headers[#headers + 1] = MARKER
   self.server:reply(id, status, headers, body, wire)
-end
-
--- Sends now, or when the fault's delay is over.
-local function send_later(self, seconds, ...)
-  if seconds <= 0 then return send(self, ...) end
-  self.held[#self.held + 1] = { at = core.now() + seconds, n = select("#", ...), ... }
 end
 
 local function answer_control(self, request)
@@ -158,9 +151,12 @@ local function answer_api(self, request)
   end
   local status, body = routes.render(outcome, self.always_200)
   local headers, wire = { JSON }, nil
-  if fault then status, headers, body, wire = Faults.bend(fault, status, headers, body) end
+  if fault then
+    status, headers, body, wire = Faults.bend(fault, status, headers, body)
+    wire.delay = self.faults:delay(fault)
+  end
   note(self, request, name, params, outcome.code, status)
-  send_later(self, fault and self.faults:delay(fault) or 0, request.id, status, headers, body, wire)
+  send(self, request.id, status, headers, body, wire)
 end
 
 local function answer(self, request)
@@ -169,27 +165,6 @@ local function answer(self, request)
   if ok then return end
   io.stderr:write("sandbox: ", tostring(err), "\n")
   send(self, request.id, 500, { JSON }, '{"meta":{"message":"internal error","code":10050},"data":{}}')
-end
-
-local function send_held(self)
-  local now, left = core.now(), {}
-  for _, held in ipairs(self.held) do
-    if held.at <= now then
-      send(self, (table.unpack or unpack)(held, 1, held.n)) -- luacheck: ignore 113
-    else
-      left[#left + 1] = held
-    end
-  end
-  self.held = left
-end
-
-local function next_timeout(self)
-  local timeout = self.server:timeout()
-  for _, held in ipairs(self.held) do
-    local wait = math.max(0, held.at - core.now())
-    if timeout == nil or wait < timeout then timeout = wait end
-  end
-  return timeout
 end
 
 --- Serves until a signal comes, or the end of standard input with `until_eof`.
@@ -203,9 +178,8 @@ function Daemon:run(until_eof)
       answer(self, request)
       request = self.server:next()
     end
-    send_held(self)
     self.server:run()
-    local ready = core.poll(fds, next_timeout(self))
+    local ready = core.poll(fds, self.server:timeout())
     if ready[self.signals] then return end
     if until_eof and ready[0] and core.read(0) == "" then return end
   end
