@@ -60,7 +60,8 @@ return function(input)
   faults:add(found)
   local fault = faults:take(found.endpoint or "token")
   if fault == nil or (fault.size or 0) > 1e6 then return end
-  assert(type(Faults.carries_out(fault)) == "boolean" and faults:delay(fault) ~= nil)
-  local status, headers, body = Faults.bend(fault, 200, { "Content-Type: application/json" }, "{}")
+  local outcome = Faults.outcome(fault, function() return { code = 0 } end)
+  local status, headers, body, wire = faults:bend(fault, outcome and 200, outcome and "{}")
   assert(type(status) == "number" and type(body) == "string" and #headers >= 1)
+  assert(wire.delay >= 0 and (wire.cut_after or 0) <= #body)
 end

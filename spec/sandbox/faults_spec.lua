@@ -5,8 +5,8 @@ local cjson = require "cjson"
 local socket = require "socket"
 local support = require "spec.support.sandbox"
 
-local TIMED_OUT = 28 -- curl's exit code
-local PRODUCTS, TOKEN = "/v3/open_api/product/ids/", "/v3/open_api/token/"
+local EMPTY, PARTIAL, TIMED_OUT = 52, 18, 28 -- curl's exit codes
+local PRODUCTS, CLIENT, TOKEN = "/v3/open_api/product/ids/", "/v3/open_api/mqtt/client/", "/v3/open_api/token/"
 
 describe("a fault, by curl,", function()
   local sandbox, token
@@ -29,11 +29,96 @@ describe("a fault, by curl,", function()
 
   before_each(begin)
 
+  local function create() return curl(CLIENT, "-d app_id=sandbox-app") end
+
+  local function clients() return #sandbox:state().clients end
+
   -- The seconds until curl had everything, and its exit code.
   local function seconds(args)
     local text, status = curl(PRODUCTS, "-o /dev/null -w '%{time_total}' " .. (args or ""))
     return tonumber(text), status
   end
+
+  describe("cuts the connection", function()
+    it("before: nothing is done, and nothing comes", function()
+      sandbox:fail { endpoint = "create_client", cut = "before" }
+      assert.same({ EMPTY, 0 }, { select(2, create()), clients() })
+    end)
+
+    it("after: the reply is whole, and the connection does not serve another request", function()
+      local url = sandbox.url .. PRODUCTS
+      local function twice()
+        local text, status = curl(PRODUCTS, ("-D - -w '[%%{http_code} %%{num_connects}]' -o /dev/null -o /dev/null '%s'"):format(url))
+        assert.equal(0, status, text)
+        local said = {}
+        for found in text:gmatch("%[(.-)%]") do said[#said + 1] = found end
+        return said, text
+      end
+      assert.same({ "200 1", "200 0" }, (twice()))
+      sandbox:fail { endpoint = "products", cut = "after" }
+      local said, headers = twice()
+      assert.same({ "200 1", "200 1" }, said)
+      assert.is_nil(headers:lower():find("connection: close", 1, true))
+      sandbox:fail { endpoint = "create_client", cut = "after" }
+      local reply, status = create()
+      assert.equal(0, status)
+      assert.equal(sandbox:state().clients[1].clientid, cjson.decode(reply).data.clientid)
+    end)
+
+    it("during, whatever the body", function()
+      for _, fault in ipairs { {}, { body = "" }, { body = "x" }, { truncate = 1 }, { status = 503 }, { status = 503, truncate = 0 } } do
+        fault.cut = "during"
+        sandbox:fail(fault)
+        local said, status = curl(PRODUCTS)
+        assert.equal(PARTIAL, status, said)
+      end
+    end)
+
+    it("with the reply lost: it is done all the same", function()
+      sandbox:fail { endpoint = "create_client", lost = true }
+      assert.same({ EMPTY, 1 }, { select(2, create()), clients() })
+    end)
+  end)
+
+  describe("answers", function()
+    it("a status alone with a page that is no envelope, and does nothing", function()
+      for _, code in ipairs { 429, 503, 200, 404 } do
+        sandbox:fail { endpoint = "create_client", status = code }
+        local text, status = curl(CLIENT, "-d app_id=sandbox-app -w '\\n%{http_code} %{content_type}'")
+        assert.same({ 0, 0 }, { status, clients() })
+        assert.matches("\n" .. code .. " text/plain", text)
+        assert.is_nil(text:find("{", 1, true))
+      end
+      assert.equal(4, sandbox:count { endpoint = "create_client" })
+    end)
+
+    it("a status with a code with the envelope, and does nothing", function()
+      sandbox:fail { endpoint = "create_client", status = 503, code = 10050 }
+      local text = curl(CLIENT, "-d app_id=sandbox-app -w '\\n%{http_code} %{content_type}'")
+      local body, rest = text:match("^(.*)\n(.-)$")
+      assert.equal("503 application/json", rest)
+      assert.equal(10050, cjson.decode(body).meta.code)
+      assert.equal(0, clients())
+    end)
+
+    it("when to come back, in every form, for 429 and 503", function()
+      for _, code in ipairs { 429, 503 } do
+        for _, after in ipairs { "7", "Fri, 31 Dec 2027 23:59:59 GMT", "in a while" } do
+          sandbox:fail { status = code, retry_after = after }
+          local text = curl(PRODUCTS, "-D -")
+          assert.matches("HTTP/1.1 " .. code, text)
+          assert.is_truthy(text:find("Retry-After: " .. after .. "\r\n", 1, true), text)
+        end
+      end
+    end)
+
+    it("a request with a bad body too", function()
+      sandbox:fail { endpoint = "create_client", code = 10050 }
+      local bad = "-H 'Content-Type: application/json' -d '{'"
+      assert.equal(10050, cjson.decode((curl(CLIENT, bad))).meta.code)
+      assert.equal(10000, cjson.decode((curl(CLIENT, bad))).meta.code)
+    end)
+  end)
 
   describe("takes time", function()
     it("before the reply", function()
@@ -95,6 +180,24 @@ describe("a fault, by curl,", function()
       end
       assert.is_true(select(2, sandbox:health())) -- its turn comes
       sandbox:heal()
+    end
+  end)
+
+  it("is refused where it cannot be had", function()
+    local function refused(text, fault)
+      local ok, why = pcall(sandbox.fail, sandbox, fault)
+      assert.is_false(ok)
+      assert.is_truthy(why:find(text, 1, true), why)
+    end
+    refused("field 'code' must be a whole number from 1", { code = 0 })
+    refused("field 'status' must be a whole number from 200 to 999", { status = 100 })
+    for _, status in ipairs { 204, 304 } do refused("has no body to be cut", { status = status, cut = "during" }) end
+    for _, name in ipairs { "content_type", "retry_after" } do
+      for _, value in ipairs { "a\r\nb: c", "", " ", ("x"):rep(901) } do
+        refused(("field '%s' must be 1 to 900 bytes"):format(name), { [name] = value })
+      end
+      sandbox:fail { [name] = ("x"):rep(900) }
+      assert.is_truthy(curl(PRODUCTS, "-D -"):find(": " .. ("x"):rep(900) .. "\r\n", 1, true))
     end
   end)
 end)

@@ -103,17 +103,19 @@ static int l_next(lua_State *L) {
 }
 
 static void read_fault(lua_State *L, int t, struct fog_server_fault *fault) {
-  memset(fault, 0, sizeof *fault);
+  *fault = (struct fog_server_fault){.cut_after = -1};
   if (!lua_istable(L, t)) return;
   lua_getfield(L, t, "cut");
   fault->cut = lua_toboolean(L, -1) != 0;
+  lua_getfield(L, t, "hang_up");
+  fault->hang_up = lua_toboolean(L, -1) != 0;
   lua_getfield(L, t, "cut_after");
-  fault->cut_after = (size_t)luaL_optinteger(L, -1, 0);
+  fault->cut_after = luaL_optinteger(L, -1, -1);
   lua_getfield(L, t, "trickle_ms");
   fault->trickle_ms = (unsigned)luaL_optinteger(L, -1, 0);
   lua_getfield(L, t, "delay");
   fault->delay = luaL_optnumber(L, -1, 0);
-  lua_pop(L, 4);
+  lua_pop(L, 5);
 }
 
 /* server:reply(id, status, headers, body, fault) */

@@ -10,6 +10,7 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "hangups.h"
 #include "now.h"
@@ -21,7 +22,7 @@ struct open_request {
   struct fog_peer_watch *watch; /* NULL without memory */
   struct open_request *prev_open, *next_open;
   size_t body_cap;
-  bool complete, cut, answered, hurried;
+  bool complete, cut, hang_up, answered, hurried;
   bool asleep;    /* suspended until wake_at: the reply is delayed, or its next byte trickles */
   double wake_at; /* on the monotonic clock */
   unsigned status;
@@ -96,7 +97,10 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state, enum
   (void)c;
   (void)why;
   if (r == NULL) return;
-  if (r->watch != NULL) r->watch->busy = false;
+  if (r->watch != NULL) {
+    r->watch->busy = false;
+    if (r->hang_up) (void)shutdown(r->watch->fd, SHUT_RDWR);
+  }
   forget(r);
   *state = NULL;
 }
@@ -281,7 +285,7 @@ const struct fog_server_request *fog_server_next(struct fog_server *s) {
 /* The body of a reply that does not come in one piece. */
 struct piecewise {
   struct open_request *request;
-  size_t len, cut_after;
+  size_t len, end; /* end: as far as it goes */
   unsigned trickle_ms;
   char body[];
 };
@@ -289,10 +293,9 @@ struct piecewise {
 static ssize_t read_piece(void *arg, uint64_t pos, char *buf, size_t max) {
   struct piecewise *p = arg;
   struct open_request *r = p->request;
-  if (r->cut || (p->cut_after > 0 && pos >= p->cut_after)) return MHD_CONTENT_READER_END_WITH_ERROR;
+  if (r->cut || (pos >= p->end && p->end < p->len)) return MHD_CONTENT_READER_END_WITH_ERROR;
   if (pos >= p->len) return MHD_CONTENT_READER_END_OF_STREAM;
-  size_t n = p->len - (size_t)pos;
-  if (p->cut_after > 0 && n > p->cut_after - pos) n = p->cut_after - (size_t)pos;
+  size_t n = p->end - (size_t)pos;
   if (p->trickle_ms > 0 && !r->hurried) {
     double t = fog_now();
     if (r->wake_at > t) {
@@ -310,13 +313,13 @@ static ssize_t read_piece(void *arg, uint64_t pos, char *buf, size_t max) {
 
 static struct MHD_Response *make_response(struct open_request *r, const char *body, size_t len,
                                           const struct fog_server_fault *fault) {
-  if (fault->cut_after == 0 && fault->trickle_ms == 0)
+  if (fault->cut_after < 0 && fault->trickle_ms == 0)
     return MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
   struct piecewise *p = malloc(sizeof *p + len);
   if (p == NULL) return NULL;
   p->request = r;
   p->len = len;
-  p->cut_after = fault->cut_after;
+  p->end = fault->cut_after >= 0 && (uint64_t)fault->cut_after < len ? (size_t)fault->cut_after : len;
   p->trickle_ms = fault->trickle_ms;
   memcpy(p->body, body, len);
   return MHD_create_response_from_callback(len, BODY_START, read_piece, p, free);
@@ -342,6 +345,7 @@ bool fog_server_reply(struct fog_server *s, uint64_t id, unsigned status, const 
   if (r == NULL || r->answered) return false;
   r->answered = true;
   r->cut = fault->cut;
+  r->hang_up = fault->hang_up;
   r->status = status;
   if (!r->cut) {
     r->response = make_response(r, body, len, fault);

@@ -31,7 +31,8 @@ struct fog_server_request {
 /* What happens on the wire besides a plain reply. */
 struct fog_server_fault {
   bool cut;            /* close without a byte */
-  size_t cut_after;    /* close after so many bytes of the body, 0: never */
+  bool hang_up;        /* close after the reply, which does not announce it */
+  int64_t cut_after;   /* close after so many bytes of the body, -1: never */
   unsigned trickle_ms; /* a byte of the body each so many milliseconds, 0: at once */
   double delay;        /* seconds after which the reply begins */
 };

@@ -126,15 +126,6 @@ local function note(self, request, name, params, code, status)
   }
 end
 
-local function outcome_of(self, name, fn, request, params, fault)
-  if fault and not Faults.carries_out(fault) then
-    return { code = fault.code or 10050, message = "a fault was asked for" }
-  end
-  local outcome = routes.answer(self, name, fn, request, params)
-  if fault and fault.code then outcome = { code = fault.code, message = "a fault was asked for" } end
-  return outcome
-end
-
 local function answer_api(self, request)
   local name, fn = routes.find(request.method, request.path)
   if name == nil then
@@ -142,20 +133,16 @@ local function answer_api(self, request)
     return send(self, request.id, fn, { "Content-Type: text/plain" }, "not an API call\n")
   end
   local params, why = params_of(request)
-  local fault = self.faults:take(name)
-  local outcome
-  if params == nil then
-    outcome = { code = 10000, message = why }
-  else
-    outcome = outcome_of(self, name, fn, request, params, fault)
+  local function carry_out()
+    if params == nil then return { code = 10000, message = why } end
+    return routes.answer(self, name, fn, request, params)
   end
-  local status, body = routes.render(outcome, self.always_200)
-  local headers, wire = { JSON }, nil
-  if fault then
-    status, headers, body, wire = Faults.bend(fault, status, headers, body)
-    wire.delay = self.faults:delay(fault)
-  end
-  note(self, request, name, params, outcome.code, status)
+  local fault = self.faults:take(name) or {}
+  local outcome = Faults.outcome(fault, carry_out)
+  local status, body, headers, wire
+  if outcome then status, body = routes.render(outcome, self.always_200) end
+  status, headers, body, wire = self.faults:bend(fault, status, body)
+  note(self, request, name, params, outcome and outcome.code, status)
   send(self, request.id, status, headers, body, wire)
 end
 

@@ -21,11 +21,15 @@ end
 
 local function kind(name) return { "a " .. name, function(value) return type(value) == name end } end
 
+local HEADER = { "1 to 900 bytes, not all of them spaces, without control characters", function(value)
+  return type(value) == "string" and #value <= 900 and value:find("%S") ~= nil and not value:find("%c")
+end }
+
 local FIELDS = {
-  endpoint = kind "string", count = whole(0, 1e9), probability = number(1), code = whole(0, 1e9),
-  status = whole(100, 999), delay = number(DAY), delay_max = number(DAY), cut = kind "string",
-  lost = kind "boolean", body = kind "string", truncate = whole(0, 1e9), content_type = kind "string",
-  size = whole(0, 2 ^ 30), trickle_ms = whole(0, DAY * 1000), retry_after = kind "string",
+  endpoint = kind "string", count = whole(0, 1e9), probability = number(1), code = whole(1, 1e9),
+  status = whole(200, 999), delay = number(DAY), delay_max = number(DAY), cut = kind "string",
+  lost = kind "boolean", body = kind "string", truncate = whole(0, 1e9), content_type = HEADER,
+  size = whole(0, 2 ^ 30), trickle_ms = whole(0, DAY * 1000), retry_after = HEADER,
 }
 local CUTS = { before = true, during = true, after = true }
 local ENDPOINTS = { token = true, create_client = true, grant = true, revoke = true, products = true, ["*"] = true }
@@ -45,6 +49,9 @@ function Faults.check(fault)
   end
   if not ENDPOINTS[fault.endpoint or "*"] then return nil, "unknown endpoint" end
   if fault.cut and not CUTS[fault.cut] then return nil, "'cut' is before, during or after" end
+  if fault.cut == "during" and (fault.status == 204 or fault.status == 304) then
+    return nil, ("a reply of status %d has no body to be cut"):format(fault.status)
+  end
   return true
 end
 
@@ -72,32 +79,47 @@ function Faults:take(endpoint)
   return nil
 end
 
---- Whether the request is carried out at all: a fault that answers by itself, or cuts before, leaves the state alone.
-function Faults.carries_out(fault)
-  return fault.lost == true or not (fault.code or fault.status or fault.cut == "before")
+--- What the API answers under a fault; nil where the request does not get that far. A fault that answers by itself, or
+--- cuts before, leaves the state alone: `carry_out()` is not called.
+function Faults.outcome(fault, carry_out)
+  local outcome = nil
+  if fault.lost or not (fault.code or fault.status or fault.cut == "before") then outcome = carry_out() end
+  if fault.code then outcome = { code = fault.code, message = "a fault was asked for" } end
+  return outcome
 end
 
---- How long the reply is held back, in seconds.
-function Faults:delay(fault)
-  local low = fault.delay or 0
-  return low + self.random() * math.max(0, (fault.delay_max or low) - low)
+-- How long the reply is held back, in seconds.
+local function delay_of(self, fault)
+  local low, high = fault.delay or 0, fault.delay_max or 0
+  return high > low and low + self.random() * (high - low) or low
 end
 
---- What goes over the wire in the place of a reply: status, headers, body, and the server's own fault table.
-function Faults.bend(fault, status, headers, body)
-  status = fault.status or status
-  if fault.body then body = fault.body end
+local function body_of(fault, body)
+  body = fault.body or body
   if fault.truncate then body = body:sub(1, fault.truncate) end
   if fault.size then body = body .. (" "):rep(fault.size - #body) end
-  if fault.content_type then headers[1] = "Content-Type: " .. fault.content_type end
-  if fault.retry_after then headers[#headers + 1] = "Retry-After: " .. fault.retry_after end
-  local wire = { trickle_ms = fault.trickle_ms }
-  if fault.lost or fault.cut == "before" or fault.cut == "after" then
-    wire.cut = true
-  elseif fault.cut == "during" then
-    wire.cut_after = math.max(1, math.floor(#body / 2))
+  if fault.cut == "during" and body == "" then body = " " end -- something has to be missing
+  return body
+end
+
+--- What goes over the wire, by a fault or by an empty table: status, headers, body, and the server's own fault table.
+--- Status and body are the API's, or nil where the request did not get that far: then a page takes their place, as a
+--- gateway's would.
+function Faults:bend(fault, status, body)
+  local media = "application/json"
+  if body == nil then
+    status = fault.status or 500
+    if fault.body == nil then media = "text/plain" end
+    body = ("%d, since a fault was asked for\n"):format(status)
   end
-  return status, headers, body, wire
+  body = body_of(fault, body)
+  local headers = { "Content-Type: " .. (fault.content_type or media) }
+  if fault.retry_after then headers[2] = "Retry-After: " .. fault.retry_after end
+  return fault.status or status, headers, body, {
+    cut = fault.lost or fault.cut == "before", hang_up = fault.cut == "after",
+    cut_after = fault.cut == "during" and math.floor(#body / 2) or nil,
+    trickle_ms = fault.trickle_ms, delay = delay_of(self, fault),
+  }
 end
 
 return Faults
