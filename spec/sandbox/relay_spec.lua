@@ -4,13 +4,28 @@
 local socket = require "socket"
 local support = require "spec.support.sandbox"
 
--- CONNECT (3.1.1) as device dev1, a PUBLISH of QoS 1 with packet id 1, and its PUBACK.
-local function connect_packet(id)
-  local function text(s) return string.char(0, #s) .. s end
-  local body = text("MQTT") .. string.char(4, 0xC2, 0, 60) .. text(id) .. text("dev1") .. text("dev1-secret")
-  return string.char(0x10, #body) .. body
+local function text(s) return string.char(math.floor(#s / 256), #s % 256) .. s end
+
+local function varint(n)
+  local out = ""
+  repeat
+    local more = n >= 128
+    out, n = out .. string.char(n % 128 + (more and 128 or 0)), math.floor(n / 128)
+  until not more
+  return out
 end
+
+local function packet(first, body) return string.char(first) .. varint(#body) .. body end
+
+-- A CONNECT as device dev1, of 3.1.1 unless a protocol name with the version is given; `properties` for version 5.
+local function connect_packet(id, protocol, properties)
+  return packet(0x10, (protocol or text("MQTT") .. string.char(4)) .. string.char(0xC2, 0, 60)
+    .. (properties and varint(#properties) .. properties or "") .. text(id) .. text("dev1") .. text("dev1-secret"))
+end
+local V31, V5 = text("MQIsdp") .. string.char(3), text("MQTT") .. string.char(5)
 local CONNACK_OK = string.char(0x20, 2, 0, 0)
+
+-- A PUBLISH of QoS 1 with packet id 1, and its PUBACK.
 local TOPIC = "d2c/dev1/status"
 local PUBLISH = string.char(0x32, 2 + #TOPIC + 2 + 1, 0, #TOPIC) .. TOPIC .. string.char(0, 1) .. "x"
 local PUBACK = string.char(0x40, 2, 0, 1)
@@ -34,6 +49,22 @@ describe("the relay", function()
     assert(peer:send(connect_packet(id or "device-dev1")))
     assert.equal(CONNACK_OK, peer:receive(4))
     return peer
+  end
+
+  -- A device that listens, and a function that sends it a message of so many bytes.
+  local function subscriber()
+    local credentials = support.client(sandbox, support.cloud(sandbox), { "dev1" })
+    local peer = dial()
+    assert(peer:send(connect_packet("device-dev1")))
+    assert.equal(CONNACK_OK, peer:receive(4))
+    peer:send(packet(0x82, "\0\1" .. text("c2d/dev1/x") .. "\0"))
+    assert.equal("\144\3\0\1\0", peer:receive(5))
+    return peer, function(size)
+      local said, status = support.shell(("head -c %d /dev/zero | mosquitto_pub %s -i %s -u %s -P '%s' -t c2d/dev1/x -s"):format(
+        size, "-h 127.0.0.1 -p " .. ("%d"):format(sandbox.mqtt_port), credentials.clientid, credentials.loginname,
+        credentials.password))
+      assert.equal(0, status, said)
+    end
   end
 
   local function assert_closed(peer)
@@ -77,6 +108,16 @@ describe("the relay", function()
     assert.truthy(publish(plain()):lower():find("unavailable", 1, true))
   end)
 
+  it("answers a CONNECT of 3.1 and of 5 in their form", function()
+    for protocol, case in pairs { [V31] = { 3, "\32\2\0\3" }, [V5] = { 135, "\32\3\0\135\0" } } do
+      sandbox:fail_mqtt { connack = case[1] }
+      local peer = dial()
+      peer:send(connect_packet("device-dev1", protocol, protocol == V5 and "" or nil))
+      assert.equal(case[2], peer:receive(#case[2]))
+      assert_closed(peer)
+    end
+  end)
+
   it("cuts after so many packets, and in mid-packet", function()
     sandbox:fail_mqtt { cut_after = 2 }
     local peer = login()
@@ -93,6 +134,24 @@ describe("the relay", function()
     assert.is_true(select(2, publish(tls())) ~= 0)
   end)
 
+  it("cuts after just so many bytes, without waiting for more, either way", function()
+    local peer = login()
+    sandbox:fail_mqtt { cut_bytes = #connect_packet("device-dev1") + #PING }
+    peer:send(PING)
+    assert_closed(peer)
+    sandbox:heal_mqtt()
+    for extra, size in pairs { [0] = 100, [7] = 1000 } do
+      local send
+      peer, send = subscriber()
+      local came = #CONNACK_OK + 5 -- and the SUBACK
+      local message = #packet(0x30, text("c2d/dev1/x") .. ("x"):rep(size))
+      sandbox:fail_mqtt { cut_bytes = came + message - extra, count = 1 }
+      send(size)
+      assert.equal(message - extra, #peer:receive("*a")) -- all there is until the end
+      peer:close()
+    end
+  end)
+
   it("kicks one client, and all", function()
     local one, two = login("one"), login("two")
     assert.equal(1, sandbox:kick("one"))
@@ -101,6 +160,22 @@ describe("the relay", function()
     assert.equal(PONG, two:receive(2))
     assert.is_true(sandbox:kick() >= 1)
     assert_closed(two)
+  end)
+
+  it("kicks clients of every version, with long names and many properties", function()
+    local long = ("n"):rep(1000)
+    local property = "\38" .. text("name") .. text(("v"):rep(200)) -- a user property
+    for _, connect in ipairs { connect_packet("old", V31), connect_packet(long), connect_packet("new", V5, property),
+      connect_packet(long, V5, property:rep(10)), connect_packet("new", V5, "") } do
+      local peer = dial()
+      peer:send(connect)
+      assert.equal("\32", peer:receive(1)) -- a CONNACK
+      local id = connect:find(long, 1, true) and long or connect:match("old") or "new"
+      assert.equal(0, sandbox:kick(id .. "x") + sandbox:kick(id:sub(2)))
+      assert.equal(1, sandbox:kick(id))
+      assert.is_truthy(peer:receive("*a")) -- the rest of the CONNACK, then the end
+      peer:close()
+    end
   end)
 
   it("answers nothing while it is half-open, and goes on afterwards", function()

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECT = 1, PUBACK = 4, LEVEL_AT = 6, ID_AT = 10 };
+enum { CONNECT = 1, PUBACK = 4, LONGEST_NAME = 6 }; /* MQIsdp, of 3.1 */
 
 static void put(struct fog_flow *f, unsigned char byte) {
   if (f->out_len < sizeof f->out) f->out[f->out_len++] = byte;
@@ -71,12 +71,12 @@ static void take_body(struct fog_flow *f, unsigned char byte, const struct fog_r
   f->left--;
   if (f->type != CONNECT || !f->from_client) return;
   if (f->connect_len < sizeof f->connect) f->connect[f->connect_len++] = byte;
-  if (rules->connack >= 0 && f->connect_len > LEVEL_AT) f->refuse_login = true;
+  if (rules->connack >= 0 && fog_flow_version(f) > 0) f->refuse_login = true;
 }
 
-static bool cut_here(struct fog_flow *f, const struct fog_relay_rules *rules) {
+static bool cut_here(const struct fog_flow *f, const struct fog_relay_rules *rules) {
   bool due = f->from_client && f->place == 0 && rules->cut_packets >= 0 && f->count >= rules->cut_packets;
-  return due && !rules->mid;
+  return (due && !rules->mid) || (rules->cut_bytes >= 0 && f->passed >= rules->cut_bytes);
 }
 
 static void feed_byte(struct fog_flow *f, unsigned char byte, double now, const struct fog_relay_rules *rules) {
@@ -95,23 +95,40 @@ static void feed_byte(struct fog_flow *f, unsigned char byte, double now, const 
 
 void fog_flow_feed(struct fog_flow *f, const unsigned char *bytes, size_t n, double now,
                    const struct fog_relay_rules *rules) {
-  for (size_t i = 0; i < n && !f->cut && !f->refuse_login; i++) {
-    if ((rules->cut_bytes >= 0 && f->passed >= rules->cut_bytes) || cut_here(f, rules)) {
-      f->cut = true;
-      return;
-    }
+  for (size_t i = 0; i < n && !f->cut && !f->refuse_login && !cut_here(f, rules); i++) {
     f->passed++;
     feed_byte(f, bytes[i], now, rules);
   }
   if (cut_here(f, rules)) f->cut = true;
 }
 
-int fog_flow_version(const struct fog_flow *f) { return f->connect_len > LEVEL_AT ? f->connect[LEVEL_AT] : 0; }
+static size_t word(const struct fog_flow *f, size_t at) { return (size_t)f->connect[at] << 8 | f->connect[at + 1]; }
+
+/* Where the version stands, after the protocol's name: "MQTT", or "MQIsdp" in 3.1. 0: not there yet, or not MQTT. */
+static size_t version_at(const struct fog_flow *f) {
+  size_t at = f->connect_len < 2 ? 0 : 2 + word(f, 0);
+  return at < f->connect_len && at <= 2 + LONGEST_NAME ? at : 0;
+}
+
+int fog_flow_version(const struct fog_flow *f) {
+  size_t at = version_at(f);
+  return at == 0 ? 0 : f->connect[at];
+}
+
+/* The end of the properties that begin there. */
+static size_t after_properties(const struct fog_flow *f, size_t at) {
+  size_t len = 0;
+  for (unsigned shift = 0; shift < 28 && at < f->connect_len; shift += 7) {
+    len |= (size_t)(f->connect[at] & 127) << shift;
+    if ((f->connect[at++] & 128) == 0) break;
+  }
+  return at + len;
+}
 
 bool fog_flow_is(const struct fog_flow *f, const char *client_id) {
-  size_t at = ID_AT, n = strlen(client_id);
-  if (fog_flow_version(f) == 5) at += 1 + f->connect[ID_AT]; /* properties of less than 128 bytes */
-  if (f->connect_len < at + 2 + n) return false;
-  size_t len = (size_t)f->connect[at] << 8 | f->connect[at + 1];
-  return len == n && memcmp(f->connect + at + 2, client_id, n) == 0;
+  size_t at = version_at(f), n = strlen(client_id);
+  if (at == 0) return false;
+  at += 4; /* version, flags, keep-alive */
+  if (fog_flow_version(f) == 5) at = after_properties(f, at);
+  return at + 2 + n <= f->connect_len && word(f, at) == n && memcmp(f->connect + at + 2, client_id, n) == 0;
 }

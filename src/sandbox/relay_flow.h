@@ -10,7 +10,13 @@
 
 #include "relay.h"
 
-enum { FOG_FLOW_READ = 16384, FOG_FLOW_OUT = 2 * FOG_FLOW_READ + 1024, FOG_FLOW_HEAD = 256, FOG_FLOW_HELD = 1024 };
+enum {
+  FOG_FLOW_READ = 16384,
+  FOG_FLOW_OUT = 2 * FOG_FLOW_READ + 1024,
+  FOG_FLOW_HEAD = 256,
+  FOG_FLOW_CONNECT = 4096,
+  FOG_FLOW_HELD = 1024
+};
 
 /* A PUBACK that is held back. */
 struct fog_held {
@@ -28,7 +34,7 @@ struct fog_flow {
   size_t left, head_len;
   long passed, count;                /* bytes; whole packets */
   unsigned char head[FOG_FLOW_HEAD]; /* the packet's first bytes */
-  unsigned char connect[FOG_FLOW_HEAD];
+  unsigned char connect[FOG_FLOW_CONNECT];
   size_t connect_len; /* the CONNECT's first bytes, its fixed header left out */
   unsigned char out[FOG_FLOW_OUT];
   size_t out_len;
@@ -49,7 +55,7 @@ void fog_flow_free(struct fog_flow *f);
 /* The MQTT version of the CONNECT seen, 0 before. */
 int fog_flow_version(const struct fog_flow *f);
 
-/* Whether the CONNECT seen names this client. */
+/* Whether the CONNECT seen names this client, in its first FOG_FLOW_CONNECT bytes. */
 bool fog_flow_is(const struct fog_flow *f, const char *client_id);
 
 #endif
