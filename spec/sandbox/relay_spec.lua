@@ -2,6 +2,7 @@
 
 -- The relay's faults, seen by mosquitto's clients and by bare sockets.
 local socket = require "socket"
+local ssl = require "ssl"
 local support = require "spec.support.sandbox"
 
 local function text(s) return string.char(math.floor(#s / 256), #s % 256) .. s end
@@ -51,10 +52,20 @@ describe("the relay", function()
     return peer
   end
 
+  local function dial_tls()
+    local peer = socket.tcp()
+    peer:setoption("recv-buffer-size", 4096)
+    assert(peer:connect("127.0.0.1", ("%d"):format(sandbox.tls_port)))
+    peer = assert(ssl.wrap(peer, { mode = "client", protocol = "any", verify = "peer", cafile = sandbox.ca_file }))
+    peer:settimeout(10)
+    assert(peer:dohandshake())
+    return peer
+  end
+
   -- A device that listens, and a function that sends it a message of so many bytes.
-  local function subscriber()
+  local function subscriber(secure)
     local credentials = support.client(sandbox, support.cloud(sandbox), { "dev1" })
-    local peer = dial()
+    local peer = secure and dial_tls() or dial()
     assert(peer:send(connect_packet("device-dev1")))
     assert.equal(CONNACK_OK, peer:receive(4))
     peer:send(packet(0x82, "\0\1" .. text("c2d/dev1/x") .. "\0"))
@@ -230,6 +241,42 @@ describe("the relay", function()
     assert.equal(2, failed)
   end)
 
+  it("does not count connections that the rules cannot touch any more", function()
+    local open = login("listener")
+    for _, rules in ipairs { { refuse = true }, { connack = 3 } } do
+      rules.count = 1
+      sandbox:fail_mqtt(rules)
+      assert.is_true(select(2, publish(plain())) ~= 0)
+      assert.equal(0, select(2, publish(plain())))
+    end
+    sandbox:fail_mqtt { puback = "swallow", count = 1 } -- this one it can
+    assert.equal(0, select(2, publish(plain())))
+    open:send(PUBLISH .. PING)
+    assert.equal(PONG, open:receive(2))
+    open:close()
+  end)
+
+  it("rests while it holds something back for a client that was reset", function()
+    local function cpu() -- seconds of the sandbox's process
+      local file = assert(io.open(("/proc/%d/stat"):format(sandbox.pid)))
+      local user, system = file:read("*a"):match("%) %S" .. (" %S+"):rep(10) .. " (%d+) (%d+)")
+      file:close()
+      return (user + system) / 100
+    end
+    local peer = login()
+    sandbox:fail_mqtt { puback_delay_ms = 300 }
+    peer:send(PUBLISH .. PING)
+    assert.equal(PONG, peer:receive(2)) -- the PUBACK is held back by now
+    sandbox:fail_mqtt { delay_ms = 3000 }
+    peer:send(PING) -- and this, for longer
+    peer:setoption("linger", { on = true, timeout = 0 })
+    peer:close()
+    socket.sleep(0.6) -- the PUBACK is due, and nobody there to take it
+    local before = cpu()
+    socket.sleep(1)
+    assert.is_true(cpu() - before < 0.3, cpu() - before)
+  end)
+
   it("meets connections with a probability, the same ones for the same seed", function()
     local function run()
       local seeded = support.start { mqtt_faults = true, rng_seed = 5 }
@@ -271,6 +318,25 @@ describe("the relay", function()
     peer:send(PING:rep(50))
     assert.equal(PONG:rep(50), peer:receive(100))
     assert.is_true(socket.gettime() - start >= 0.15)
+    peer:close()
+  end)
+
+  -- A record of TLS that did not fit into the socket has to be offered again whole, however slow it has become.
+  it("throttles a TLS connection that is full already", function()
+    local size, early = 6000000, 4400000 -- early: more than fits
+    local peer, send = subscriber("tls")
+    send(size)
+    socket.sleep(0.3) -- the relay has written what fits
+    sandbox:fail_mqtt { rate = 300000 }
+    local left = early
+    while left > 0 do
+      local some, why = peer:receive(math.min(left, 100000))
+      assert.is_truthy(some, why)
+      left = left - #some
+    end
+    sandbox:heal_mqtt()
+    local message = #packet(0x30, text("c2d/dev1/x") .. ("x"):rep(size))
+    assert.equal(message - early, #assert(peer:receive(message - early)))
     peer:close()
   end)
 

@@ -60,6 +60,13 @@ static void close_link(struct link *l) {
   free(l);
 }
 
+/* Whether the rules can spoil anything of a link from here on: a login that was made is not refused any more. */
+static bool concern(const struct fog_relay_rules *rules, const struct link *l) {
+  bool login = rules->connack >= 0 && fog_flow_version(&l->flow[UP]) == 0;
+  return login || rules->silent || rules->cut_packets >= 0 || rules->cut_bytes >= 0 || rules->delay_ms > 0 ||
+         rules->puback_delay_ms > 0 || rules->rate > 0 || rules->puback != FOG_PUBACK_PASS;
+}
+
 /* Whether the rules meet one more connection. Park and Miller's generator: the same run for the same seed. */
 static bool meets(struct fog_relay *r) {
   if (r->rules.count > 0 && r->met >= r->rules.count) return false;
@@ -148,8 +155,9 @@ static void write_side(struct fog_relay *r, struct link *l, int side) {
   size_t want = f->out_len;
   if (want > 0) {
     if (rate > 0 && want > (size_t)rate / 20 + 1) want = (size_t)rate / 20 + 1;
+    if (want < l->peer[!side].unsent) want = l->peer[!side].unsent;
     ssize_t n = fog_peer_write(&l->peer[!side], f->out, want);
-    if (n < 0) n = 0; /* a broken peer shows when it is read */
+    if (n < 0) n = (ssize_t)f->out_len; /* nobody is there to take it; a broken peer shows when it is read */
     f->out_len -= (size_t)n;
     memmove(f->out, f->out + n, f->out_len);
     if (rate > 0) f->out_at = fog_now() + (double)n / (double)rate;
@@ -309,7 +317,7 @@ void fog_relay_set(struct fog_relay *r, const struct fog_relay_rules *rules) {
   (void)pthread_mutex_lock(&r->lock);
   r->rules = *rules;
   r->met = 0;
-  for (int i = 0; i < r->link_count; i++) r->links[i]->spared = !meets(r);
+  for (int i = 0; i < r->link_count; i++) r->links[i]->spared = !concern(rules, r->links[i]) || !meets(r);
   (void)pthread_mutex_unlock(&r->lock);
   wake(r);
 }

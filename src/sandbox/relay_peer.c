@@ -74,7 +74,9 @@ ssize_t fog_peer_read(struct fog_peer *p, void *buf, size_t n) {
 ssize_t fog_peer_write(struct fog_peer *p, const void *buf, size_t n) {
   if (p->ssl == NULL) return plain_result(send(p->fd, buf, n, MSG_NOSIGNAL), -1);
   ERR_clear_error();
-  return tls_result(p, SSL_write(p->ssl, buf, (int)n));
+  ssize_t sent = tls_result(p, SSL_write(p->ssl, buf, (int)n));
+  p->unsent = sent == 0 ? n : 0;
+  return sent;
 }
 
 void fog_peer_close(struct fog_peer *p) {

@@ -12,7 +12,8 @@
 
 struct fog_peer {
   int fd;
-  SSL *ssl; /* NULL: plain */
+  SSL *ssl;      /* NULL: plain */
+  size_t unsent; /* TLS: what the last write could not send; the next one has to begin with it */
 };
 
 /* A server's context for this certificate and key (PEM). With a CA the client has to show a certificate of it. NULL:
