@@ -89,11 +89,12 @@ void fog_rules_close(struct fog_rules *r) {
   free(r);
 }
 
-static bool find(sqlite3_stmt *stmt, const char *first, const char *second, size_t second_len) {
+/* SQLITE_ROW: there is one. SQLITE_DONE: there is none. Else the store could not be asked, which is no answer. */
+static int find(sqlite3_stmt *stmt, const char *first, const char *second, size_t second_len) {
   (void)sqlite3_reset(stmt);
   (void)sqlite3_bind_text(stmt, 1, first, -1, SQLITE_STATIC);
   if (second != NULL) (void)sqlite3_bind_text(stmt, 2, second, (int)second_len, SQLITE_STATIC);
-  return sqlite3_step(stmt) == SQLITE_ROW;
+  return sqlite3_step(stmt);
 }
 
 static const char *text(sqlite3_stmt *stmt, int column) {
@@ -103,10 +104,10 @@ static const char *text(sqlite3_stmt *stmt, int column) {
 
 bool fog_rules_login(struct fog_rules *r, const char *username, const char *password, const char *client_id) {
   bool ok = false;
-  if (find(r->client, username, NULL, 0)) {
+  if (find(r->client, username, NULL, 0) == SQLITE_ROW) {
     ok = strcmp(text(r->client, 1), client_id) == 0 &&
          fog_password_matches(password, strlen(password), text(r->client, 0));
-  } else if (find(r->device, username, NULL, 0)) {
+  } else if (find(r->device, username, NULL, 0) == SQLITE_ROW) {
     ok = fog_password_matches(password, strlen(password), text(r->device, 0));
   }
   (void)sqlite3_reset(r->client);
@@ -144,11 +145,11 @@ static bool permitted(struct fog_rules *r, bool as_device, const char *username,
   int64_t v = version(r);
   struct answer *a = slot_of(r, key, len);
   if (a->key != NULL && a->version == v && a->key_len == len && memcmp(a->key, key, len) == 0) return a->yes;
-  bool yes = as_device ? find(r->device, username, NULL, 0) : find(r->grant, username, device, device_len);
+  int found = as_device ? find(r->device, username, NULL, 0) : find(r->grant, username, device, device_len);
   (void)sqlite3_reset(r->device);
   (void)sqlite3_reset(r->grant);
-  remember(a, key, len, v, yes);
-  return yes;
+  if (found == SQLITE_ROW || found == SQLITE_DONE) remember(a, key, len, v, found == SQLITE_ROW);
+  return found == SQLITE_ROW;
 }
 
 static const char *without_share(const char *topic) {
@@ -157,10 +158,10 @@ static const char *without_share(const char *topic) {
   return group_end == NULL ? topic : group_end + 1;
 }
 
-static bool is_device(struct fog_rules *r, const char *username) {
-  bool found = find(r->device, username, NULL, 0);
+static bool is_no_device(struct fog_rules *r, const char *username) {
+  int found = find(r->device, username, NULL, 0);
   (void)sqlite3_reset(r->device);
-  return found;
+  return found == SQLITE_DONE;
 }
 
 bool fog_rules_allow(struct fog_rules *r, const char *username, enum fog_access access, const char *topic) {
@@ -174,6 +175,6 @@ bool fog_rules_allow(struct fog_rules *r, const char *username, enum fog_access 
     return self && permitted(r, true, username, device, len);
   }
   bool wildcard = (len == 1 && *device == '+' && end != NULL) || strcmp(device, "#") == 0;
-  if (access == FOG_SUBSCRIBE && wildcard) return !is_device(r, username);
+  if (access == FOG_SUBSCRIBE && wildcard) return is_no_device(r, username);
   return permitted(r, false, username, device, len);
 }
