@@ -48,6 +48,16 @@ static size_t read_argv(lua_State *L, char **argv) {
   return n;
 }
 
+/* What the rest of this process has left without CLOEXEC; before glibc 2.34 the child has it too. */
+static void close_others(posix_spawn_file_actions_t *files) {
+#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
+#if __GLIBC_PREREQ(2, 34)
+  (void)posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
+#endif
+#endif
+  (void)files;
+}
+
 /* Descriptors of the child: ours for 0 and 1, the log for 2. Signals as a fresh program expects them. */
 static int start_child(char *const *argv, int in, int out, const char *log, pid_t *pid) {
   posix_spawn_file_actions_t files;
@@ -61,6 +71,7 @@ static int start_child(char *const *argv, int in, int out, const char *log, pid_
   (void)posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
   (void)posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
   (void)posix_spawn_file_actions_addopen(&files, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+  close_others(&files);
   (void)posix_spawnattr_init(&attributes);
   (void)posix_spawnattr_setsigmask(&attributes, &none);
   (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
@@ -71,8 +82,8 @@ static int start_child(char *const *argv, int in, int out, const char *log, pid_
   return err;
 }
 
-/* spawn(argv, log) -> pid, stdin_fd, stdout_fd. Standard error goes to the file log, or nowhere. Nothing of ours is
- * left open in the child. It is for the child to see that it dies with us: die_with_parent, or the broker's plugin. */
+/* spawn(argv, log) -> pid, stdin_fd, stdout_fd. Standard error goes to the file log, or nowhere. Nothing else of ours
+ * is open in the child. It is for the child to see that it dies with us: die_with_parent, or the broker's plugin. */
 static int l_spawn(lua_State *L) {
   char *argv[MAX_ARGS + 1];
   int to_child[2], from_child[2];
