@@ -38,6 +38,13 @@ describe("foreign text", function()
     local cut = errors.one_line(("\229\186\134"):rep(100), 100)
     assert.equal(("\229\186\134"):rep(33) .. "...", cut)
   end)
+
+  it("turns no direction and moves no cursor, by C1 controls either", function()
+    local obeyed = { "\194\155", "\194\133", "\226\128\174", "\226\129\166", "\226\128\168", "\226\128\143", "\216\156" }
+    for _, one in ipairs(obeyed) do assert.equal("a b", errors.one_line("a" .. one .. "b")) end
+    local shown = "\194\160\195\164\226\128\166\226\129\160\216\167\229\186\134"
+    assert.equal(shown, errors.one_line(shown))
+  end)
 end)
 
 describe("a redactor", function()
@@ -48,6 +55,8 @@ describe("a redactor", function()
     assert.equal("x [redacted] y", redactor:clean("x a/b+c d= y"))
     assert.equal("x=[redacted]&y", redactor:clean("x=a%2Fb%2Bc%20d%3D&y"))
     assert.equal("x=[redacted]&y", redactor:clean("x=a%2Fb%2Bc+d%3D&y"))
+    assert.equal("x=[redacted]&y", redactor:clean("x=a%2fb%2bc%20d%3d&y"))
+    assert.equal("x=[redacted]&y", redactor:clean("x=a%2fb%2bc+d%3d&y"))
     assert.equal('{"s":"[redacted]"}', redactor:clean('{"s":"a\\/b+c d="}'))
     assert.equal('{"s":"[redacted]"}', redactor:clean('{"s":"quo\\"te\\\\d"}'))
   end)
@@ -67,11 +76,60 @@ describe("a redactor", function()
     assert.equal("nil 5", redactor:clean("nil 5"))
   end)
 
-  it("forgets tokens after dozens of others, lasting secrets never", function()
+  it("takes the longest of those that begin at one place", function()
+    local redactor = errors.redactor()
+    redactor:hide("abc", "token")
+    redactor:hide("abcdef")
+    assert.equal("[redacted]g [redacted]d", redactor:clean("abcdefg abcd"))
+  end)
+
+  it("hides nothing within its own word, whatever the secrets are, and however often it looks", function()
+    local redactor = errors.redactor()
+    for letter in ("edctarx"):gmatch "." do redactor:hide(letter, "token") end
+    local text = ("read the card "):rep(20)
+    local clean = redactor:clean(text)
+    assert.is_true(#clean <= 10 * #text)
+    assert.is_nil(clean:gsub("%[redacted%]", ""):find("[edctarx]"))
+    assert.equal(clean, redactor:clean(clean))
+  end)
+
+  it("looks for secrets before it cuts", function()
+    local redactor = errors.redactor()
+    redactor:hide("0123456789")
+    for before = 185, 205 do
+      local line = redactor:one_line(("x"):rep(before) .. "0123456789")
+      assert.is_nil(line:find("%d"), line)
+      assert.is_true(#line <= 203)
+    end
+    assert.equal("a b [redacted] c", redactor:one_line("a\r\nb 0123456789 c"))
+  end)
+
+  it("makes little of a text without end", function()
+    local redactor = errors.redactor()
+    redactor:hide(("a"):rep(7999) .. "b", "token")
+    local since = os.clock()
+    assert.equal(203, #redactor:one_line(("a"):rep(4e6)))
+    assert.is_true(os.clock() - since < 1)
+  end)
+
+  it("cleans a copy of a table, and leaves what is no text", function()
+    local redactor = errors.redactor()
+    redactor:hide("hush")
+    local given = { reason = "a hush b", n = 5, pairs = { { "x", "hush" } } }
+    assert.same({ reason = "a [redacted] b", n = 5, pairs = { { "x", "[redacted]" } } }, redactor:clean_copy(given))
+    assert.equal("a hush b", given.reason)
+    assert.is_nil(redactor:clean_copy(nil))
+  end)
+
+  it("forgets tokens after dozens of others, passwords after hundreds, lasting secrets never", function()
     local redactor = errors.redactor()
     redactor:hide("lasting")
-    for i = 1, 100 do redactor:hide(("token<%d>"):format(i), true) end
-    assert.equal("[redacted] [redacted] token<1>", redactor:clean("lasting token<100> token<1>"))
+    redactor:hide("password", "password")
+    for i = 1, 1000 do redactor:hide(("token<%d>"):format(i), "token") end
+    assert.equal("[redacted] [redacted] token<1> [redacted]", redactor:clean("lasting token<1000> token<1> password"))
+    for i = 1, 1000 do redactor:hide(("pass<%d>"):format(i), "password") end
+    assert.equal("[redacted] [redacted] pass<1> [redacted] [redacted]",
+      redactor:clean("lasting token<1000> pass<1> pass<900> pass<1000>"))
   end)
 
   it("shows nothing to whoever looks into it", function()

@@ -61,7 +61,7 @@ function Cloud.new(options, host, pump)
   self.access = Token.new {
     host = host, store = self.store, key = ("token %s %s"):format(options.base_url, options.client_id),
     fetch = token_fetcher(self), random = self.random, logger = self.logger,
-    hide = function(secret) redactor:hide(secret, true) end,
+    redactor = redactor,
   }
   return self
 end
@@ -127,7 +127,7 @@ end
 function Cloud:create_client(app_id, options)
   check_id("app_id", app_id)
   local data, err = call.run(self, "create_client", { app_id = app_id }, settings(self, options, CREATION))
-  if data then self.redactor:hide(data.password, true) end
+  if data then self.redactor:hide(data.password, "password") end
   return data, err
 end
 
@@ -214,7 +214,7 @@ local function kept_client(self, key)
   local record, err = self.store:get(key)
   if record == nil then return nil, err end
   record.value = nil
-  self.redactor:hide(record.password, true)
+  self.redactor:hide(record.password, "password")
   return record
 end
 
@@ -224,7 +224,7 @@ local function create_and_keep(self, key, app_id, how)
   if credentials or err then return credentials, err end
   credentials, err = call.run(self, "create_client", { app_id = app_id }, how)
   if credentials == nil then return nil, err end
-  self.redactor:hide(credentials.password, true)
+  self.redactor:hide(credentials.password, "password")
   local kept, why = self.store:set(key, client_record(credentials))
   if not kept then self.logger:write("error", "the created client could not be kept", { err = why }) end
   return credentials

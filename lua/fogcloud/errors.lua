@@ -26,6 +26,8 @@ local Error = {}
 Error.__index = Error
 Error.__name = "fogcloud.Error"
 
+local LINE = 200 -- bytes of foreign text in an error at most
+
 local KINDS = {}
 for kind in ("api auth http network tls timeout protocol mqtt overflow closed cancelled"):gmatch("%a+") do
   KINDS[kind] = true
@@ -81,13 +83,29 @@ end
 ---@return boolean
 function errors.is(value) return type(value) == "table" and getmetatable(value) == Error end
 
---- Foreign text as one line of at most `limit` bytes that a terminal can show.
+-- What a terminal obeys instead of showing it, in UTF-8: C1 controls, the marks that turn the direction of writing
+-- (Unicode TR 9), line and paragraph separators.
+local UNPRINTABLE = {
+  "\194[\128-\159]", "\216\156", "\226\128[\142\143\168-\174]", "\226\129[\166-\169]",
+}
+
+--- Foreign text as one line that a terminal can show: what it would obey is a blank.
+---@param text string
+---@return string
+function errors.printable(text)
+  if text:find("[\194\216\226]") then
+    for _, pattern in ipairs(UNPRINTABLE) do text = text:gsub(pattern, "\n") end
+  end
+  return (text:gsub("[%c%z\127]+", " "))
+end
+
+--- The same, of at most `limit` bytes.
 ---@param text any
 ---@param limit integer?  default 200
 ---@return string
 function errors.one_line(text, limit)
-  limit = limit or 200
-  local line = tostring(text):sub(1, 4 * limit):gsub("[%c%z\127]+", " "):gsub("^ +", ""):gsub(" +$", "")
+  limit = limit or LINE
+  local line = errors.printable(tostring(text):sub(1, 4 * limit)):gsub("^ +", ""):gsub(" +$", "")
   if #line <= limit then return line end
   local cut = limit
   while cut > 0 and line:byte(cut + 1) >= 0x80 and line:byte(cut + 1) < 0xC0 do cut = cut - 1 end -- no half character
@@ -97,7 +115,10 @@ end
 -- Redaction ---------------------------------------------------------------------------------------------------------
 
 local HIDDEN = "[redacted]"
-local KEPT = 32 -- tokens come and go; one that old is worth nothing
+
+-- What comes and goes, and how many of each are remembered: an old token is worth nothing, a password serves as long as
+-- its client.
+local KEPT = { token = 32, password = 256 }
 
 ---@class fogcloud.Redactor
 local Redactor = {}
@@ -108,57 +129,116 @@ Redactor.__tostring = function() return "fogcloud.Redactor" end
 --- Knows secrets and takes them out of text. Its own secrets cannot be seen by looking into it.
 ---@return fogcloud.Redactor
 function errors.redactor()
-  local lasting, passing = {}, {}
-  local self = setmetatable({}, Redactor)
-  function self.lists() return lasting, passing end
-  return self
+  local state = { lists = { lasting = {}, token = {}, password = {} } }
+  return setmetatable({ state = function() return state end }, Redactor)
 end
 
 local function form_escape(byte) return ("%%%02X"):format(byte:byte()) end
 
--- The ways in which a secret can stand in a text: as it is, in a form body, in JSON.
+-- The ways in which a secret can stand in a text: as it is, in a form body (with either case of digits), in JSON.
 local function spellings(secret)
   local form = secret:gsub("[^%w%-._~]", form_escape)
-  return { secret, form, (form:gsub("%%20", "+")), (secret:gsub('[/\\"]', "\\%0")), (secret:gsub('[\\"]', "\\%0")) }
+  local lower = form:gsub("%%%x%x", string.lower)
+  return {
+    secret, form, lower, (form:gsub("%%20", "+")), (lower:gsub("%%20", "+")), (secret:gsub('[/\\"]', "\\%0")),
+    (secret:gsub('[\\"]', "\\%0")),
+  }
 end
 
---- Hides a secret from now on. One that passes is forgotten after some dozens of others.
----@param secret any        anything but a non-empty string is ignored
----@param passes boolean?
-function Redactor:hide(secret, passes)
+--- Hides a secret from now on.
+---@param secret any                  anything but a non-empty string is ignored
+---@param kind "token"|"password"|nil  one that is forgotten after some dozens, hundreds of others of its kind
+function Redactor:hide(secret, kind)
   if type(secret) ~= "string" or secret == "" then return end
-  local lasting, passing = self.lists()
-  local list = passes and passing or lasting
+  local state = self.state()
+  local list = state.lists[kind or "lasting"]
   for _, known in ipairs(list) do
     if known[1] == secret then return end
   end
   list[#list + 1] = spellings(secret)
-  if #passing > KEPT then table.remove(passing, 1) end
+  if kind and #list > KEPT[kind] then table.remove(list, 1) end
+  state.index = nil
 end
 
-local function replace(text, secret)
-  local parts, from = {}, 1
-  while true do
-    local first, last = text:find(secret, from, true)
-    if first == nil then break end
-    parts[#parts + 1] = text:sub(from, first - 1)
-    from = last + 1
+local function add_spelling(index, spelling)
+  local first = spelling:byte()
+  local lengths = index.lengths[first] or {}
+  index.lengths[first], index.known[spelling] = lengths, true
+  for _, length in ipairs(lengths) do
+    if length == #spelling then return end
   end
-  if from == 1 then return text end
-  parts[#parts + 1] = text:sub(from)
-  return table.concat(parts, HIDDEN)
+  lengths[#lengths + 1] = #spelling
 end
 
---- The text with every secret replaced by `[redacted]`.
----@param text string
----@return string
-function Redactor:clean(text)
-  for _, list in ipairs { self.lists() } do
+-- All spellings, and by first byte how long those are that begin with it, the longest first. What is hidden already
+-- counts as a spelling, so that nothing within it is hidden once more.
+local function new_index(lists)
+  local index = { known = {}, lengths = {} }
+  add_spelling(index, HIDDEN)
+  for _, list in pairs(lists) do
     for _, secret in ipairs(list) do
-      for _, spelling in ipairs(secret) do text = replace(text, spelling) end
+      for _, spelling in ipairs(secret) do add_spelling(index, spelling) end
     end
   end
-  return text
+  for _, lengths in pairs(index.lengths) do
+    table.sort(lengths, function(a, b) return a > b end)
+  end
+  return index
+end
+
+local NONE = {}
+
+-- How long the secret is that begins at `at`, nil where none does.
+local function secret_at(index, text, at)
+  for _, length in ipairs(index.lengths[text:byte(at)] or NONE) do
+    if index.known[text:sub(at, at + length - 1)] then return length end
+  end
+  return nil
+end
+
+--- The text with every secret replaced by `[redacted]`: in one pass, so that it grows by that word per byte at most
+--- whatever the secrets are.
+---@param text string
+---@param limit integer?  ends when this many bytes are made; what follows is not looked at
+---@return string
+function Redactor:clean(text, limit)
+  local state = self.state()
+  state.index = state.index or new_index(state.lists)
+  limit = limit or math.huge
+  local parts, size, from, at = {}, 0, 1, 1
+  while at <= #text and size + at - from < limit do
+    local length = secret_at(state.index, text, at)
+    if length then
+      parts[#parts + 1] = text:sub(from, at - 1)
+      size = size + at - from + #HIDDEN
+      at = at + length
+      from = at
+      parts[#parts + 1] = HIDDEN
+    else
+      at = at + 1
+    end
+  end
+  parts[#parts + 1] = text:sub(from, at - 1)
+  return table.concat(parts)
+end
+
+--- Foreign text as one clean line, see errors.one_line. Secrets go before it is cut: half of one would not be found.
+---@param text any
+---@param limit integer?
+---@return string
+function Redactor:one_line(text, limit)
+  return errors.one_line(self:clean(tostring(text), 4 * (limit or LINE)), limit)
+end
+
+--- A copy of a value, with every string in it clean, names excepted.
+---@param value any  a string, a table of such values, or anything else, which is taken as it is
+---@return any
+function Redactor:clean_copy(value)
+  if type(value) == "string" then return self:clean(value) end
+  if type(value) ~= "table" then return value end
+  local copy = {}
+  for name, field in pairs(value) do copy[name] = self:clean_copy(field) end
+  return copy
 end
 
 return errors

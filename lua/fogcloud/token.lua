@@ -38,7 +38,7 @@ local FUTURE = 60 -- seconds by which two machines' wall clocks may differ
 ---@field fetch fun(deadline: number): table?, fogcloud.Error?   makes the token call, with its repetitions
 ---@field random fun(): number
 ---@field logger fogcloud.Logger
----@field hide fun(secret: string)           is told every token, for redaction
+---@field redactor fogcloud.Redactor         is told every token
 
 ---@param parts fogcloud.TokenParts
 ---@return fogcloud.Token
@@ -98,7 +98,7 @@ local function load(self)
   if stored == nil or not is_record(stored) or stored.value == self.rejected then return nil end
   local record, now = shifted(stored, -offset(self)), self.host.now()
   if now >= record.expires or record.born > now + FUTURE or record.expires - record.born > MAX_LIFE then return nil end
-  self.hide(record.value)
+  self.redactor:hide(record.value, "token")
   return record
 end
 
@@ -146,7 +146,7 @@ local function fetch(self, deadline)
     end
     return nil, err
   end
-  self.hide(data.access_token)
+  self.redactor:hide(data.access_token, "token")
   local record = new_record(self, data, asked)
   save(self, record)
   self.logger:write("debug", "a token came", { life = record.expires - record.born })
@@ -181,7 +181,7 @@ local function obtain_locked(self, deadline)
   local ok, record, err = protect.call(obtain, self, deadline)
   if unlock then unlock() end
   if not ok then
-    local text = "the token could not be fetched: " .. errors.one_line(tostring(record):match("^[^\n]*"))
+    local text = "the token could not be fetched: " .. self.redactor:one_line(tostring(record):match("^[^\n]*"))
     return nil, errors.new("protocol", text, { endpoint = "token" })
   end
   return record, err
