@@ -163,6 +163,19 @@ describe("the five calls", function()
     end)
   end)
 
+  it("return an error for a token that no header can carry, and keep it nowhere", function()
+    for _, value in ipairs { "a\\nb", "a\\u0000b", ("k"):rep(9000) } do
+      local body = ('{"meta":{"message":"token info","code":0},"data":{"access_token":"%s","expires_in":600}}'):format(value)
+      sandbox:fail { endpoint = "token", body = body, count = 1 }
+      cloud = support.cloud(sandbox)
+      local none, err = cloud:products()
+      assert.is_nil(none)
+      assert.same({ "protocol", 1 }, { err.kind, err.attempts })
+      assert.same({}, cloud.store.records)
+      assert.equal(2, #assert(cloud:products()))
+    end
+  end)
+
   it("end by their deadline, whatever the server does", function()
     sandbox:fail { endpoint = "products", delay = 5 }
     assert(cloud:token())

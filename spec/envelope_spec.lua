@@ -62,6 +62,37 @@ describe("an envelope", function()
     assert.is_table(open(200, wrapped(0, "ok", client:format("1884")), "create_client"))
   end)
 
+  it("must have a token that a header can carry", function()
+    local function token(value) return open(200, wrapped(0, "ok", ('{"access_token":"%s"}'):format(value)), "token") end
+    for _, good in ipairs { "a", "a b/+=~", ("k"):rep(8000) } do assert.equal(good, assert(token(good)).access_token) end
+    for _, bad in ipairs { "a\\nb", "a\\u0000b", "\\u007f", "\195\164", ("k"):rep(8001) } do
+      local none, err = token(bad)
+      assert.is_nil(none)
+      assert.same({ "protocol", false }, { err.kind, err.retryable })
+      assert.matches("no usable 'access_token'", err.message)
+    end
+  end)
+
+  it("must have credentials that a session can use", function()
+    local GOOD = { clientid = '"c"', loginname = '"l"', password = '"p/+="', mqtthost = '"h"', mqttport = "1883", sslport = "1884" }
+    local function client(name, value)
+      local fields = {}
+      for field, good in pairs(GOOD) do fields[#fields + 1] = ('"%s":%s'):format(field, field == name and value or good) end
+      return open(200, wrapped(0, "ok", "{" .. table.concat(fields, ",") .. "}"), "create_client")
+    end
+    assert.is_table(client())
+    for name in pairs(GOOD) do
+      local bad = name:find("port") and { '"1883"', "0", "-1", "65536", "1.5", "1e300", "null" }
+        or { "5", "null", '""', '"a\\nb"', '"a\\u0000b"', '"\255"', ('"%s"'):format(("x"):rep(65536)) }
+      for _, value in ipairs(bad) do
+        local none, err = client(name, value)
+        assert.is_nil(none)
+        assert.equal("protocol", err.kind)
+        assert.matches("no usable '" .. name .. "'", err.message)
+      end
+    end
+  end)
+
   it("never raises, whatever the body", function()
     local BODIES = {
       "", " ", "{", "}", "null", "[]", "5", '"x"', "{}", '{"meta":5}', '{"meta":{}}', '{"meta":{"code":"0"}}',
@@ -99,9 +130,35 @@ describe("a body that is no envelope", function()
   end)
 
   it("is not quoted when it may hold a secret", function()
-    local _, err = open(200, '{"meta":{"code":0,"message":"mqtt info"},"data":{"password":"hush')
-    assert.is_nil(tostring(err):find("hush", 1, true))
-    _, err = open(200, "<html><title>Log in</title>")
-    assert.is_truthy(tostring(err):find("Log in", 1, true))
+    local SECRET = {
+      '{"meta":{"code":0,"message":"mqtt info"},"data":{"password":"hush', '\239\187\191{"access_token":"hush","x":1}',
+      '[{"access_token":"hush","x":1', ")]}',\n{\"access_token\":\"hush\"}", '"{\\"password\\":\\"hush\\"', "'hush", "=hush",
+      'callback({"access_token":"hush"})', 'while(1);["hush"]', "access_token=hush&x=1", "access_token: hush", "\0hush",
+      '<p>{"access_token":"hush"}',
+    }
+    for _, body in ipairs(SECRET) do
+      local _, err = open(200, body)
+      assert.equal("protocol", err.kind)
+      assert.is_nil(tostring(err):find("hush", 1, true), tostring(err))
+    end
+    for body, quoted in pairs {
+      ["<html><title>Log in</title>"] = "Log in", ["Bad gateway\n"] = "begins: Bad gateway",
+      ['<!DOCTYPE html PUBLIC "x">'] = "begins: <!DOCTYPE html PUBLIC",
+    } do
+      local _, err = open(200, body)
+      assert.is_truthy(tostring(err):find(quoted, 1, true), tostring(err))
+    end
+  end)
+
+  it("and an envelope quote nothing of what is hidden, wherever they are cut", function()
+    local redactor = require("fogcloud.errors").redactor()
+    redactor:hide("0123456789=abc")
+    for before = 0, 210 do
+      local text = ("x"):rep(before) .. "0123456789=abc"
+      for _, body in ipairs { wrapped(7, text), "<p>" .. text } do
+        local _, err = envelope.open({ status = 200, body = body }, "grant", redactor)
+        assert.is_nil(err.message:find("0", 1, true), err.message)
+      end
+    end
   end)
 end)

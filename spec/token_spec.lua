@@ -284,6 +284,17 @@ describe("the token", function()
       assert.equal(3, server:count("token"))
     end)
 
+    it("is not taken from there when no header can carry it", function()
+      for _, value in ipairs { "a\nb", "a\0b", "", ("k"):rep(9000), 5 } do
+        local key, now = cloud.access.key, host.wall()
+        assert(shared:set(key, { value = value, born = now, renew = now + DAY, expires = now + 2 * DAY }))
+        assert(virtual.cloud(server, { store = shared }):products())
+        assert.matches("^token%-", server.log[#server.log].token)
+        assert.equal(server.log[#server.log].token, shared:get(key).value)
+      end
+      assert.equal(5, server:count("products"))
+    end)
+
     it("comes all the same when the store does not work", function()
       local broken = { shared = true }
       for _, name in ipairs { "get", "set", "delete", "lock" } do

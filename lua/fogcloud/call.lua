@@ -90,10 +90,10 @@ end
 
 -- A failure below HTTP in the words of the user's problem. One that names its endpoint is the token call's and has
 -- been through here.
-local function explain(err, endpoint)
+local function explain(err, endpoint, redactor)
   if err.endpoint ~= nil then return end
   local text = TRANSPORT[err.kind]
-  if text then err.message = text:format(errors.one_line(err.message)) end
+  if text then err.message = text:format(redactor:one_line(err.message)) end
   if endpoint == "create_client" and err.sent and is_unknown(err) then
     err.message = err.message .. "; the client may have been created all the same"
   end
@@ -102,8 +102,7 @@ end
 -- Whether an attempt that hangs can be made again, so that it should not be given all the time there is.
 local function may_hang_twice(run, settings) return run.endpoint ~= "create_client" or settings.repeatable end
 
--- Tells the option on_request of one attempt. What is in error is told by kind and code only: its text has not been
--- searched for secrets yet.
+-- Tells the option on_request of one attempt. What is in error is told by kind and code only.
 local function tell(context, run, timings, err, reply)
   local told, why = pcall(context.options.on_request, {
     endpoint = run.endpoint, attempt = run.attempts, request_id = call.request_id(context, run), timings = timings,
@@ -125,7 +124,7 @@ local function attempt(context, run, settings, token, params)
   local reply, err = context.pump:request(run.endpoint, options, params, now + left, timings)
   local data
   if reply ~= nil then
-    data, err = envelope.open(reply, run.endpoint)
+    data, err = envelope.open(reply, run.endpoint, context.redactor)
     if err then
       err.sent = true
       err.retry_after = retry.after(reply.headers["retry-after"], context.host.wall())
@@ -164,7 +163,7 @@ end
 
 local function fail(context, run, err)
   if run.cancelled then err = errors.new("cancelled", "the task was cancelled", { sent = err.sent }) end
-  explain(err, run.endpoint)
+  explain(err, run.endpoint, context.redactor)
   if err.retryable == nil then err.retryable = retry.may_repeat("token", err) end
   err.message = context.redactor:clean(err.message)
   err.endpoint = err.endpoint or run.endpoint

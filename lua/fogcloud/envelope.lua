@@ -5,9 +5,12 @@
 --
 -- `meta.code` decides whenever the body is an envelope, whatever the HTTP status; the status only where it is not.
 -- A body that was cut off on the way may be asked for again (err.retryable); one that is not the API's may not.
--- No part of a body that looks like JSON is ever quoted: it may hold a password or a token.
+-- No part of a body that may be data is ever quoted: it may hold a password or a token that nobody knows yet.
+-- What the server chooses and is given back to the core later, in a header, a parameter or a session, is checked here:
+-- it must not come out as wrong use at a caller who did nothing wrong.
 local cjson = require "cjson"
 local errors = require "fogcloud.errors"
+local topic_rules = require "fogcloud.topic"
 
 local envelope = {}
 
@@ -25,12 +28,30 @@ local CODES = {
 }
 local WRONG_KEY = "the access key id or secret is wrong: check client_id and client_secret (%s)"
 
+local NO_SECRETS = errors.redactor()
+local MAX_TOKEN = 8000 -- bytes: what fits into a header line (src/binding/api.c)
+local MAX_TEXT = 65535 -- of MQTT
+
+--- Whether a value can be sent as a token: printable ASCII (RFC 6749, A.12) that fits into a header.
+---@param value any
+---@return boolean
+function envelope.is_token(value)
+  return type(value) == "string" and #value <= MAX_TOKEN and value:find("^[ -~]+$") ~= nil
+end
+
+local function is_text(value)
+  if type(value) ~= "string" or value == "" or #value > MAX_TEXT then return false end
+  return not (value:find("%c") or value:find("%z")) and topic_rules.is_utf8(value)
+end
+
+local function is_port(value) return type(value) == "number" and value % 1 == 0 and value >= 1 and value <= 65535 end
+
 -- What each call's data must have; the rest is handed on as it came.
 local FIELDS = {
-  token = { access_token = "string" },
+  token = { access_token = envelope.is_token },
   create_client = {
-    clientid = "string", loginname = "string", password = "string", mqtthost = "string", mqttport = "number",
-    sslport = "number",
+    clientid = is_text, loginname = is_text, password = is_text, mqtthost = is_text, mqttport = is_port,
+    sslport = is_port,
   },
 }
 
@@ -48,8 +69,14 @@ local function of_refusal(status, fields)
   return errors.new("http", "the server refuses the request, not in the API's words: check base_url", fields)
 end
 
+-- The beginning of a body that is a page or a sentence, up to where data may begin; "" for any other.
+local function quotable(body, redactor)
+  if not body:find("^%s*[<%a]") then return "" end
+  return (redactor:one_line(body, 60):match('^[^{%["=:]*'):gsub("%s+$", ""))
+end
+
 -- What a body that is no envelope means.
-local function of_status(reply, decoded)
+local function of_status(reply, decoded, redactor)
   local status, body = reply.status, reply.body
   local fields = { status = status, retryable = status == 429 or status >= 500 }
   if status >= 300 and status < 400 then
@@ -67,12 +94,13 @@ local function of_status(reply, decoded)
   if decoded then
     return errors.new("protocol", "the reply is JSON but no envelope of the API's: check base_url", fields)
   end
-  local text = "the reply is not the API's: check base_url; it begins: " .. errors.one_line(body, 60)
+  local text, quote = "the reply is not the API's: check base_url", quotable(body, redactor)
+  if quote ~= "" then text = text .. "; it begins: " .. quote end
   return errors.new("protocol", text, fields)
 end
 
-local function of_code(meta, reply, endpoint)
-  local said = type(meta.message) == "string" and errors.one_line(meta.message) or "no message"
+local function of_code(meta, reply, endpoint, redactor)
+  local said = type(meta.message) == "string" and redactor:one_line(meta.message) or "no message"
   local known = CODES[meta.code] or { "api", "the cloud refuses the call: %s" }
   local kind, text = known[1], known[2]
   if endpoint == "token" and meta.code == 10000 then
@@ -105,12 +133,12 @@ local function is_envelope(value)
   return type(value) == "table" and type(value.meta) == "table" and type(value.meta.code) == "number"
 end
 
--- The name of a field that is missing or of a wrong type, nil when all are there.
+-- The name of a field that is missing or cannot be used, nil when all are there.
 local function missing_field(endpoint, data)
   local fields = FIELDS[endpoint]
   if fields == nil then return nil end
-  for name, expected in pairs(fields) do
-    if type(data[name]) ~= expected or data[name] == "" then return name end
+  for name, is_usable in pairs(fields) do
+    if not is_usable(data[name]) then return name end
   end
   return nil
 end
@@ -118,12 +146,14 @@ end
 --- The `data` of a reply.
 ---@param reply table       status, body
 ---@param endpoint string?  which of the five calls, for the fields it must have and for its own words
+---@param redactor fogcloud.Redactor?  what must not be quoted of the server's words
 ---@return table? data      unknown fields are kept
 ---@return fogcloud.Error? err  kinds: api, auth, http, protocol
-function envelope.open(reply, endpoint)
+function envelope.open(reply, endpoint, redactor)
+  redactor = redactor or NO_SECRETS
   local decoded, value = pcall(decoder.decode, reply.body)
-  if not decoded or not is_envelope(value) then return nil, of_status(reply, decoded) end
-  if value.meta.code ~= 0 then return nil, of_code(value.meta, reply, endpoint) end
+  if not decoded or not is_envelope(value) then return nil, of_status(reply, decoded, redactor) end
+  if value.meta.code ~= 0 then return nil, of_code(value.meta, reply, endpoint, redactor) end
   local wrong = type(value.data) ~= "table" and "data" or missing_field(endpoint, value.data)
   if wrong then
     local text = ("the reply has no usable '%s'"):format(wrong)

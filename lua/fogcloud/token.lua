@@ -13,6 +13,7 @@
 --
 -- A cloud that refuses every token it gives, or the key itself, must not be asked again and again: after the second
 -- refusal in a row each next fetch waits twice as long as the one before, 5 minutes at most.
+local envelope = require "fogcloud.envelope"
 local errors = require "fogcloud.errors"
 local protect = require "fogcloud.protect"
 
@@ -83,7 +84,7 @@ local function save(self, record)
 end
 
 local function is_record(record)
-  if type(record.value) ~= "string" then return false end
+  if not envelope.is_token(record.value) then return false end -- another program may have put it there
   for _, name in ipairs(TIMES) do
     if type(record[name]) ~= "number" then return false end
   end
