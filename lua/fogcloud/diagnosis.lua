@@ -47,7 +47,7 @@ end
 -- What an MQTT 5 broker adds in its own words.
 local function own_words(properties)
   local said = properties and properties.reason_string
-  return said and (" (the broker says: %s)"):format(said) or ""
+  return said and (" (the broker says: %s)"):format(errors.one_line(said)) or ""
 end
 
 local function tls_error(text, fields)

@@ -101,7 +101,7 @@ local function refresh(self)
     session:note_error(err)
     return false
   end
-  session.credentials = credentials
+  session:adopt(credentials)
   return true
 end
 

@@ -45,9 +45,10 @@ function Session.connect(credentials, opts, level)
   end
   local host, pump = runtime.host(), runtime.pump()
   local self = setmetatable({
-    host = host, pump = pump, opts = opts, credentials = credentials,
+    host = host, pump = pump, opts = opts, redactor = errors.redactor(),
     devices = {}, ready = host.waiter(), finishers = {},
   }, Session)
+  self:adopt(credentials)
   local publications, err = Publications.new(self)
   if publications == nil then return nil, err end
   self.publications, self.subscriptions = publications, Subscriptions.new(self)
@@ -79,6 +80,13 @@ function Session:wait_ready()
   if woken == nil then err = errors.new("cancelled", "the task was cancelled") end
   self:close()
   return nil, err or errors.new("timeout", "no answer from the broker in time", { retryable = true })
+end
+
+---@package
+--- Takes credentials into use. What the broker says is searched for their password from now on.
+function Session:adopt(credentials)
+  self.credentials = credentials
+  self.redactor:hide(credentials.password, "password")
 end
 
 -- What the keeper tells -------------------------------------------------------------------------------------------
@@ -140,8 +148,12 @@ end
 local EVENTS = {
   messages = function(self) self.handlers:wake() end,
   drained = function(self) self.publications:wake() end,
-  subscribed = function(self, ...) self.subscriptions:answer(...) end,
-  published = function(self, ...) self.publications:ended(...) end,
+  subscribed = function(self, token, code, text, _, properties)
+    self.subscriptions:answer(token, code, text, self.redactor:clean_copy(properties))
+  end,
+  published = function(self, id, code, topic, payload, dropped, properties)
+    self.publications:ended(id, code, topic, payload, dropped, self.redactor:clean_copy(properties))
+  end,
 }
 
 ---@package
@@ -149,7 +161,8 @@ local EVENTS = {
 function Session:on_event(name, ...)
   local handler = EVENTS[name]
   if handler then return handler(self, ...) end
-  return self.keeper:post(name, ...)
+  local link, code, third, fourth, properties = ...
+  return self.keeper:post(name, link, code, third, fourth, self.redactor:clean_copy(properties))
 end
 
 -- Subscriptions ---------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ local function await(self, question, timeout)
 end
 
 --- The broker's answer; called with the core's event, does not yield.
-function Subscriptions:answer(token, code, text, _, properties)
+function Subscriptions:answer(token, code, text, properties)
   local question = self.asked[token]
   if question == nil then return end
   self.asked[token] = nil

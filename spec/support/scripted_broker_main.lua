@@ -5,7 +5,9 @@
 local socket = require "socket"
 local mode = arg[1]
 
-local function packet(type, body) return string.char(type, #body) .. body end
+-- Numbers up to 16383 are enough here.
+local function varint(n) return n < 128 and string.char(n) or string.char(n % 128 + 128, math.floor(n / 128)) end
+local function packet(type, body) return string.char(type) .. varint(#body) .. body end
 local function text(s) return string.char(math.floor(#s / 256), #s % 256) .. s end
 
 -- The first packet in the bytes: its type, its body, the rest; nil when there is none yet.
@@ -29,6 +31,13 @@ local function message_id(body)
   return body:sub(topic_len + 3, topic_len + 4), body:sub(3, topic_len + 2)
 end
 
+-- MQTT 5 properties: what a broker that means no good says, to whom sent it this password.
+local function tattle(client)
+  local said = text("line 1\nline 2 \27[2J\194\155 " .. client.password .. " " .. ("x"):rep(3000))
+  local properties = "\x1F" .. said .. "\x26" .. text("why") .. said
+  return varint(#properties) .. properties
+end
+
 -- Each: what to do with a packet of this type; a string is sent, false closes the connection, nil does nothing.
 local MODES = {
   -- Says nothing at all.
@@ -37,6 +46,19 @@ local MODES = {
   deaf = { [1] = CONNACK_4, deaf = true },
   -- Throws clients out with MQTT 5's words when they publish.
   expel = { [1] = CONNACK_5, [3] = packet(0xE0, "\x8B\x1A" .. "\x1F" .. text("going home") .. "\x1C" .. text("other.host")) },
+  -- Says what it knows of its client in every refusal.
+  tattle = {
+    [1] = function(body, client)
+      client.password = body:match("s3cret[%w-]+$")
+      return CONNACK_5
+    end,
+    [3] = function(body, client)
+      local id, topic = message_id(body)
+      if topic == "bye" then return packet(0xE0, "\x8B" .. tattle(client)) end
+      return packet(0x40, id .. "\x87" .. tattle(client))
+    end,
+    [8] = function(body, client) return packet(0x90, body:sub(1, 2) .. tattle(client) .. "\x87") end,
+  },
   -- Refuses with a code and a reason that nobody has seen.
   refuse = { [1] = packet(0x20, "\0\x97\0") },
   -- Acknowledges, but hangs up on a message to .../poison.
