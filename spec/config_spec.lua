@@ -84,6 +84,15 @@ describe("options", function()
     assert.equal("a\nb", resolve(with { ca_pem = "a\nb" }).ca_pem)
   end)
 
+  it("are UTF-8 where JSON has to carry them", function()
+    for _, name in ipairs { "client_id", "client_secret" } do
+      refused(("option '%s' must be UTF-8 where encoding is 'json'"):format(name), with {
+        encoding = "json", [name] = "s3cret\255" })
+      assert.equal("s3cret\255", resolve(with { [name] = "s3cret\255" })[name])
+    end
+    assert.is_table(resolve(with { encoding = "json", client_secret = "\195\164" }))
+  end)
+
   it("name the variable that holds a wrong value", function()
     environment.FOGCLOUD_CLIENT_SECRET = "s3cret\r\nX: y"
     refused("FOGCLOUD_CLIENT_SECRET holds a control character", { base_url = GOOD.base_url, client_id = "x" })

@@ -8,6 +8,7 @@
 -- Whatever is wrong raises and names the option and where its value came from; a value is never quoted.
 local cjson = require "cjson"
 local core = require "fogcloud.core"
+local topic_rules = require "fogcloud.topic"
 
 local config = {}
 
@@ -178,6 +179,11 @@ local function check_whole(result, level)
     if result[name] == nil then
       error(("option '%s' is missing: give it, set %s, or make a profile (fogcloud login)"):format(name,
         VARIABLES[name]), level + 1)
+    end
+  end
+  for _, name in ipairs { "client_id", "client_secret" } do
+    if result.encoding == "json" and not topic_rules.is_utf8(result[name]) then
+      error(("option '%s' must be UTF-8 where encoding is 'json'"):format(name), level + 1)
     end
   end
   local why = url_complaint(result.base_url, result.allow_insecure_http)
