@@ -134,8 +134,8 @@ local LAYERS = {
   { "host" },
   { "looped" },
   { "joinable", "task" },
-  { "config", "diagnosis", "envelope", "retry", "session_options", "router" },
-  { "_meta", "deadline", "errors", "lease", "log", "metrics", "protect", "timers", "topic" },
+  { "config", "diagnosis", "envelope", "log", "retry", "session_options", "router" },
+  { "_meta", "deadline", "errors", "lease", "metrics", "protect", "timers", "topic" },
 }
 
 local function layer_of(module)

@@ -41,9 +41,9 @@ describe("the log", function()
     function out:write(...) self.text = self.text .. table.concat { ... } end
     local write = log.writer("warn", out)
     write("info", "no")
-    write("warn", "yes", { b = 2, a = "x\r\ny" })
+    write("warn", "yes", { b = 2, a = "x\r\ny\194\155z" })
     write("error", "too")
-    assert.equal("fogcloud warn: yes a=x y b=2\nfogcloud error: too\n", out.text)
+    assert.equal("fogcloud warn: yes a=x y z b=2\nfogcloud error: too\n", out.text)
   end)
 
   local CODE = [[

@@ -4,6 +4,8 @@
 --
 -- A sink is a function (level, message, fields); the levels are "debug", "info", "warn", "error". FOGCLOUD_LOG names
 -- the least level to write to stderr. Secrets are taken out before a sink sees anything.
+local errors = require "fogcloud.errors"
+
 local log = {}
 
 local LEVELS = { debug = 1, info = 2, warn = 3, error = 4 }
@@ -25,7 +27,7 @@ function log.format(level, message, fields)
   for _, name in ipairs(sorted_names(fields or {})) do
     parts[#parts + 1] = ("%s=%s"):format(name, tostring(fields[name]))
   end
-  return (table.concat(parts, " "):gsub("[%c%z]+", " "))
+  return errors.printable(table.concat(parts, " "))
 end
 
 --- A sink that writes what is at least of this level, a line each, to stderr or to `out`.
