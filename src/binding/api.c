@@ -30,25 +30,25 @@ struct headers {
   char authorization[MAX_HEADER], request_id[MAX_HEADER];
 };
 
-/* prefix and value as one header line; raises where the value could break out of it. */
-static void header_line(lua_State *L, char *line, const char *prefix, const char *value, size_t len) {
+/* An option as one header line behind prefix; raises where its value could break out of it. */
+static void header_line(lua_State *L, char *line, const char *prefix, const char *option) {
+  size_t len = 0;
+  const char *value = fog_opt_string(L, 2, option, &len);
+  line[0] = '\0';
+  if (value == NULL) return;
   const char *bad = fog_api_bad_value(value, len);
   if (bad == NULL && len + strlen(prefix) + 1 > MAX_HEADER) bad = "is too long";
-  if (bad != NULL) (void)luaL_error(L, "the value of header %s %s", prefix, bad);
+  if (bad != NULL) (void)luaL_error(L, "option '%s' %s", option, bad);
   (void)snprintf(line, MAX_HEADER, "%s%s", prefix, value);
 }
 
-/* Everything that may raise comes first, while nothing is allocated. */
+/* The token last: nothing raises any more once it lies on the stack. */
 static void read_headers(lua_State *L, const struct fog_endpoint_info *e, struct headers *h) {
-  size_t len = 0;
-  const char *token = fog_opt_string(L, 2, "token", &len);
-  h->authorization[0] = h->request_id[0] = '\0';
-  if (e->authorized) {
-    if (token == NULL) (void)luaL_error(L, "%s: option 'token' is missing", e->name);
-    header_line(L, h->authorization, "Authorization: Bearer ", token, len);
-  }
-  const char *id = fog_opt_string(L, 2, "request_id", &len);
-  if (id != NULL) header_line(L, h->request_id, "X-Request-Id: ", id, len);
+  header_line(L, h->request_id, "X-Request-Id: ", "request_id");
+  h->authorization[0] = '\0';
+  if (!e->authorized) return;
+  if (fog_opt_string(L, 2, "token", NULL) == NULL) (void)luaL_error(L, "%s: option 'token' is missing", e->name);
+  header_line(L, h->authorization, "Authorization: Bearer ", "token");
 }
 
 static void read_options(lua_State *L, const struct fog_endpoint_info *e, struct fog_http_options *o) {
@@ -79,17 +79,13 @@ static int failed(lua_State *L, const char *why) {
   return 2;
 }
 
-static int submit(lua_State *L, struct fog_engine *engine, const struct fog_http_options *o) {
-  struct fog_http *http = fog_engine_http(engine);
-  uint64_t id = fog_engine_new_id(engine);
+/* NULL, or why the request with this id could not be sent. */
+static const char *submit(struct fog_http *http, uint64_t id, const struct fog_http_options *o) {
   struct fog_http_request *r = fog_http_request_new(http, id, o);
-  if (r == NULL) return failed(L, "not enough memory");
-  if (fog_http_submit(http, r) != 0) {
-    fog_http_request_free(r);
-    return failed(L, "too many requests are in flight");
-  }
-  lua_pushnumber(L, (lua_Number)id);
-  return 1;
+  if (r == NULL) return "not enough memory";
+  if (fog_http_submit(http, r) == 0) return NULL;
+  fog_http_request_free(r);
+  return "too many requests are in flight";
 }
 
 static int call(lua_State *L, enum fog_endpoint endpoint) {
@@ -105,21 +101,25 @@ static int call(lua_State *L, enum fog_endpoint endpoint) {
   if (base == NULL) return luaL_error(L, "option 'base_url' is missing");
   size_t count = read_fields(L, e, fields);
   bool json = use_json(L);
-  read_headers(L, e, &h);
   read_options(L, e, &o);
+  read_headers(L, e, &h);
   o.url = fog_api_url(base, base_len, e->path);
   if (count > 0) {
     o.body = json ? fog_api_json(fields, count, &o.body_len) : fog_api_form(fields, count, &o.body_len);
     o.content_type = json ? "Content-Type: application/json" : "Content-Type: application/x-www-form-urlencoded";
   }
-  if (o.url == NULL || (count > 0 && o.body == NULL)) {
-    free(o.url);
-    free(o.body);
-    return failed(L, "not enough memory");
-  }
   if (h.authorization[0] != '\0') o.authorization = h.authorization;
   if (h.request_id[0] != '\0') o.request_id = h.request_id;
-  return submit(L, engine, &o);
+  uint64_t id = fog_engine_new_id(engine);
+  const char *why = "not enough memory";
+  if (o.url == NULL || (count > 0 && o.body == NULL))
+    fog_http_options_free(&o);
+  else
+    why = submit(fog_engine_http(engine), id, &o);
+  explicit_bzero(h.authorization, strlen(h.authorization));
+  if (why != NULL) return failed(L, why);
+  lua_pushnumber(L, (lua_Number)id);
+  return 1;
 }
 
 static int l_token(lua_State *L) { return call(L, FOG_TOKEN); }

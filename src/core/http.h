@@ -28,6 +28,9 @@ struct fog_http_options {
   bool fresh;      /* a connection of its own, so that libcurl never repeats it on a second one (api.h: repeatable) */
 };
 
+/* Frees url and body of options that no request took over; the body is overwritten before. */
+void fog_http_options_free(const struct fog_http_options *o);
+
 struct fog_http_request;
 
 /* The request with its event inside. NULL: no memory. Everything of options but url and body is copied. Owner's thread.

@@ -55,15 +55,19 @@ struct fog_http_profile *fog_http_profile_get(struct fog_http_profiles *all, con
   return fog_http_profile_ref(made);
 }
 
+static void free_wiped(char *s) {
+  if (s != NULL) explicit_bzero(s, strlen(s));
+  free(s);
+}
+
 void fog_http_profile_unref(struct fog_http_profile *p) {
   if (p == NULL || atomic_fetch_sub(&p->refs, 1) != 1) return;
   for (struct curl_slist *h = p->headers; h != NULL; h = h->next) explicit_bzero(h->data, strlen(h->data));
   curl_slist_free_all(p->headers);
-  if (p->authorization != NULL) explicit_bzero(p->authorization, strlen(p->authorization));
-  free(p->authorization);
+  free_wiped(p->authorization);
+  free_wiped(p->proxy); /* may hold a password */
   free(p->ca_file);
   free(p->ca_pem);
-  free(p->proxy);
   free(p);
 }
 

@@ -33,7 +33,7 @@ struct fog_http_profile *fog_http_profile_get(struct fog_http_profiles *all, con
 
 struct fog_http_profile *fog_http_profile_ref(struct fog_http_profile *p);
 
-/* Any thread. The last one overwrites the token before it frees. NULL is allowed. */
+/* Any thread. The last one overwrites its secrets before it frees. NULL is allowed. */
 void fog_http_profile_unref(struct fog_http_profile *p);
 
 /* Forgets all. */

@@ -9,6 +9,17 @@
 
 enum { HEADER_LIMIT = 64 * 1024 };
 
+/* Secrets and tokens go through these buffers: they are overwritten before the allocator has them back. */
+static void free_wiped(char *s, size_t len) {
+  if (s != NULL) explicit_bzero(s, len);
+  free(s);
+}
+
+void fog_http_options_free(const struct fog_http_options *o) {
+  free(o->url);
+  free_wiped(o->body, o->body_len);
+}
+
 static void release_request(struct fog_event *ev) { fog_http_request_free((struct fog_http_request *)ev); }
 
 static bool add_own_header(struct fog_http_request *r, const char *line) {
@@ -24,8 +35,7 @@ struct fog_http_request *fog_http_request_make(uint64_t id, struct fog_http_prof
   struct fog_http_request *r = profile == NULL ? NULL : calloc(1, sizeof *r);
   if (r == NULL) {
     fog_http_profile_unref(profile);
-    free(o->url);
-    free(o->body);
+    fog_http_options_free(o);
     return NULL;
   }
   r->event.id = id;
@@ -44,12 +54,6 @@ struct fog_http_request *fog_http_request_make(uint64_t id, struct fog_http_prof
   return NULL;
 }
 
-/* Secrets and tokens go through these buffers: they are overwritten before the allocator has them back. */
-static void free_wiped(char *s, size_t len) {
-  if (s != NULL) explicit_bzero(s, len);
-  free(s);
-}
-
 void fog_http_request_free(struct fog_http_request *r) {
   if (r->own_header != NULL) r->own_header->next = NULL; /* the rest is the profile's */
   curl_slist_free_all(r->own_header);
@@ -65,11 +69,13 @@ static bool append(struct fog_http_request *r, char **buf, size_t *len, size_t *
   if (*len + n + 1 > *cap) {
     size_t want = *cap == 0 ? 1024 : *cap * 2;
     while (want < *len + n + 1) want *= 2;
-    char *grown = realloc(*buf, want);
+    char *grown = malloc(want); /* realloc would leave what was there behind */
     if (grown == NULL) {
       r->no_memory = true;
       return false;
     }
+    if (*len > 0) memcpy(grown, *buf, *len);
+    free_wiped(*buf, *len);
     *buf = grown;
     *cap = want;
   }
@@ -219,5 +225,7 @@ void fog_http_request_finish(struct fog_http_request *r, CURLcode code) {
   const char *text = r->error[0] != '\0' ? r->error : curl_easy_strerror(code);
   if (r->too_large) text = "the reply is larger than the limit";
   if (r->no_memory) text = "not enough memory for the reply";
+  free_wiped(ev->text, ev->text_len); /* a part of a reply */
+  ev->text = NULL;
   fog_event_set_text(ev, text);
 }
