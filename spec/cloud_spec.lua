@@ -244,6 +244,16 @@ describe("the five calls", function()
     options.base_url = options.base_url:gsub("localhost", "127.0.0.1")
     assert(fogcloud.new(options):products()) -- the certificate names the address too
   end)
+
+  it("are not made to a host that the certificate does not name", function()
+    local other = support.start { tls = true, cert_host = "elsewhere" }
+    finally(function() other:stop() end)
+    local none, err = support.cloud(other):products()
+    assert.is_nil(none)
+    assert.same({ "tls", 1 }, { err.kind, err.attempts })
+    assert.matches("host name", tostring(err))
+    assert.equal(0, other:count())
+  end)
 end)
 
 describe("a server that is not the API", function()

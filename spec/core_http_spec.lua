@@ -2,6 +2,7 @@
 
 local core = require "fogcloud.core"
 local RawServer = require "spec.support.raw_server"
+local script = require "spec.support.script"
 
 local SECRET = { grant_type = "client_credentials", client_id = "id", client_secret = "a/b+c=d&e f\195\164" }
 
@@ -99,6 +100,15 @@ describe("the engine's HTTP driver", function()
         assert.same({ "failure", "timeout", true }, { e[1], e[3], e[5] })
       end)
 
+      it("bounds what a body grows to when it is unpacked, and the headers", function()
+        for _, mode in ipairs { "bomb", "headers" } do
+          assert(engine:products({ base_url = server:url(mode), token = "t" }, {}))
+          local e = event()
+          assert.same({ "failure", "protocol", true }, { e[1], e[3], e[5] }, mode)
+          assert.matches("larger than the limit", e[4])
+        end
+      end)
+
       it("tells when no byte was sent", function()
         assert(engine:token({ base_url = "http://127.0.0.1:1" }, SECRET))
         local e = event()
@@ -143,10 +153,84 @@ describe("the engine's HTTP driver", function()
       assert.has_error(function() engine:grant(opts, { client_id = bad, device_id = "d" }) end)
       assert.has_error(function() engine:products({ base_url = server:url("echo"), token = bad }, {}) end)
     end
+    local function raises(text, wrong)
+      wrong.base_url, wrong.token = server:url("echo"), wrong.token or "t"
+      assert.has_error(function() engine:products(wrong, {}) end, text)
+    end
+    raises("option 'token' holds a control character", { token = "a\nb" })
+    raises("option 'request_id' is empty", { request_id = "" })
+    raises("option 'token' is too long", { token = ("k"):rep(8192) })
     assert.has_error(function() engine:grant(opts, { client_id = "c" }) end, "grant: parameter 'device_id' is missing")
     assert.has_error(function() engine:grant(opts, { client_id = 5, device_id = "d" }) end)
     assert.has_error(function() engine:products({ base_url = server:url("echo") }, {}) end)
     assert.is_nil(engine:next())
+  end)
+
+  it("speaks HTTP and nothing else", function()
+    for _, scheme in ipairs { "file:///tmp", "ftp://127.0.0.1:1", "gopher://127.0.0.1:1", "dict://127.0.0.1:1", "smtp://127.0.0.1:1" } do
+      assert(engine:token({ base_url = scheme }, SECRET))
+      local e = event()
+      assert.same({ "failure", "protocol", false }, { e[1], e[3], e[5] }, scheme)
+    end
+  end)
+
+  it("goes through the proxy that it is told, and sends it no more than it must", function()
+    token("echo", { proxy = "http://u:p@127.0.0.1:" .. server.port })
+    local text = event()[5]
+    assert.matches("^POST http://127.0.0.1:%d+/echo/", text)
+    assert.truthy(text:find("\nProxy-Authorization: Basic ", 1, true))
+  end)
+
+  -- What the echo shows of a token request that another process makes with this environment.
+  local function sent_with(environment)
+    return script.run(([[
+      local core = require "fogcloud.core"
+      local engine = core.engine()
+      engine:token({ base_url = %q }, { grant_type = "g", client_id = "i", client_secret = "s" })
+      local deadline, e = core.now() + 10, {}
+      while e[1] == nil and core.now() < deadline do
+        engine:wait(1)
+        e = { engine:next() }
+      end
+      io.write(tostring(e[1]), " ", tostring(e[5]))
+    ]]):format(server:url("echo")), "env " .. environment .. " " .. script.interpreter())
+  end
+
+  it("takes no proxy from the environment", function()
+    local variables = {}
+    for _, name in ipairs { "http_proxy", "https_proxy", "all_proxy", "ALL_PROXY" } do
+      variables[#variables + 1] = name .. "=http://127.0.0.1:1"
+    end
+    local said = sent_with(table.concat(variables, " ") .. " no_proxy= NO_PROXY=")
+    assert.matches("^reply POST /echo/", said)
+  end)
+
+  it("takes no password from .netrc", function()
+    local home = os.tmpname()
+    os.remove(home)
+    assert(core.file.folder(home))
+    assert(core.file.write(home .. "/.netrc", "machine 127.0.0.1 login who password netrc-secret\n"))
+    local said = sent_with("HOME=" .. home)
+    os.execute(("rm -r '%s'"):format(home))
+    assert.matches("^reply POST /echo/", said)
+    assert.is_nil(said:find("Authorization", 1, true), said)
+  end)
+
+  it("rests when it cannot wait", function()
+    local seconds = tonumber((script.run(([[
+      local core = require "fogcloud.core"
+      local engine = core.engine()
+      engine:background()
+      for _ = 1, 4 do engine:token({ base_url = %q, timeout = 20 }, { grant_type = "g", client_id = "i", client_secret = "s" }) end
+      engine:wait(0.3)
+      os.execute("prlimit --pid " .. core.pid() .. " --nofile=1:") -- poll refuses more descriptors than may be open
+      engine:cancel(999) -- lets the thread begin its wait anew
+      local before, deadline = os.clock(), core.now() + 1
+      while core.now() < deadline do engine:wait(deadline - core.now()) end
+      io.write(os.clock() - before)
+      os.exit(0)
+    ]]):format(server:url("slow")))))
+    assert.is_true(seconds < 0.1, seconds .. " s of work in a second of waiting")
   end)
 
   it("has one descriptor that is readable while events wait", function()

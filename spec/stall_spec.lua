@@ -21,14 +21,22 @@ describe("Lua goes on", function()
     fogcloud.run()
   end)
 
-  it("while a name is looked up for four seconds; another session's messages wait and then all arrive", function()
+  -- Runs code where names that end in ".slow" take four seconds to look up.
+  local function run_with_slow_names(code)
     local library = os.tmpname()
     local said, status = support.shell(("${CC:-cc} -shared -fPIC -D_GNU_SOURCE -o %s spec/support/slow_resolver.c -ldl")
       :format(library))
     assert.equal(0, status, said)
     finally(function() os.remove(library) end)
+    local preload = os.getenv("FOG_LUA") and "FOG_PRELOAD" or "LD_PRELOAD"
+    local text, exit = script.run(code, ("env %s=%s %s"):format(preload, library, script.interpreter()))
+    assert.equal(0, exit, text)
+    return text
+  end
+
+  it("while a name is looked up for four seconds; another session's messages wait and then all arrive", function()
     local credentials = support.client(sandbox, cloud, { "dev1" })
-    local text, code = script.run(([[
+    local text = run_with_slow_names(([[
       local fogcloud = require "fogcloud"
       local core = require "fogcloud.core"
       local good = { clientid = %q, loginname = %q, password = %q, mqtthost = "localhost", mqttport = %d, sslport = %d }
@@ -58,10 +66,23 @@ describe("Lua goes on", function()
       while heard < accepted and core.now() < until_ do fogcloud.step(0.05) end
       print(failed and failed.kind, turns > 500, accepted, heard, in_order)
       session:close() listener:close() fogcloud.run()
-    ]]):format(credentials.clientid, credentials.loginname, credentials.password, sandbox.mqtt_port, sandbox.tls_port),
-      ("env %s=%s %s"):format(os.getenv("FOG_LUA") and "FOG_PRELOAD" or "LD_PRELOAD", library, script.interpreter()))
-    assert.equal(0, code, text)
+    ]]):format(credentials.clientid, credentials.loginname, credentials.password, sandbox.mqtt_port, sandbox.tls_port))
     assert.matches("network%s+true%s+500%s+500%s+true", text)
+  end)
+
+  it("while the API's name is looked up: the call is given up, and the look-up left behind", function()
+    local text = run_with_slow_names [[
+      local core = require "fogcloud.core"
+      local cloud = require("fogcloud").new {
+        base_url = "http://api.slow", allow_insecure_http = true, client_id = "i", client_secret = "s",
+      }
+      local since = core.now()
+      local none, err = cloud:products { timeout = 0.3 }
+      print(err.kind, core.now() - since)
+    ]]
+    local kind, seconds = text:match("^(%a+)%s+(%S+)")
+    assert.equal("timeout", kind, text)
+    assert.is_true(tonumber(seconds) < 2, text)
   end)
 
   it("while a broker accepts and says nothing; another session works", function()

@@ -8,6 +8,15 @@ local function reply(client, status, headers, body)
 end
 
 local JSON = "Content-Type: application/json\r\n"
+
+-- 64 MiB of blanks as some 64 KiB.
+local function bomb()
+  local pipe = assert(io.popen("head -c 67108864 /dev/zero | tr '\\0' ' ' | gzip -1", "r"))
+  local bytes = pipe:read("*a")
+  pipe:close()
+  return bytes
+end
+
 local MODES = {
   html = function(c) reply(c, "200 OK", "Content-Type: text/html\r\n", "<html>login</html>") end,
   empty = function(c) reply(c, "200 OK", JSON, "") end,
@@ -22,6 +31,13 @@ local MODES = {
     local block = ("x"):rep(65536)
     for _ = 1, 1024 do
       if not c:send(block) then return end
+    end
+  end,
+  bomb = function(c) reply(c, "200 OK", JSON .. "Content-Encoding: gzip\r\n", bomb()) end,
+  headers = function(c)
+    c:send("HTTP/1.1 200 OK\r\n")
+    for i = 1, 100000 do
+      if not c:send(("X-%d: %s\r\n"):format(i, ("y"):rep(50))) then return end
     end
   end,
   echo = function(c, request, body) reply(c, "200 OK", "X-Twice: a\r\nx-twice: b\r\n", request .. "\n" .. body) end,
@@ -47,7 +63,7 @@ while true do
   local client = server:accept()
   client:settimeout(5)
   local request, body = read_request(client)
-  local mode = request and request:match("^%u+ /(%w+)/")
+  local mode = request and (request:match("^%u+ /(%w+)/") or request:match("^%u+ http://[^/]+/(%w+)/")) -- as a proxy
   if mode == "quit" then os.exit(0) end
   if MODES[mode] then MODES[mode](client, request, body) end
   client:close()

@@ -7,6 +7,7 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "http_request.h"
 #include "process.h"
@@ -29,7 +30,7 @@ struct fog_http {
   uint64_t *cancels;
   size_t cancel_count, cancel_cap;
   bool stop;
-  bool threaded; /* owner's thread only */
+  bool threaded; /* written by the owner while there is no thread */
   pthread_t thread;
   struct fog_http_request *running; /* the driver only, as the pool */
   struct kept_handle pool[POOL_SIZE];
@@ -109,6 +110,7 @@ static void detach(struct fog_http *h, struct fog_http_request *r) {
   CURL *easy = r->easy;
   unlink_running(h, r);
   (void)curl_multi_remove_handle(h->multi, easy);
+  (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL); /* r's, and r ends before the handle */
   r->easy = NULL;
   if (h->pooled < POOL_SIZE) {
     h->pool[h->pooled++] = (struct kept_handle){.easy = easy, .profile = fog_http_profile_ref(r->profile)};
@@ -229,11 +231,17 @@ static bool perform(struct fog_http *h) {
   return harvest(h);
 }
 
+/* curl_multi_poll that does not return at once, again and again, when it cannot wait (no memory, no descriptors). */
+static void wait_for(struct fog_http *h, struct curl_waitfd *extra, unsigned count, int timeout_ms) {
+  const struct timespec pause = {.tv_sec = 0, .tv_nsec = 10000000};
+  if (curl_multi_poll(h->multi, extra, count, timeout_ms, NULL) != CURLM_OK) (void)nanosleep(&pause, NULL);
+}
+
 static void *drive(void *arg) {
   struct fog_http *h = arg;
   while (!take_inbox(h)) {
     (void)perform(h);
-    (void)curl_multi_poll(h->multi, NULL, 0, 60000, NULL);
+    wait_for(h, NULL, 0, 60000);
   }
   return NULL;
 }
@@ -263,7 +271,7 @@ void fog_http_wait(struct fog_http *h, int timeout_ms) {
       left_ms = left < 60000 ? (int)left + 1 : 60000;
     }
     struct curl_waitfd extra = {.fd = wake->read_fd, .events = CURL_WAIT_POLLIN, .revents = 0};
-    (void)curl_multi_poll(h->multi, &extra, 1, left_ms, NULL);
+    wait_for(h, &extra, 1, left_ms);
   }
 }
 
