@@ -2,6 +2,7 @@
 
 --- Which connections the calls go over: few, kept, and with HTTP/2 one for all.
 local Nginx = require "spec.support.nginx"
+local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
 local socket = require "socket"
 local support = require "spec.support.sandbox"
@@ -91,6 +92,24 @@ describe("HTTP/2", function()
   end)
   teardown(function() nginx:stop() end)
 
+  -- How many connections nginx saw these requests on, once all of them are in its log.
+  local function seen_on(uri, expected)
+    local lines, seen, count = 0, {}, 0
+    nginx:wait_for("its log", function()
+      lines, seen, count = 0, {}, 0
+      for line in io.lines(nginx.folder .. "/seen.log") do
+        local protocol, connection, asked = line:match("^(%S+) (%d+) (/.*)$")
+        if asked:find(uri, 1, true) == 1 then
+          assert.equal("HTTP/2.0", protocol)
+          lines, count = lines + 1, seen[connection] and count or count + 1
+          seen[connection] = true
+        end
+      end
+      return lines == expected
+    end)
+    return count
+  end
+
   it("carries all calls of a moment over one connection", function()
     local cloud = assert(fogcloud.new {
       base_url = "https://localhost:" .. port, client_id = "id", client_secret = "secret",
@@ -106,17 +125,28 @@ describe("HTTP/2", function()
     end
     fogcloud.run()
     assert.equal(64, done)
-    local lines, seen, count = 0, {}, 0
-    nginx:wait_for("its log", function()
-      lines = 0
-      for line in io.lines(nginx.folder .. "/seen.log") do
-        local protocol, connection = line:match("^(%S+) (%d+) /")
-        assert.equal("HTTP/2.0", protocol)
-        lines, count = lines + 1, seen[connection] and count or count + 1
-        seen[connection] = true
-      end
-      return lines == 65
-    end)
-    assert.equal(1, count)
+    assert.equal(1, seen_on("/v3/", 65))
   end)
+
+  for _, how in ipairs { "inline", "background" } do
+    it("carries the first calls of all over one connection, with a token that was kept, " .. how, function()
+      local engine = assert(core.engine())
+      if how == "background" then assert.is_true(engine:background()) end
+      local opts = {
+        base_url = ("https://localhost:%d/%s"):format(port, how), token = "t", ca_file = nginx.folder .. "/cert.pem",
+      }
+      for _ = 1, 64 do assert(engine:products(opts, {})) end
+      local replies, deadline = 0, core.now() + 20
+      while replies < 64 and core.now() < deadline do
+        engine:wait(1)
+        for name in function() return engine:next() end do
+          assert.equal("reply", name)
+          replies = replies + 1
+        end
+      end
+      engine:close()
+      assert.equal(64, replies)
+      assert.equal(1, seen_on("/" .. how, 64))
+    end)
+  end
 end)

@@ -7,6 +7,7 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <time.h>
 
 #include "http_request.h"
@@ -32,9 +33,10 @@ struct fog_http {
   bool stop;
   bool threaded; /* written by the owner while there is no thread */
   pthread_t thread;
-  struct fog_http_request *running; /* the driver only, as the pool */
+  struct fog_http_request *running; /* the driver only, as all that follow but the profiles */
   struct kept_handle pool[POOL_SIZE];
   size_t pooled;
+  bool one_each;                     /* a server took one request at a time per connection */
   struct fog_http_profiles profiles; /* owner's thread only */
 };
 
@@ -144,6 +146,22 @@ static CURL *take_handle(struct fog_http *h, const struct fog_http_request *r) {
   return kept.easy;
 }
 
+static bool uses_tls(const struct fog_http_request *r) { return strncasecmp(r->url, "https:", 6) == 0; }
+
+/* With HTTP/2 one connection carries all, so those that come while it is being made wait for it instead of making their
+ * own. Not without TLS, where only the first reply tells which version the server speaks, and not once one has shown
+ * that it does not: then each would wait for the one before (traps: C7). */
+static void prefer_waiting(struct fog_http *h, const struct fog_http_request *r, CURL *easy) {
+  bool wait = !h->one_each && uses_tls(r);
+  (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, wait ? 1L : 0L);
+}
+
+static void note_version(struct fog_http *h, const struct fog_http_request *r) {
+  long version = 0;
+  (void)curl_easy_getinfo(r->easy, CURLINFO_HTTP_VERSION, &version);
+  if (uses_tls(r) && version != 0 && version < CURL_HTTP_VERSION_2_0) h->one_each = true;
+}
+
 static void start(struct fog_http *h, struct fog_http_request *r) {
   CURL *easy = take_handle(h, r);
   if (easy == NULL) {
@@ -151,6 +169,7 @@ static void start(struct fog_http *h, struct fog_http_request *r) {
     return;
   }
   fog_http_request_start(r, easy);
+  prefer_waiting(h, r, easy);
   CURLMcode code = curl_multi_add_handle(h->multi, easy);
   if (code != CURLM_OK) {
     curl_easy_cleanup(easy);
@@ -215,6 +234,7 @@ static bool harvest(struct fog_http *h) {
     CURLcode code = msg->data.result; /* msg dies with remove_handle */
     (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&r);
     fog_http_request_finish(r, code);
+    note_version(h, r);
     detach(h, r);
     if (h->threaded)
       fog_queue_push(h->events, &r->event);
