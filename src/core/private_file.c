@@ -19,12 +19,20 @@ const char *fog_private_file_text(int rc) {
     case FOG_FILE_LOOSE:
       return "others may read or write it (chmod 600 for a file, 700 for a folder)";
     case FOG_FILE_SPECIAL:
-      return "it is not a regular file or folder";
+      return "it is not a regular file or folder (no link is followed)";
     case FOG_FILE_LARGE:
       return "it is too large";
     default:
       return strerror(rc);
   }
+}
+
+/* A folder may be read by others: what lies in it may not. */
+static int judge_folder(int fd) {
+  struct stat st;
+  if (fstat(fd, &st) != 0) return errno;
+  if (st.st_uid != geteuid()) return FOG_FILE_FOREIGN;
+  return (st.st_mode & OTHERS_WRITE) != 0 ? FOG_FILE_LOOSE : 0;
 }
 
 static int judge(int fd, size_t max, size_t *size) {
@@ -120,13 +128,13 @@ int fog_private_file_write(const char *path, const char *data, size_t len) {
 }
 
 int fog_private_file_folder(const char *path) {
-  struct stat st;
   if (mkdir(path, FOLDER_MODE) == 0) return 0;
   if (errno != EEXIST) return errno;
-  if (stat(path, &st) != 0) return errno;
-  if (!S_ISDIR(st.st_mode)) return FOG_FILE_SPECIAL;
-  if (st.st_uid != geteuid()) return FOG_FILE_FOREIGN;
-  return (st.st_mode & OTHERS_WRITE) != 0 ? FOG_FILE_LOOSE : 0;
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return errno == ENOTDIR || errno == ELOOP ? FOG_FILE_SPECIAL : errno;
+  int rc = judge_folder(fd);
+  (void)close(fd);
+  return rc;
 }
 
 /* flock and not fcntl's locks: those do not hold between two locks of one process, and end when anybody there closes

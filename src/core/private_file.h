@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Files that hold secrets: readable by their owner only, replaced in one step, locked among processes. Every function
- * is safe against a path that somebody else prepared: no symbolic link is followed, and what is judged is the open
- * file, not its name.
+ * is safe against a path that somebody else prepared: a symbolic link in its place is not followed, and what is judged
+ * is the open file or folder, not its name. The folders above are the caller's choice.
  */
 #ifndef FOG_PRIVATE_FILE_H
 #define FOG_PRIVATE_FILE_H
@@ -13,7 +13,7 @@
 enum {
   FOG_FILE_FOREIGN = -1, /* it belongs to another user */
   FOG_FILE_LOOSE = -2,   /* its mode lets others read or write it */
-  FOG_FILE_SPECIAL = -3, /* it is not a regular file (or, for a folder, not a folder) */
+  FOG_FILE_SPECIAL = -3, /* it is not a regular file (or, for a folder, not a folder, or a link to one) */
   FOG_FILE_LARGE = -4    /* it is larger than the limit */
 };
 
