@@ -3,7 +3,7 @@
 -- Somebody else's dead resolver or broker never holds up Lua. How long calls take then is measured by `make bench`; here
 -- it is shown that Lua goes on at all, and what becomes of another session meanwhile.
 local fogcloud = require "fogcloud"
-local script = require "spec.support.script"
+local names = require "spec.support.names"
 local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
 
@@ -21,22 +21,9 @@ describe("Lua goes on", function()
     fogcloud.run()
   end)
 
-  -- Runs code where names that end in ".slow" take four seconds to look up.
-  local function run_with_slow_names(code)
-    local library = os.tmpname()
-    local said, status = support.shell(("${CC:-cc} -shared -fPIC -D_GNU_SOURCE -o %s spec/support/slow_resolver.c -ldl")
-      :format(library))
-    assert.equal(0, status, said)
-    finally(function() os.remove(library) end)
-    local preload = os.getenv("FOG_LUA") and "FOG_PRELOAD" or "LD_PRELOAD"
-    local text, exit = script.run(code, ("env %s=%s %s"):format(preload, library, script.interpreter()))
-    assert.equal(0, exit, text)
-    return text
-  end
-
   it("while a name is looked up for four seconds; another session's messages wait and then all arrive", function()
     local credentials = support.client(sandbox, cloud, { "dev1" })
-    local text = run_with_slow_names(([[
+    local text, code = names.run(([[
       local fogcloud = require "fogcloud"
       local core = require "fogcloud.core"
       local good = { clientid = %q, loginname = %q, password = %q, mqtthost = "localhost", mqttport = %d, sslport = %d }
@@ -67,11 +54,12 @@ describe("Lua goes on", function()
       print(failed and failed.kind, turns > 500, accepted, heard, in_order)
       session:close() listener:close() fogcloud.run()
     ]]):format(credentials.clientid, credentials.loginname, credentials.password, sandbox.mqtt_port, sandbox.tls_port))
+    assert.equal(0, code, text)
     assert.matches("network%s+true%s+500%s+500%s+true", text)
   end)
 
   it("while the API's name is looked up: the call is given up, and the look-up left behind", function()
-    local text = run_with_slow_names [[
+    local text = names.run [[
       local core = require "fogcloud.core"
       local cloud = require("fogcloud").new {
         base_url = "http://api.slow", allow_insecure_http = true, client_id = "i", client_secret = "s",

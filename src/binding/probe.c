@@ -2,7 +2,7 @@
  *
  * core.probe(host, port, options) -> a table: stage ("resolve", "connect", "tls": where it failed; "done"), error,
  * address, seconds, and with TLS verified, verdict, subject, issuer, not_before, not_after. options: tls, ca_file,
- * timeout (seconds). Blocks.
+ * timeout (seconds for each of TCP and TLS). Blocks.
  */
 #include "../core/probe.h"
 
@@ -28,7 +28,7 @@ int fog_l_probe(lua_State *L) {
   bool tls = fog_opt_bool(L, 3, "tls", false);
   const char *ca_file = fog_opt_string(L, 3, "ca_file", NULL);
   double seconds = fog_opt_number(L, 3, "timeout", 10, 0.001, 3600);
-  fog_probe(host, port, tls, ca_file, (int)(seconds * 1000), &result);
+  fog_probe(host, port, tls, ca_file, seconds, &result);
   lua_newtable(L);
   set_text(L, "stage", STAGES[result.stage]);
   set_text(L, "error", result.error);

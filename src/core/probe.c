@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -13,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,8 +21,18 @@ static void say(struct fog_probe *result, const char *text) {
   (void)snprintf(result->error, sizeof result->error, "%s", text);
 }
 
+/* Waits until fd is ready. False: not before the deadline. */
+static bool await(int fd, short events, double deadline) {
+  struct pollfd waiting = {.fd = fd, .events = events};
+  for (;;) {
+    double left = deadline - fog_process_now();
+    int rc = left <= 0 ? 0 : poll(&waiting, 1, (int)(left * 1e3) + 1);
+    if (rc >= 0 || errno != EINTR) return rc > 0;
+  }
+}
+
 /* A connected socket, or -1. SOCK_CLOEXEC also tells the wraps of lean Paho that it is not theirs. */
-static int connect_one(const struct addrinfo *to, int timeout_ms, struct fog_probe *result) {
+static int connect_one(const struct addrinfo *to, double deadline, struct fog_probe *result) {
   int error = 0;
   socklen_t len = sizeof error;
   int fd = socket(to->ai_family, to->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->ai_protocol);
@@ -32,9 +40,8 @@ static int connect_one(const struct addrinfo *to, int timeout_ms, struct fog_pro
   (void)getnameinfo(to->ai_addr, to->ai_addrlen, result->address, sizeof result->address, NULL, 0, NI_NUMERICHOST);
   if (connect(fd, to->ai_addr, to->ai_addrlen) != 0) error = errno;
   if (error == EINPROGRESS) {
-    struct pollfd waiting = {.fd = fd, .events = POLLOUT};
     error = ETIMEDOUT;
-    if (poll(&waiting, 1, timeout_ms) > 0) (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if (await(fd, POLLOUT, deadline)) (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
   }
   if (error == 0) return fd;
   say(result, strerror(error)); /* no thread of ours says anything meanwhile */
@@ -42,17 +49,20 @@ static int connect_one(const struct addrinfo *to, int timeout_ms, struct fog_pro
   return -1;
 }
 
-static int connect_any(const char *host, const char *port, int timeout_ms, struct fog_probe *result) {
+/* Each address may take its share of what is left, so that a dead one does not keep the others from being tried. */
+static int connect_any(const char *host, const char *port, double timeout, struct fog_probe *result) {
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-  int rc = getaddrinfo(host, port, &hints, &found), fd = -1;
+  int rc = getaddrinfo(host, port, &hints, &found), fd = -1, untried = 0;
   if (rc != 0) {
     say(result, gai_strerror(rc));
     return -1;
   }
   result->stage = FOG_PROBE_CONNECT;
+  for (const struct addrinfo *to = found; to != NULL; to = to->ai_next) untried++;
   double began = fog_process_now();
   for (const struct addrinfo *to = found; to != NULL && fd < 0; to = to->ai_next) {
-    fd = connect_one(to, timeout_ms, result);
+    double now = fog_process_now();
+    fd = connect_one(to, now + (began + timeout - now) / untried--, result);
   }
   result->seconds = fog_process_now() - began;
   freeaddrinfo(found);
@@ -81,7 +91,8 @@ static void note_certificate(const SSL *ssl, struct fog_probe *result) {
 static void say_tls(struct fog_probe *result, const SSL *ssl, int rc) {
   unsigned long code = ERR_get_error();
   const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
-  if (reason == NULL && SSL_get_error(ssl, rc) == SSL_ERROR_WANT_READ) reason = "no answer in time";
+  int why = SSL_get_error(ssl, rc);
+  if (reason == NULL && (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)) reason = "no answer in time";
   say(result, reason != NULL ? reason : "the connection was closed");
 }
 
@@ -95,12 +106,22 @@ static void expect_host(SSL *ssl, const char *host) {
   }
 }
 
-static void shake_hands(SSL_CTX *context, int fd, const char *host, struct fog_probe *result) {
+/* SSL_connect up to its end or the deadline, however little comes at a time. */
+static int connect_by(SSL *ssl, int fd, double deadline) {
+  for (;;) {
+    int rc = SSL_connect(ssl), why = SSL_get_error(ssl, rc);
+    bool again = (why == SSL_ERROR_WANT_READ && await(fd, POLLIN, deadline)) ||
+                 (why == SSL_ERROR_WANT_WRITE && await(fd, POLLOUT, deadline));
+    if (!again) return rc;
+  }
+}
+
+static void shake_hands(SSL_CTX *context, int fd, const char *host, double deadline, struct fog_probe *result) {
   SSL *ssl = SSL_new(context);
   if (ssl == NULL) return say(result, "no memory");
   expect_host(ssl, host);
   ERR_clear_error();
-  int rc = SSL_set_fd(ssl, fd) == 1 ? SSL_connect(ssl) : -1;
+  int rc = SSL_set_fd(ssl, fd) == 1 ? connect_by(ssl, fd, deadline) : -1;
   if (rc == 1) {
     result->stage = FOG_PROBE_DONE;
     note_certificate(ssl, result);
@@ -111,7 +132,7 @@ static void shake_hands(SSL_CTX *context, int fd, const char *host, struct fog_p
   SSL_free(ssl);
 }
 
-static void probe_tls(int fd, const char *host, const char *ca_file, struct fog_probe *result) {
+static void probe_tls(int fd, const char *host, const char *ca_file, double timeout, struct fog_probe *result) {
   SSL_CTX *context = SSL_CTX_new(TLS_client_method());
   result->stage = FOG_PROBE_TLS;
   if (context == NULL) return say(result, "no memory");
@@ -119,7 +140,7 @@ static void probe_tls(int fd, const char *host, const char *ca_file, struct fog_
   int loaded = ca_file != NULL ? SSL_CTX_load_verify_locations(context, ca_file, NULL)
                                : SSL_CTX_set_default_verify_paths(context);
   if (loaded == 1)
-    shake_hands(context, fd, host, result);
+    shake_hands(context, fd, host, fog_process_now() + timeout, result);
   else
     say(result, "the file of authorities (ca_file) cannot be read");
   SSL_CTX_free(context);
@@ -127,30 +148,26 @@ static void probe_tls(int fd, const char *host, const char *ca_file, struct fog_
 }
 
 /* OpenSSL writes without MSG_NOSIGNAL: a SIGPIPE of ours is taken back before the host sees it. */
-static void with_tls(int fd, const char *host, const char *ca_file, struct fog_probe *result) {
+static void with_tls(int fd, const char *host, const char *ca_file, double timeout, struct fog_probe *result) {
   sigset_t pipe_only, before, pending;
   const struct timespec at_once = {0, 0};
   (void)sigemptyset(&pipe_only);
   (void)sigaddset(&pipe_only, SIGPIPE);
   (void)sigpending(&pending);
   (void)pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-  probe_tls(fd, host, ca_file, result);
+  probe_tls(fd, host, ca_file, timeout, result);
   if (sigismember(&pending, SIGPIPE) == 0) (void)sigtimedwait(&pipe_only, NULL, &at_once);
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void fog_probe(const char *host, const char *port, bool tls, const char *ca_file, int timeout_ms,
+void fog_probe(const char *host, const char *port, bool tls, const char *ca_file, double timeout,
                struct fog_probe *result) {
   memset(result, 0, sizeof *result);
   result->stage = FOG_PROBE_RESOLVE;
-  int fd = connect_any(host, port, timeout_ms, result);
+  int fd = connect_any(host, port, timeout, result);
   if (fd < 0) return;
-  struct timeval patience = {.tv_sec = timeout_ms / 1000, .tv_usec = 1000L * (timeout_ms % 1000)};
-  (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
   if (tls)
-    with_tls(fd, host, ca_file, result);
+    with_tls(fd, host, ca_file, timeout, result);
   else
     result->stage = FOG_PROBE_DONE;
   (void)close(fd);

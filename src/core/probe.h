@@ -21,8 +21,9 @@ struct fog_probe {
 };
 
 /* Connects to host and port; with tls, shakes hands, whatever the certificate. ca_file: PEM of the authorities, NULL
- * for the system's. timeout_ms is for each of TCP and TLS; the look-up takes as long as the resolver lets it. */
-void fog_probe(const char *host, const char *port, bool tls, const char *ca_file, int timeout_ms,
+ * for the system's. timeout: seconds, up to an hour, for each of TCP (with all addresses) and TLS; the look-up takes as
+ * long as the resolver lets it. */
+void fog_probe(const char *host, const char *port, bool tls, const char *ca_file, double timeout,
                struct fog_probe *result);
 
 #endif
