@@ -2,8 +2,9 @@
 
 --- The control API under /_sandbox/: JSON in, JSON out; see docs/sandbox.md. A route takes (cloud, params) and
 --- returns a status and a table.
-local cjson = require "cjson"
 local Faults = require "fogcloud.sandbox.faults"
+local Journal = require "fogcloud.sandbox.journal"
+local json = require "fogcloud.sandbox.json"
 local seeds = require "fogcloud.sandbox.seed"
 
 local control = {}
@@ -78,12 +79,13 @@ local function add_fault(cloud, params)
   return 200, { ok = true }
 end
 
-local function list(entries) return #entries > 0 and entries or cjson.empty_array end
 
 local function journal(cloud, params)
   local entries = cloud.journal:select(params)
-  return 200, { count = #entries, entries = list(entries) }
+  return 200, { count = #entries, entries = json.list(entries) }
 end
+
+local function count(cloud, params) return 200, { count = cloud.journal:count(params) } end
 
 local function clear_journal(cloud)
   cloud.journal:clear()
@@ -92,8 +94,7 @@ end
 
 -- NaN and the infinities would stop a clock for good.
 local function finite(value)
-  value = tonumber(value)
-  return value and math.abs(value) <= 1e12 and value or nil
+  return math.abs(value) <= 1e12 and value or nil
 end
 
 local function move_clock(cloud, params)
@@ -110,15 +111,15 @@ end
 local function set_tokens(cloud, params)
   if params.life ~= nil then
     local life = finite(params.life)
-    if life == nil then return refuse("'life' must be a number of seconds") end
+    if life == nil or life % 1 ~= 0 then return refuse("'life' must be a whole number of seconds") end
     cloud.token_life = life
   end
-  if params.revoke ~= nil then cloud.state:revoke_token(params.revoke ~= "*" and tostring(params.revoke) or nil) end
+  if params.revoke ~= nil then cloud.state:revoke_token(params.revoke ~= "*" and params.revoke or nil) end
   return 200, { life = cloud.token_life }
 end
 
 local function set_switches(cloud, params)
-  if params.always_200 ~= nil then cloud.always_200 = params.always_200 == true end
+  if params.always_200 ~= nil then cloud.always_200 = params.always_200 end
   return 200, { always_200 = cloud.always_200 }
 end
 
@@ -137,7 +138,7 @@ local function broker(cloud, params)
   return 200, { running = cloud.broker.pid ~= nil }
 end
 
-local TABLE = {
+local ROUTES = {
   ["GET health"] = health,
   ["GET info"] = function(cloud) return 200, control.info(cloud) end,
   ["GET state"] = function(cloud) return 200, cloud.state:dump() end,
@@ -146,6 +147,7 @@ local TABLE = {
   ["POST faults"] = add_fault,
   ["DELETE faults"] = clear_faults,
   ["GET journal"] = journal,
+  ["GET count"] = count,
   ["DELETE journal"] = clear_journal,
   ["POST mqtt"] = bend_mqtt,
   ["DELETE mqtt"] = clear_mqtt,
@@ -155,13 +157,37 @@ local TABLE = {
   ["POST broker"] = broker,
 }
 
+-- What they may be told, by type. The bodies of seed, faults and mqtt have checks of their own.
+local FIELDS = {
+  ["GET journal"] = Journal.FIELDS, ["GET count"] = Journal.FIELDS,
+  ["POST reset"] = {},
+  ["POST clock"] = { advance = "number", freeze = "boolean" },
+  ["POST tokens"] = { life = "number", revoke = "string" },
+  ["POST switches"] = { always_200 = "boolean" },
+  ["POST broker"] = { action = "string" },
+}
+
+local function check(fields, params)
+  for name, value in pairs(params) do
+    local kind = fields[name]
+    if kind == nil then return nil, ("unknown field '%s'"):format(tostring(name)) end
+    if kind ~= true and type(value) ~= kind then return nil, ("field '%s' must be a %s"):format(name, kind) end
+  end
+  return true
+end
+
 --- Answers a request under /_sandbox/.
 ---@return integer status
 ---@return table reply
 function control.answer(cloud, request, params)
   local name = request.path:match("^/_sandbox/([%w_]+)/?$")
-  local route = name and TABLE[request.method .. " " .. name]
+  local call = request.method .. " " .. (name or "")
+  local route, fields = ROUTES[call], FIELDS[call]
   if route == nil then return 404, { error = "no such control call" } end
+  if fields then
+    local ok, why = check(fields, params)
+    if not ok then return refuse(why) end
+  end
   return route(cloud, params)
 end
 

@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
 --- The sandbox's process: one loop over the HTTP server, signals, and the parent's death.
-local cjson = require "cjson"
 local Broker = require "fogcloud.sandbox.broker"
 local Clock = require "fogcloud.sandbox.clock"
 local Faults = require "fogcloud.sandbox.faults"
@@ -10,6 +9,7 @@ local Relay = require "fogcloud.sandbox.relay"
 local State = require "fogcloud.sandbox.state"
 local control = require "fogcloud.sandbox.control"
 local core = require "fogcloud.sandbox.core"
+local json = require "fogcloud.sandbox.json"
 local params_of = require("fogcloud.sandbox.params").of
 local routes = require "fogcloud.sandbox.routes"
 local seeds = require "fogcloud.sandbox.seed"
@@ -108,17 +108,18 @@ local function send(self, id, status, headers, body, wire)
 end
 
 local function answer_control(self, request)
-  local params, why = params_of(request)
+  local params, why = params_of(request, true)
   local status, reply
   if params == nil then
     status, reply = 400, { error = why }
   else
     status, reply = control.answer(self, request, params)
   end
-  send(self, request.id, status, { JSON }, cjson.encode(reply))
+  send(self, request.id, status, { JSON }, json.encode(reply))
 end
 
 local function note(self, request, name, params, code, status)
+  request.noted = true
   self.journal:note {
     time = self.clock:now(), endpoint = name, method = request.method, path = request.path, params = params,
     code = code, status = status, request_id = request.headers["x-request-id"],
@@ -129,8 +130,9 @@ end
 local function answer_api(self, request)
   local name, fn = routes.find(request.method, request.path)
   if name == nil then
-    note(self, request, nil, {}, nil, fn)
-    return send(self, request.id, fn, { "Content-Type: text/plain" }, "not an API call\n")
+    local status = self.always_200 and 200 or fn
+    note(self, request, nil, {}, nil, status)
+    return send(self, request.id, status, { "Content-Type: text/plain" }, "not an API call\n")
   end
   local params, why = params_of(request)
   local function carry_out()
@@ -146,12 +148,22 @@ local function answer_api(self, request)
   send(self, request.id, status, headers, body, wire)
 end
 
+-- The reply says why: whoever uses a sandbox in a test has no other place to look at.
+local function fail(self, request, is_control, err)
+  err = "internal error: " .. tostring(err)
+  io.stderr:write("sandbox: ", err, "\n")
+  local status, body = 500, json.encode { error = err }
+  if not is_control then
+    status, body = routes.render({ code = 10050, message = err }, self.always_200)
+    if not request.noted then note(self, request, (routes.find(request.method, request.path)), {}, 10050, status) end
+  end
+  send(self, request.id, status, { JSON }, body)
+end
+
 local function answer(self, request)
-  local handle = request.path:find("^/_sandbox/") and answer_control or answer_api
-  local ok, err = pcall(handle, self, request)
-  if ok then return end
-  io.stderr:write("sandbox: ", tostring(err), "\n")
-  send(self, request.id, 500, { JSON }, '{"meta":{"message":"internal error","code":10050},"data":{}}')
+  local is_control = request.path:find("^/_sandbox/") ~= nil
+  local ok, err = pcall(is_control and answer_control or answer_api, self, request)
+  if not ok then fail(self, request, is_control, err) end
 end
 
 --- Serves until a signal comes, or the end of standard input with `until_eof`.

@@ -32,8 +32,9 @@ local function call(self, method, path, body)
   end
   if not ok then error("sandbox: " .. tostring(status), 3) end
   if headers["x-fogcloud-sandbox"] == nil then error(self.url .. " is not a sandbox", 3) end
-  local reply = cjson.decode(table.concat(out))
-  if status ~= 200 and path ~= "health" then error("sandbox: " .. tostring(reply.error), 3) end
+  local said = table.concat(out)
+  local reply = cjson.decode(said)
+  if status ~= 200 and path ~= "health" then error("sandbox: " .. (reply.error or said), 3) end
   return reply, status
 end
 
@@ -229,18 +230,22 @@ function Sandbox:reset() call(self, "POST", "reset") end
 --- More of everything: a table like the seed.
 function Sandbox:add(seed) call(self, "POST", "seed", seed) end
 
+local function escaped(value)
+  return (tostring(value):gsub("[^%w._~-]", function(c) return ("%%%02X"):format(c:byte()) end))
+end
+
 local function query(filter)
   local parts = {}
-  for name, value in pairs(filter or {}) do parts[#parts + 1] = ("%s=%s"):format(name, tostring(value)) end
+  for name, value in pairs(filter or {}) do parts[#parts + 1] = escaped(name) .. "=" .. escaped(value) end
   return #parts > 0 and "?" .. table.concat(parts, "&") or ""
 end
 
 --- The requests that came, oldest first: time, endpoint, method, path, params, code, status, request_id.
----@param filter table?  fields that must be equal, { endpoint = "token" }
+---@param filter table?  fields that must be equal, { endpoint = "token" }: all but params; raises for others
 function Sandbox:journal(filter) return call(self, "GET", "journal" .. query(filter)).entries end
 
 --- How many of them came.
-function Sandbox:count(filter) return call(self, "GET", "journal" .. query(filter)).count end
+function Sandbox:count(filter) return call(self, "GET", "count" .. query(filter)).count end
 
 --- Tokens issued from now on live so many seconds.
 function Sandbox:token_life(seconds) call(self, "POST", "tokens", { life = seconds }) end

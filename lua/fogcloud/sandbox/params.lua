@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- The parameters of a request: a form, a JSON object, or the query. Pure.
-local cjson = require "cjson"
+local json = require "fogcloud.sandbox.json"
 
 local params = {}
 
@@ -16,20 +16,21 @@ local function from_form(body)
 end
 
 local function from_json(body)
-  local ok, value = pcall(cjson.decode, body)
-  if not ok or type(value) ~= "table" then return nil, "the body is not a JSON object" end
+  local ok, value = pcall(json.decode, body)
+  if not ok then return nil, "the body is not a JSON object" end
   return value
 end
 
 --- What the request says; the body wins over the query, which a DELETE may use instead.
+---@param json_only boolean?  the body is JSON whatever its content type says
 ---@return table? params
 ---@return string? why
-function params.of(request)
+function params.of(request, json_only)
   if request.too_large then return nil, "the body is too large" end
   local found, why = {}, nil
   if request.body ~= "" then
     local kind = (request.headers["content-type"] or ""):lower()
-    if kind:find("application/json", 1, true) then
+    if json_only or kind:find("application/json", 1, true) then
       found, why = from_json(request.body)
     else
       found = from_form(request.body)

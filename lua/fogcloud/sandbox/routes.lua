@@ -15,7 +15,8 @@ local function bad(message) return result(10000, message) end
 
 local function need(params, name)
   local value = params[name]
-  if type(value) ~= "string" or value == "" then return nil, bad(("parameter %s is required"):format(name)) end
+  if value == nil or value == "" then return nil, bad(("parameter %s is required"):format(name)) end
+  if type(value) ~= "string" then return nil, bad(("parameter %s must be a string"):format(name)) end
   return value
 end
 

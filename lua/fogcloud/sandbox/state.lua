@@ -2,6 +2,7 @@
 
 --- The truth of the sandbox: one SQLite file that the API writes and the broker's plugin reads.
 local core = require "fogcloud.sandbox.core"
+local json = require "fogcloud.sandbox.json"
 
 local State = {}
 State.__index = State
@@ -93,7 +94,7 @@ end
 --- Everything, secrets as hashes.
 function State:dump()
   local all = {}
-  for _, name in ipairs(TABLES) do all[name] = self:query("SELECT * FROM " .. name) end
+  for _, name in ipairs(TABLES) do all[name] = json.list(self:query("SELECT * FROM " .. name)) end
   return all
 end
 
