@@ -107,6 +107,7 @@ describe("the sandbox's API, by curl", function()
     assert.is_nil(dump:find(reply.data.password, 1, true))
     assert.is_nil(dump:find("sandbox-key-secret", 1, true))
     assert.is_nil(dump:find("dev1-secret", 1, true))
+    assert.is_nil(dump:find(token, 1, true))
     assert.is_nil(cjson.encode(sandbox:journal()):find("sandbox-key-secret", 1, true))
   end)
 

@@ -138,6 +138,23 @@ describe("the sandbox's control API, by curl", function()
     assert.equal(604800, select(2, control("POST", "tokens")).life) -- none of it has counted
   end)
 
+  it("gives nothing to two accounts", function()
+    local function add(kind, thing)
+      return control("POST", "seed", ('{"accounts":[{"client_id":"thief","client_secret":"x","%s":[%s]}]}'):format(kind, thing))
+    end
+    for kind, thing in pairs {
+      devices = '{"id":"dev1","password":"mine"}', apps = '"sandbox-app"', products = '{"productid":"prod-lamp","pname":"x"}',
+    } do
+      local code, reply = add(kind, thing)
+      assert.equal(400, code, kind)
+      assert.matches("belongs to account sandbox%-key%-id", reply.error)
+    end
+    assert.equal(1, #select(2, control("GET", "state")).accounts) -- nothing of such a seed gets in
+    for _, id in ipairs { "a/b", "+", "#", ("x"):rep(129), "" } do
+      assert.equal(400, (add("devices", ('{"id":"%s","password":"x"}'):format(id))), id)
+    end
+  end)
+
   describe("journal", function()
     it("finds what a fault answered, by code and by status", function()
       control("POST", "faults", '{"code":10050}')

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * core.db(path) -> db: query(sql, params) -> rows, close; and the secrets: hash, matches, random.
+ * core.db(path) -> db: query(sql, params) -> rows, close; and the secrets: hash, matches, digest, random.
  */
-#include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <sqlite3.h>
 
@@ -129,18 +129,28 @@ static int l_random(lua_State *L) {
   return 1;
 }
 
-/* equal(a, b): compares texts in a time that does not tell where they differ. */
-static int l_equal(lua_State *L) {
-  size_t a_len, b_len;
-  const char *a = luaL_checklstring(L, 1, &a_len), *b = luaL_checklstring(L, 2, &b_len);
-  lua_pushboolean(L, a_len == b_len && CRYPTO_memcmp(a, b, a_len) == 0);
+/* digest(text) -> its SHA-256 in hex */
+static int l_digest(lua_State *L) {
+  static const char digits[] = "0123456789abcdef";
+  unsigned char hash[EVP_MAX_MD_SIZE];
+  luaL_Buffer b;
+  unsigned n = 0;
+  size_t len;
+  const char *s = luaL_checklstring(L, 1, &len);
+  if (EVP_Digest(s, len, hash, &n, EVP_sha256(), NULL) != 1) return luaL_error(L, "no SHA-256");
+  luaL_buffinit(L, &b);
+  for (unsigned i = 0; i < n; i++) {
+    luaL_addchar(&b, digits[hash[i] >> 4]);
+    luaL_addchar(&b, digits[hash[i] & 15]);
+  }
+  luaL_pushresult(&b);
   return 1;
 }
 
 void fog_open_store(lua_State *L) {
   static const luaL_Reg methods[] = {{"query", l_query}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"db", l_db},         {"hash", l_hash},   {"matches", l_matches},
-                                       {"random", l_random}, {"equal", l_equal}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"db", l_db},         {"hash", l_hash},     {"matches", l_matches},
+                                       {"random", l_random}, {"digest", l_digest}, {NULL, NULL}};
   fog_sandbox_class(L, CLASS, methods, l_close);
   fog_setfuncs(L, functions);
 }

@@ -249,7 +249,14 @@ static int l_rmdir(lua_State *L) {
   return 1;
 }
 
-/* private(path): from now on only we can read the file. */
+/* only_ours(): what this process makes from now on nobody else can read. */
+static int l_only_ours(lua_State *L) {
+  (void)L;
+  (void)umask(077);
+  return 0;
+}
+
+/* private(path): the same for a file that is there. */
 static int l_private(lua_State *L) {
   lua_pushboolean(L, chmod(luaL_checkstring(L, 1), 0600) == 0);
   return 1;
@@ -286,6 +293,7 @@ void fog_open_system(lua_State *L) {
       {"make_folder", l_make_folder},
       {"mkdir", l_mkdir},
       {"rmdir", l_rmdir},
+      {"only_ours", l_only_ours},
       {"private", l_private},
       {"now", l_now},
       {"wall", l_wall},

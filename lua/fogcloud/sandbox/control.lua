@@ -67,8 +67,8 @@ end
 
 local function add_seed(cloud, params)
   local ok, why = seeds.check(params)
+  if ok then ok, why = cloud.state:apply(params) end
   if not ok then return refuse(why) end
-  cloud.state:apply(params)
   return 200, { ok = true }
 end
 

@@ -11,6 +11,7 @@ local control = require "fogcloud.sandbox.control"
 local core = require "fogcloud.sandbox.core"
 local json = require "fogcloud.sandbox.json"
 local params_of = require("fogcloud.sandbox.params").of
+local random = require "fogcloud.sandbox.random"
 local routes = require "fogcloud.sandbox.routes"
 local seeds = require "fogcloud.sandbox.seed"
 
@@ -21,18 +22,17 @@ Daemon.__index = Daemon
 local MARKER = "X-Fogcloud-Sandbox: 1"
 local JSON = "Content-Type: application/json"
 local TOKEN_LIFE = 604800
+local PARTS = 2 ^ 24
 
-local function random_source(rng_seed)
-  if rng_seed == nil then return math.random end
-  local state = rng_seed
-  return function()
-    state = (state * 48271) % 2147483647
-    return state / 2147483647
-  end
+-- Numbers in [0, 1) for the faults.
+local function chance(rng_seed)
+  local below = random.source(rng_seed)
+  return function() return below(PARTS) / PARTS end
 end
 
 -- The folder of everything: the user's for --data, else one that goes with us.
 local function choose_folder(options)
+  core.only_ours()
   if options.data == nil then return core.make_folder() end
   local ok, why = core.mkdir(options.data)
   if not ok then return nil, options.data .. ": " .. why end
@@ -40,10 +40,14 @@ local function choose_folder(options)
 end
 
 local function open_state(self, options)
-  local state, why = State.open(self.folder .. "/store.db", options.rng_seed)
-  if state == nil then return nil, why end
-  if state:is_empty() then state:apply(self.seed) end
-  return state
+  local path, ok = self.folder .. "/store.db", true
+  for _, ending in ipairs { "", "-wal", "-shm" } do core.private(path .. ending) end
+  local state, why = State.open(path, options.rng_seed)
+  if state == nil then return nil, path .. ": " .. why end
+  if state:is_empty() then ok, why = state:apply(self.seed) end
+  if ok then return state end
+  state:close()
+  return nil, why
 end
 
 local function start_broker(self, options)
@@ -84,7 +88,7 @@ end
 function Daemon.start(options)
   local self = setmetatable({
     seed = options.seed or seeds.default(), clock = Clock.new(), journal = Journal.new(),
-    faults = Faults.new(random_source(options.rng_seed)), temporary = options.data == nil, always_200 = false,
+    faults = Faults.new(chance(options.rng_seed)), temporary = options.data == nil, always_200 = false,
     default_token_life = options.token_life or TOKEN_LIFE, token_life = options.token_life or TOKEN_LIFE,
   }, Daemon)
   self.signals = core.signals()

@@ -31,6 +31,9 @@ local ACCOUNT = {
 
 local function is_id(value) return type(value) == "string" and value ~= "" end
 
+-- A device's id is a part of topics.
+local function is_device_id(value) return is_id(value) and #value <= 128 and not value:find("[/+#%z]") end
+
 local function check_account(account, n)
   if type(account) ~= "table" then return nil, ("account %d: a table expected"):format(n) end
   for name in pairs(account) do
@@ -45,8 +48,8 @@ local function check_account(account, n)
     if not is_id(app) then return nil, ("account %d: an app is a string"):format(n) end
   end
   for _, device in ipairs(account.devices or {}) do
-    if type(device) ~= "table" or not is_id(device.id) or type(device.password) ~= "string" then
-      return nil, ("account %d: a device needs 'id' and 'password'"):format(n)
+    if type(device) ~= "table" or not is_device_id(device.id) or type(device.password) ~= "string" then
+      return nil, ("account %d: a device needs 'id', 1 to 128 bytes without /, + and #, and 'password'"):format(n)
     end
   end
   for _, product in ipairs(account.products or {}) do

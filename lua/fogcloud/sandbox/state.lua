@@ -3,11 +3,14 @@
 --- The truth of the sandbox: one SQLite file that the API writes and the broker's plugin reads.
 local core = require "fogcloud.sandbox.core"
 local json = require "fogcloud.sandbox.json"
+local random = require "fogcloud.sandbox.random"
 
 local State = {}
 State.__index = State
 
 local SCHEMA = {
+  "PRAGMA journal_mode = WAL",
+  "PRAGMA synchronous = NORMAL",
   "CREATE TABLE IF NOT EXISTS accounts (client_id TEXT PRIMARY KEY, secret TEXT NOT NULL)",
   "CREATE TABLE IF NOT EXISTS apps (app_id TEXT PRIMARY KEY, account TEXT NOT NULL)",
   "CREATE TABLE IF NOT EXISTS products (productid TEXT PRIMARY KEY, pname TEXT NOT NULL, account TEXT NOT NULL)",
@@ -17,6 +20,7 @@ local SCHEMA = {
     .. " password TEXT NOT NULL, app_id TEXT NOT NULL, account TEXT NOT NULL)",
   "CREATE TABLE IF NOT EXISTS grants (clientid TEXT NOT NULL, device_id TEXT NOT NULL,"
     .. " PRIMARY KEY (clientid, device_id)) WITHOUT ROWID",
+  -- A token's SHA-256: a copy of the file lets nobody in, and looking one up tells nothing of those that are there.
   "CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, account TEXT NOT NULL, expires REAL NOT NULL)",
 }
 
@@ -25,18 +29,24 @@ local TABLES = { "accounts", "apps", "products", "devices", "clients", "grants",
 local BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 local ALPHANUMERIC = BASE64:sub(1, 62)
 
---- Opens the file and makes what is missing. `rng_seed` makes ids and secrets repeatable, for tests.
+--- Opens the file and makes what is missing. `rng_seed` makes ids and tokens repeatable, for tests.
 function State.open(path, rng_seed)
   local db, why = core.db(path)
   if db == nil then return nil, why end
-  local self = setmetatable({ db = db, rng = rng_seed }, State)
-  self:query("PRAGMA journal_mode = WAL")
-  self:query("PRAGMA synchronous = NORMAL")
-  for _, sql in ipairs(SCHEMA) do self:query(sql) end
+  -- Whoever asks for an unknown account waits as long as for a wrong secret: there is something to compare with.
+  local self = setmetatable({ db = db, below = random.source(rng_seed), nobody = core.hash("") }, State)
+  for _, sql in ipairs(SCHEMA) do
+    local ok
+    ok, why = db:query(sql)
+    if ok == nil then
+      db:close()
+      return nil, why
+    end
+  end
   return self
 end
 
---- Rows of one statement. A failing store is the daemon's end: raises.
+--- Rows of one statement. Raises when the store fails, which the request then answers for.
 function State:query(sql, params)
   local rows, why = self.db:query(sql, params)
   if rows == nil then error("store: " .. why .. " in " .. sql, 2) end
@@ -45,53 +55,96 @@ end
 
 function State:first(sql, params) return self:query(sql, params)[1] end
 
--- A number below n: from the seed when there is one (Park and Miller's generator), else from the system.
-local function random_below(self, n)
-  if self.rng then
-    self.rng = (self.rng * 48271) % 2147483647
-    return self.rng % n
-  end
-  local a, b = core.random(2):byte(1, 2)
-  return (a * 256 + b) % n
-end
-
-local function random_text(self, length, alphabet)
+function State:random_text(length, alphabet)
   local out = {}
   for i = 1, length do
-    local at = random_below(self, #alphabet) + 1
+    local at = self.below(#alphabet) + 1
     out[i] = alphabet:sub(at, at)
   end
   return table.concat(out)
 end
 
+-- A text that no row of the table has in this column yet: a seeded run that goes on with an old store meets its ids.
+local function fresh_text(self, name, column, prefix, length, alphabet, stored)
+  local sql = ("SELECT 1 AS one FROM %s WHERE %s = ?"):format(name, column)
+  local text
+  repeat
+    text = prefix .. self:random_text(length, alphabet)
+  until self:first(sql, { stored and stored(text) or text }) == nil
+  return text
+end
+
 --- True when the store holds no account yet.
 function State:is_empty() return self:first("SELECT 1 AS one FROM accounts") == nil end
 
---- Fills in a seed, in one transaction.
-function State:apply(seed)
+-- All that fn does, or nothing: when it raises, and when it gives nil, why.
+local function transaction(self, fn)
   self:query("BEGIN IMMEDIATE")
-  for _, account in ipairs(seed.accounts) do
-    local id = account.client_id
-    self:query("INSERT OR REPLACE INTO accounts VALUES (?, ?)", { id, core.hash(account.client_secret) })
-    for _, app in ipairs(account.apps or {}) do self:query("INSERT OR REPLACE INTO apps VALUES (?, ?)", { app, id }) end
-    for _, p in ipairs(account.products or {}) do
-      self:query("INSERT OR REPLACE INTO products VALUES (?, ?, ?)", { p.productid, p.pname, id })
-    end
-    for _, d in ipairs(account.devices or {}) do
-      local row = { d.id, core.hash(d.password), d.productid, id }
-      self:query("INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)", row)
-    end
+  local ok, done, why = pcall(function()
+    local done, why = fn()
+    if done then self:query("COMMIT") end
+    return done, why
+  end)
+  if not (ok and done) then self.db:query("ROLLBACK") end
+  if not ok then error(done, 0) end
+  return done, why
+end
+
+-- By table: its key, and how a row gets in.
+local PUT = {
+  apps = { "app_id", "INSERT OR REPLACE INTO apps VALUES (?, ?)" },
+  products = { "productid", "INSERT OR REPLACE INTO products VALUES (?, ?, ?)" },
+  devices = { "id", "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)" },
+}
+
+-- In the place of the row with the same key, unless that is another account's.
+local function put(self, name, id, account, row)
+  local owner = self:first(("SELECT account FROM %s WHERE %s = ?"):format(name, PUT[name][1]), { id })
+  if owner and owner.account ~= account then
+    return nil, ("%s: '%s' belongs to account %s"):format(name, id, owner.account)
   end
-  self:query("COMMIT")
+  self:query(PUT[name][2], row)
+  return true
 end
 
---- Forgets everything and fills in the seed again.
+local function fill_account(self, account)
+  local id = account.client_id
+  self:query("INSERT OR REPLACE INTO accounts VALUES (?, ?)", { id, core.hash(account.client_secret) })
+  local ok, why = true, nil
+  for _, app in ipairs(account.apps or {}) do
+    if ok then ok, why = put(self, "apps", app, id, { app, id }) end
+  end
+  for _, p in ipairs(account.products or {}) do
+    if ok then ok, why = put(self, "products", p.productid, id, { p.productid, p.pname, id }) end
+  end
+  for _, d in ipairs(account.devices or {}) do
+    if ok then ok, why = put(self, "devices", d.id, id, { d.id, core.hash(d.password), d.productid, id }) end
+  end
+  return ok, why
+end
+
+local function fill(self, seed)
+  for _, account in ipairs(seed.accounts) do
+    local ok, why = fill_account(self, account)
+    if not ok then return nil, why end
+  end
+  return true
+end
+
+--- Fills in a seed, or nothing of it: an id that is in another account already is refused.
+---@return boolean? ok
+---@return string? why
+function State:apply(seed) return transaction(self, function() return fill(self, seed) end) end
+
+--- Forgets everything and fills in the seed again, which one that could be applied can.
 function State:reset(seed)
-  for _, name in ipairs(TABLES) do self:query("DELETE FROM " .. name) end
-  self:apply(seed)
+  transaction(self, function()
+    for _, name in ipairs(TABLES) do self:query("DELETE FROM " .. name) end
+    return fill(self, seed)
+  end)
 end
 
---- Everything, secrets as hashes.
+--- Everything, secrets and tokens as hashes.
 function State:dump()
   local all = {}
   for _, name in ipairs(TABLES) do all[name] = json.list(self:query("SELECT * FROM " .. name)) end
@@ -100,22 +153,24 @@ end
 
 function State:check_account(client_id, secret)
   local row = self:first("SELECT secret FROM accounts WHERE client_id = ?", { client_id })
-  return row ~= nil and core.matches(secret, row.secret)
+  return core.matches(secret, row and row.secret or self.nobody) and row ~= nil
 end
 
 function State:issue_token(account, expires)
-  local token = random_text(self, 30, ALPHANUMERIC)
-  self:query("INSERT INTO tokens VALUES (?, ?, ?)", { token, account, expires })
+  local token = fresh_text(self, "tokens", "token", "", 30, ALPHANUMERIC, core.digest)
+  self:query("INSERT INTO tokens VALUES (?, ?, ?)", { core.digest(token), account, expires })
   return token
 end
 
 --- The token's row; nil for an unknown one.
-function State:token(token) return self:first("SELECT account, expires FROM tokens WHERE token = ?", { token }) end
+function State:token(token)
+  return self:first("SELECT account, expires FROM tokens WHERE token = ?", { core.digest(token) })
+end
 
 --- Forgets a token, or all of them.
 function State:revoke_token(token)
   if token then
-    self:query("DELETE FROM tokens WHERE token = ?", { token })
+    self:query("DELETE FROM tokens WHERE token = ?", { core.digest(token) })
   else
     self:query("DELETE FROM tokens")
   end
@@ -129,9 +184,9 @@ end
 --- A new MQTT client of an app: clientid, loginname and its password in clear, which is not kept.
 function State:create_client(app_id, account)
   local client = {
-    clientid = "v1-app-" .. random_text(self, 12, ALPHANUMERIC),
-    loginname = random_text(self, 16, ALPHANUMERIC),
-    password = random_text(self, 20, BASE64) .. "+/" .. random_text(self, 22, BASE64),
+    clientid = fresh_text(self, "clients", "clientid", "v1-app-", 12, ALPHANUMERIC),
+    loginname = fresh_text(self, "clients", "loginname", "", 16, ALPHANUMERIC),
+    password = self:random_text(20, BASE64) .. "+/" .. self:random_text(22, BASE64),
   }
   self:query("INSERT INTO clients VALUES (?, ?, ?, ?, ?)",
     { client.clientid, client.loginname, core.hash(client.password), app_id, account })
