@@ -2,31 +2,37 @@
 
 --- `fogcloud sandbox`: a FogCloud on loopback, until it is interrupted.
 local cjson = require "cjson"
+local exit = require "fogcloud.cli.exit"
+local options = require "fogcloud.sandbox.options"
 local sandbox = require "fogcloud.sandbox.daemon"
+local seeds = require "fogcloud.sandbox.seed"
 
 local command = { summary = "Start a FogCloud of your own on this machine; prints what to export." }
 
 function command.options(p)
-  p:option("--port", "HTTP port, default a free one"):convert(tonumber)
-  p:option("--mqtt-port", "the broker's plain port, default a free one"):convert(tonumber)
-  p:option("--tls-port", "the broker's TLS port, default a free one"):convert(tonumber)
-  p:option("--address", "where to listen, default 127.0.0.1"):default("127.0.0.1")
-  p:option("--data", "keep everything in this folder")
-  p:option("--seed", "accounts, apps, products and devices from a JSON or Lua file")
-  p:option("--token-life", "seconds"):convert(tonumber)
-  p:option("--rng-seed", "makes ids repeatable"):convert(tonumber)
-  p:option("--cert-days", "life of the certificates; negative: expired so long ago"):convert(tonumber)
-  p:option("--cert-host", "make the certificate for this host name instead of localhost")
-  p:flag("--tls", "serve the API over TLS too")
-  p:option("--broker-log", "what mosquitto logs: a log_type of its own, as in mosquitto.conf")
-  p:flag("--client-certificates", "the TLS port demands a client certificate (client.pem, client.key beside ca.pem)")
-  p:flag("--mqtt-faults", "a relay in front of the broker, so that MQTT can be made to fail")
+  options.declare(p)
+  p:option("--seed", "accounts, apps, products and devices from a JSON or Lua file"):argname("FILE")
+  p:option("--app", "one app more; again for another"):argname("ID"):count("*")
+  p:option("--product", "one product more"):argname("ID=NAME"):count("*")
+  p:option("--device", "one device more; its password is ID-secret when none is given"):argname("ID[=PASSWORD]")
+    :count("*")
   p:flag("--until-eof", "end with standard input, too")
 end
 
-local function fail(why)
+local function fail(why, code)
   io.stderr:write("fogcloud sandbox: ", why, "\n")
-  return 1
+  return code or exit.failure
+end
+
+-- What the command line says of accounts; nothing when it says nothing.
+local function seed_of(args)
+  local seed, why
+  if args.seed then
+    seed, why = seeds.read(args.seed)
+    if seed == nil then return nil, why end
+  end
+  if #args.app + #args.product + #args.device == 0 then return seed end
+  return seeds.extend(seed or seeds.default(), args.app, args.product, args.device)
 end
 
 local function announce(daemon, as_json)
@@ -50,23 +56,18 @@ end
 ---@param args table
 ---@return integer code
 function command.serve(args)
-  local seed, why
-  if args.seed then
-    seed, why = require("fogcloud.sandbox.seed").read(args.seed)
-    if seed == nil then return fail(why) end
-  end
+  local given = options.given(args)
+  local ok, why = options.check(given)
+  if not ok then return fail(why, exit.usage) end
+  given.seed, why = seed_of(args)
+  if why then return fail(why, exit.usage) end
   local daemon
-  daemon, why = sandbox.start {
-    seed = seed, data = args.data, address = args.address, port = args.port, mqtt_port = args.mqtt_port,
-    tls_port = args.tls_port, tls = args.tls, token_life = args.token_life, rng_seed = args.rng_seed,
-    cert_days = args.cert_days, cert_host = args.cert_host, mqtt_faults = args.mqtt_faults,
-    client_certificates = args.client_certificates, broker_log = args.broker_log,
-  }
+  daemon, why = sandbox.start(given)
   if daemon == nil then return fail(why) end
   announce(daemon, args.json)
-  local ok, err = pcall(daemon.run, daemon, args.until_eof)
+  ok, why = pcall(daemon.run, daemon, args.until_eof)
   daemon:stop()
-  return ok and 0 or fail(tostring(err))
+  return ok and exit.ok or fail(tostring(why))
 end
 
 return command

@@ -81,8 +81,7 @@ local function start_server(self, options)
 end
 
 --- Starts a sandbox in this process.
----@param options table  seed, data, address, port, mqtt_port, tls_port, tls, token_life, rng_seed, cert_days,
----  mqtt_faults
+---@param options table  those of options.lua, checked
 ---@return table? daemon
 ---@return string? why
 function Daemon.start(options)
@@ -92,9 +91,6 @@ function Daemon.start(options)
     default_token_life = options.token_life or TOKEN_LIFE, token_life = options.token_life or TOKEN_LIFE,
   }, Daemon)
   self.signals = core.signals()
-  if options.address and not options.address:find("^%d+%.%d+%.%d+%.%d+$") then
-    return nil, "address: an IPv4 address expected, got " .. options.address
-  end
   local why, ok
   self.folder, why = choose_folder(options)
   if self.folder == nil then return nil, why end

@@ -6,6 +6,7 @@ local child = require "fogcloud.sandbox.child"
 local core = require "fogcloud.sandbox.core"
 local http = require "socket.http"
 local ltn12 = require "ltn12"
+local options_of = require "fogcloud.sandbox.options"
 
 ---@class fogcloud.Sandbox
 local Sandbox = {}
@@ -14,6 +15,12 @@ Sandbox.__name = "fogcloud.Sandbox"
 Sandbox.__tostring = function(self) return ("fogcloud.Sandbox (%s)"):format(self.url) end
 
 local START_WAIT = 20
+
+-- What its process has written to its standard error since.
+local function complaint(self)
+  local text = self.log and self.log:read("*a") or ""
+  return text ~= "" and "\n" .. text or ""
+end
 
 -- One control call; raises, for a sandbox that does not answer is the end of the test that uses it.
 local function call(self, method, path, body)
@@ -30,7 +37,7 @@ local function call(self, method, path, body)
   else
     ok, status, headers = http.request(request)
   end
-  if not ok then error("sandbox: " .. tostring(status), 3) end
+  if not ok then error("sandbox: " .. tostring(status) .. complaint(self), 3) end
   if headers["x-fogcloud-sandbox"] == nil then error(self.url .. " is not a sandbox", 3) end
   local said = table.concat(out)
   local reply = cjson.decode(said)
@@ -69,32 +76,19 @@ os.exit(require("fogcloud.cli").run(%s), true)]]
 ---@field seed table?                   accounts, apps, products and devices, instead of the default's
 ---@field faults table[]?               as of `fail`
 ---@field data string?                  folder that keeps the state; without it everything is gone at the end
----@field token_life number?            seconds, default 604800
----@field rng_seed number?              makes ids and secrets repeatable
+---@field address string?               IPv4 address to listen at, default 127.0.0.1
+---@field token_life integer?           seconds, default 604800
+---@field rng_seed integer?             makes ids and secrets repeatable
 ---@field tls boolean?                  the API over TLS too
----@field port number?                  fixed, as mqtt_port and tls_port; default free ones
----@field mqtt_port number?
----@field tls_port number?
----@field cert_days number?             life of the certificate; negative: it expired so long ago
+---@field port integer?                 fixed, as mqtt_port and tls_port; default free ones
+---@field mqtt_port integer?
+---@field tls_port integer?
+---@field cert_days integer?            life of the certificate; negative: it expired so long ago
 ---@field cert_host string?             host name that it is made for, default localhost
 ---@field client_certificates boolean?  the TLS port demands one: client_cert_file, client_key_file are there
 ---@field mqtt_faults boolean?          a relay in front of the broker, for fail_mqtt and kick
 ---@field broker_log string?            what mosquitto logs, to mosquitto.log beside ca_file: "all"
 ---@field lua string?                   the interpreter, default this one
-
-local OPTIONS = {
-  seed = "table", faults = "table", data = "string", token_life = "number", rng_seed = "number", tls = "boolean",
-  lua = "string", cert_days = "number", cert_host = "string", port = "number", mqtt_port = "number",
-  tls_port = "number",
-  mqtt_faults = "boolean", broker_log = "string", client_certificates = "boolean",
-}
-
-local function check_options(options)
-  for name, value in pairs(options) do
-    if OPTIONS[name] == nil then error(("unknown option '%s'"):format(tostring(name)), 3) end
-    if type(value) ~= OPTIONS[name] then error(("option '%s': %s expected"):format(name, OPTIONS[name]), 3) end
-  end
-end
 
 -- The interpreter that runs us; inside nginx or a game there is none of that name, then Lua 5.4.
 local function interpreter()
@@ -121,27 +115,6 @@ local function write_seed(seed)
   return path
 end
 
-local VALUED = {
-  "data", "token_life", "rng_seed", "cert_days", "cert_host", "port", "mqtt_port", "tls_port", "broker_log",
-}
-
-local function arguments(options, seed_file)
-  local args = { "--until-eof", "--json" }
-  for _, name in ipairs(VALUED) do
-    local value = options[name]
-    if type(value) == "number" then value = ("%d"):format(value) end
-    if value ~= nil then args[#args + 1] = "--" .. name:gsub("_", "-") .. "=" .. value end
-  end
-  if options.tls then args[#args + 1] = "--tls" end
-  if options.client_certificates then args[#args + 1] = "--client-certificates" end
-  if options.mqtt_faults then args[#args + 1] = "--mqtt-faults" end
-  if seed_file then
-    args[#args + 1] = "--seed"
-    args[#args + 1] = seed_file
-  end
-  return args
-end
-
 -- The first line of what the child prints.
 local function read_line(fd)
   local text, deadline = "", core.now() + START_WAIT
@@ -154,35 +127,43 @@ local function read_line(fd)
   return text:match("^(.-)\n")
 end
 
+-- The child process. What it writes to its standard error is read from a file that has no name any more.
+local function launch(options)
+  local log, seed_file = os.tmpname(), write_seed(options.seed)
+  local args = options_of.arguments(options)
+  for _, text in ipairs { "--until-eof", "--json", seed_file and "--seed=" .. seed_file } do args[#args + 1] = text end
+  local code = LAUNCH:format(package.path, package.cpath, quoted_list(args))
+  local pid, to, from = core.spawn({ options.lua or interpreter(), "-e", code }, log)
+  local file = io.open(log, "r")
+  os.remove(log)
+  if pid == nil then
+    if seed_file then os.remove(seed_file) end
+    error("the sandbox does not start: " .. to, 3)
+  end
+  return setmetatable({ pid = pid, fds = { to, from }, log = file, seed_file = seed_file }, Sandbox)
+end
+
 --- Starts a sandbox as a child of this process, on free ports; it ends with this process at the latest. Blocks until
 --- it is ready (well under a second). Raises when it cannot start.
 ---@param options fogcloud.SandboxOptions?
 ---@return fogcloud.Sandbox
 function Sandbox.start(options)
   options = options or {}
-  check_options(options)
-  local log, seed_file = os.tmpname(), write_seed(options.seed)
-  local code = LAUNCH:format(package.path, package.cpath, quoted_list(arguments(options, seed_file)))
-  local pid, to, from = core.spawn({ options.lua or interpreter(), "-e", code }, log)
-  if pid == nil then error("the sandbox does not start: " .. to, 2) end
-  local line = read_line(from)
-  local file = io.open(log, "r")
-  local complaint = file and file:read("*a") or ""
-  if file then file:close() end
-  os.remove(log)
-  if seed_file then os.remove(seed_file) end
-  if line == nil then
-    core.close_fd(to)
-    core.close_fd(from)
-    child.stop(pid)
-    error("the sandbox does not start: " .. complaint, 2)
-  end
-  local info = cjson.decode(line)
-  local self = { url = info.url, control_url = info.url, ca_file = info.ca_file, pid = pid, fds = { to, from } }
-  setmetatable(self, Sandbox)
-  fill(self)
-  for _, fault in ipairs(options.faults or {}) do self:fail(fault) end
-  return self
+  local fine, wrong = options_of.check(options)
+  if not fine then error(wrong, 2) end
+  local self = launch(options)
+  local ok, why = pcall(function()
+    local line = read_line(self.fds[2])
+    if line == nil then error("the sandbox does not start" .. complaint(self), 0) end
+    local info = cjson.decode(line)
+    self.url, self.control_url, self.ca_file = info.url, info.url, info.ca_file
+    fill(self)
+    for _, fault in ipairs(options.faults or {}) do self:fail(fault) end
+  end)
+  if self.seed_file then os.remove(self.seed_file) end
+  if ok then return self end
+  self:stop()
+  error((why:gsub("^%S-:%d+: ", "")), 2)
 end
 
 --- Ends a sandbox that `start` made, and waits until nothing of it is left. Harmless twice.
@@ -190,7 +171,8 @@ function Sandbox:stop()
   if self.pid == nil then return end
   child.stop(self.pid)
   for _, fd in ipairs(self.fds) do core.close_fd(fd) end
-  self.pid = nil
+  if self.log then self.log:close() end
+  self.pid, self.log = nil, nil
 end
 
 --- What fogcloud.new wants.

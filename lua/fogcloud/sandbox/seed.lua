@@ -2,6 +2,8 @@
 
 --- What a sandbox starts with: accounts with their apps, products and devices. A seed is a table of this shape, from
 --- Lua or JSON.
+local cjson = require "cjson"
+
 local seed = {}
 
 --- One account, one app, two products, two devices.
@@ -78,21 +80,51 @@ end
 ---@return table? seed
 ---@return string? why
 function seed.read(path)
-  local value
+  local ok, value
   if path:find("%.lua$") then
     local chunk, why = loadfile(path)
     if chunk == nil then return nil, why end
-    value = chunk()
+    ok, value = pcall(chunk)
   else
     local file, why = io.open(path, "r")
     if file == nil then return nil, why end
-    local ok
-    ok, value = pcall(require("cjson").decode, file:read("*a"))
+    ok, value = pcall(cjson.decode, file:read("*a") or "")
     file:close()
-    if not ok then return nil, path .. ": " .. tostring(value) end
+  end
+  if not ok then return nil, path .. ": " .. tostring(value) end
+  local fine, why = seed.check(value)
+  if not fine then return nil, path .. ": " .. why end
+  return value
+end
+
+-- "ID=REST", or "ID" where the rest may be made from it.
+local function split(text, rest_of)
+  local id, rest = text:match("^([^=]+)=(.*)$")
+  if id then return id, rest end
+  return text, rest_of and rest_of(text)
+end
+
+--- Adds to the first account what a command line says.
+---@param value table         a seed
+---@param apps string[]       "ID"
+---@param products string[]   "ID=NAME"
+---@param devices string[]    "ID=PASSWORD", or "ID", whose password is then "ID-secret"
+---@return table? seed
+---@return string? why
+function seed.extend(value, apps, products, devices)
+  local account = value.accounts[1]
+  for _, kind in ipairs { "apps", "products", "devices" } do account[kind] = account[kind] or {} end
+  for _, id in ipairs(apps) do table.insert(account.apps, id) end
+  for _, text in ipairs(products) do
+    local id, name = split(text)
+    table.insert(account.products, { productid = id, pname = name })
+  end
+  for _, text in ipairs(devices) do
+    local id, password = split(text, function(name) return name .. "-secret" end)
+    table.insert(account.devices, { id = id, password = password })
   end
   local ok, why = seed.check(value)
-  if not ok then return nil, path .. ": " .. why end
+  if not ok then return nil, why end
   return value
 end
 
