@@ -105,8 +105,7 @@ local function bare_broker()
   return port, function()
     system.kill(pid, 15)
     system.wait(pid, true)
-    os.remove(path)
-    system.rmdir(folder)
+    system.remove_folder(folder)
   end
 end
 

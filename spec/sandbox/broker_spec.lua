@@ -135,49 +135,6 @@ describe("a sandbox", function()
     assert.is_false(broker_runs(folder))
   end)
 
-  it("keeps its state in a folder over a kill, when told", function()
-    local folder = support.shell("mktemp -d"):match("%S+")
-    finally(function() support.shell("rm -rf " .. folder) end)
-    local first = support.start { data = folder }
-    local cloud = support.cloud(first)
-    local client = support.client(first, cloud, { "dev1" })
-    support.shell("kill -9 " .. first.pid)
-    first:stop()
-    local second = support.start { data = folder }
-    finally(function()
-      second:stop()
-      support.shell("rm -rf " .. folder)
-    end)
-    local state = second:state()
-    assert.same({ { clientid = client.clientid, device_id = "dev1" } }, state.grants)
-    local session = assert(support.cloud(second):connect {
-      clientid = client.clientid, loginname = client.loginname, password = client.password, mqtthost = "localhost",
-      sslport = second.tls_port,
-    })
-    session:close()
-    require("fogcloud").run()
-  end)
-
-  it("is repeatable by its seed", function()
-    local ids = {}
-    for i = 1, 2 do
-      local sandbox = support.start { rng_seed = 42 }
-      ids[i] = assert(support.cloud(sandbox):create_client(sandbox.app_id)).clientid
-      sandbox:stop()
-    end
-    assert.equal(ids[1], ids[2])
-  end)
-
-  it("takes a seed, from a table and from files, and refuses a broken one", function()
-    local seed = { accounts = { { client_id = "me", client_secret = "mine", apps = { "a" }, products = {}, devices = {} } } }
-    local sandbox = support.start { seed = seed, token_life = 60 }
-    finally(function() sandbox:stop() end)
-    assert.equal("me", sandbox.account.client_id)
-    assert.same({}, assert(support.cloud(sandbox):products()))
-    assert.has_error(function() support.start { seed = { accounts = {} } } end)
-    assert.has_error(function() support.start { sed = seed } end)
-  end)
-
   it("resets to its seed", function()
     local sandbox = support.start()
     finally(function() sandbox:stop() end)

@@ -41,7 +41,7 @@ describe("the sandbox's control API, by curl", function()
     local code, health = control("GET", "health")
     assert.same({ 200, { http = true, store = true, broker = true } }, { code, health })
     local _, info = control("GET", "info")
-    assert.same({ "sandbox-key-id", 2 }, { info.client_id, #info.devices })
+    assert.same({ "sandbox-key-id", "localhost", 2 }, { info.client_id, info.mqtt_host, #info.devices })
   end)
 
   it("moves, freezes and thaws the clock", function()

@@ -26,6 +26,8 @@
 #include "certs.h"
 #include "folder.h"
 
+#define LOOPBACK "127.0.0.1"
+
 enum { MAX_ARGS = 64, MAX_FDS = 16, READ_SIZE = 4096 };
 
 static int failure(lua_State *L, int err) {
@@ -187,17 +189,19 @@ static int l_signals(lua_State *L) {
   return 1;
 }
 
-static int loopback(struct sockaddr_in *in, int port) {
+/* A TCP socket and the address to use it with; -1: none, or that is no IPv4 address. */
+static int tcp(struct sockaddr_in *in, const char *address, lua_Integer port) {
   *in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (inet_pton(AF_INET, address, &in->sin_addr) == 1) return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  errno = EINVAL;
+  return -1;
 }
 
-/* free_port() -> a TCP port of 127.0.0.1 that nobody listened on a moment ago. */
+/* free_port(address) -> a TCP port there that nobody listened on a moment ago; address: 127.0.0.1. */
 static int l_free_port(lua_State *L) {
   struct sockaddr_in in;
   socklen_t len = sizeof in;
-  int fd = loopback(&in, 0);
+  int fd = tcp(&in, luaL_optstring(L, 1, LOOPBACK), 0);
   bool ok =
       fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0 && getsockname(fd, (struct sockaddr *)&in, &len) == 0;
   int err = errno;
@@ -207,29 +211,39 @@ static int l_free_port(lua_State *L) {
   return 1;
 }
 
-/* listens(port) -> whether something accepts connections there. */
+/* listens(port, address) -> whether something accepts connections there; address: 127.0.0.1. */
 static int l_listens(lua_State *L) {
   struct sockaddr_in in;
-  int fd = loopback(&in, (int)luaL_checkinteger(L, 1));
+  int fd = tcp(&in, luaL_optstring(L, 2, LOOPBACK), luaL_checkinteger(L, 1));
   lua_pushboolean(L, fd >= 0 && connect(fd, (struct sockaddr *)&in, sizeof in) == 0);
   if (fd >= 0) (void)close(fd);
   return 1;
 }
 
+/* certs(days, host, address, ca, ca_key) -> { ca, ca_key, cert, key, client_cert, client_key } of certs.h, or nil. */
 static int l_certs(lua_State *L) {
   struct fog_certs certs;
-  if (!fog_certs_make(&certs, (int)luaL_optinteger(L, 1, 3650), luaL_optstring(L, 2, NULL)))
-    return luaL_error(L, "certificates cannot be made");
-  lua_pushstring(L, certs.ca);
-  lua_pushstring(L, certs.cert);
-  lua_pushstring(L, certs.key);
-  lua_pushstring(L, certs.client_cert);
-  lua_pushstring(L, certs.client_key);
+  struct fog_certs_wish wish = {.days = (int)luaL_optinteger(L, 1, 3650),
+                                .host = luaL_optstring(L, 2, NULL),
+                                .address = luaL_optstring(L, 3, NULL),
+                                .ca = luaL_optstring(L, 4, NULL),
+                                .ca_key = luaL_optstring(L, 5, NULL)};
+  luaL_argcheck(L, wish.ca == NULL || wish.ca_key != NULL, 5, "the key of the authority expected");
+  if (!fog_certs_make(&certs, &wish)) return 0;
+  const struct {
+    const char *name, *text;
+  } fields[] = {{"ca", certs.ca},   {"ca_key", certs.ca_key},           {"cert", certs.cert},
+                {"key", certs.key}, {"client_cert", certs.client_cert}, {"client_key", certs.client_key}};
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    lua_pushstring(L, fields[i].text);
+    lua_setfield(L, -2, fields[i].name);
+  }
   fog_certs_free(&certs);
-  return 5;
+  return 1;
 }
 
-/* make_folder() -> path of a new folder that only we can enter. */
+/* make_folder() -> the path of a new temporary one */
 static int l_make_folder(lua_State *L) {
   char path[PATH_MAX];
   int rc = fog_folder_make(path, sizeof path);
@@ -238,14 +252,21 @@ static int l_make_folder(lua_State *L) {
   return 1;
 }
 
-static int l_mkdir(lua_State *L) {
-  if (mkdir(luaL_checkstring(L, 1), 0700) != 0 && errno != EEXIST) return failure(L, errno);
+/* take_folder(path) -> true: it is there, and ours alone. */
+static int l_take_folder(lua_State *L) {
+  int rc = fog_folder_take(luaL_checkstring(L, 1));
+  if (rc == EWOULDBLOCK) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "another sandbox has this folder");
+    return 2;
+  }
+  if (rc != 0) return failure(L, rc);
   lua_pushboolean(L, 1);
   return 1;
 }
 
-static int l_rmdir(lua_State *L) {
-  lua_pushboolean(L, rmdir(luaL_checkstring(L, 1)) == 0);
+static int l_remove_folder(lua_State *L) {
+  lua_pushboolean(L, fog_folder_remove(luaL_checkstring(L, 1)) == 0);
   return 1;
 }
 
@@ -291,8 +312,8 @@ void fog_open_system(lua_State *L) {
       {"certs", l_certs},
       {"close_fd", l_close_fd},
       {"make_folder", l_make_folder},
-      {"mkdir", l_mkdir},
-      {"rmdir", l_rmdir},
+      {"take_folder", l_take_folder},
+      {"remove_folder", l_remove_folder},
       {"only_ours", l_only_ours},
       {"private", l_private},
       {"now", l_now},

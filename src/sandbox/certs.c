@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DAY = 86400 };
+enum { DAY = 86400, CA_DAYS = 3650 };
 
 static bool extend(X509 *cert, X509 *issuer, int nid, const char *value) {
   X509V3_CTX ctx;
@@ -80,14 +80,47 @@ static char *key_text(EVP_PKEY *key) {
   return bio == NULL ? NULL : take_text(bio);
 }
 
-bool fog_certs_make(struct fog_certs *out, int days, const char *host) {
+static EVP_PKEY *read_key(const char *text) {
+  BIO *bio = BIO_new_mem_buf(text, -1);
+  EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+  BIO_free(bio);
+  return key;
+}
+
+static X509 *read_cert(const char *text) {
+  BIO *bio = BIO_new_mem_buf(text, -1);
+  X509 *cert = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
+  BIO_free(bio);
+  return cert;
+}
+
+static X509 *authority(const struct fog_certs_wish *wish, EVP_PKEY *key) {
+  if (key == NULL) return NULL;
+  X509 *ca = wish->ca == NULL ? make(key, "fogcloud sandbox CA", NULL, NULL, key, CA_DAYS) : read_cert(wish->ca);
+  if (ca == NULL || X509_check_private_key(ca, key) == 1) return ca;
+  X509_free(ca);
+  return NULL;
+}
+
+static X509 *server(const struct fog_certs_wish *wish, EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key) {
   char names[256] = "DNS:localhost,IP:127.0.0.1,IP:::1";
-  if (host != NULL) (void)snprintf(names, sizeof names, "DNS:%s", host);
-  EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256"), *client_key = EVP_EC_gen("P-256");
-  X509 *ca = ca_key == NULL ? NULL : make(ca_key, "fogcloud sandbox CA", NULL, NULL, ca_key, 3650);
-  X509 *cert = ca == NULL || key == NULL ? NULL : make(key, host == NULL ? "localhost" : host, names, ca, ca_key, days);
-  X509 *client = ca == NULL || client_key == NULL ? NULL : make(client_key, "client", "DNS:client", ca, ca_key, 3650);
+  size_t n = strlen(names);
+  if (wish->host != NULL)
+    (void)snprintf(names, sizeof names, "DNS:%s", wish->host);
+  else if (wish->address != NULL)
+    (void)snprintf(names + n, sizeof names - n, ",IP:%s", wish->address);
+  return make(key, wish->host == NULL ? "localhost" : wish->host, names, ca, ca_key, wish->days);
+}
+
+bool fog_certs_make(struct fog_certs *out, const struct fog_certs_wish *wish) {
+  EVP_PKEY *ca_key = wish->ca == NULL ? EVP_EC_gen("P-256") : read_key(wish->ca_key);
+  EVP_PKEY *key = EVP_EC_gen("P-256"), *client_key = EVP_EC_gen("P-256");
+  X509 *ca = authority(wish, ca_key);
+  X509 *cert = ca == NULL || key == NULL ? NULL : server(wish, key, ca, ca_key);
+  X509 *client =
+      ca == NULL || client_key == NULL ? NULL : make(client_key, "client", "DNS:client", ca, ca_key, CA_DAYS);
   out->ca = cert_text(ca);
+  out->ca_key = key_text(ca_key);
   out->cert = cert_text(cert);
   out->key = key_text(key);
   out->client_cert = cert_text(client);
@@ -98,19 +131,24 @@ bool fog_certs_make(struct fog_certs *out, int days, const char *host) {
   X509_free(ca);
   EVP_PKEY_free(key);
   EVP_PKEY_free(ca_key);
-  if (out->ca != NULL && out->cert != NULL && out->key != NULL && out->client_cert != NULL && out->client_key != NULL)
+  if (out->ca != NULL && out->ca_key != NULL && out->cert != NULL && out->key != NULL && out->client_cert != NULL &&
+      out->client_key != NULL)
     return true;
   fog_certs_free(out);
   return false;
 }
 
+static void free_key(char *key) {
+  if (key != NULL) OPENSSL_cleanse(key, strlen(key));
+  free(key);
+}
+
 void fog_certs_free(struct fog_certs *c) {
   free(c->ca);
+  free_key(c->ca_key);
   free(c->cert);
-  if (c->key != NULL) OPENSSL_cleanse(c->key, strlen(c->key));
-  if (c->client_key != NULL) OPENSSL_cleanse(c->client_key, strlen(c->client_key));
-  free(c->key);
+  free_key(c->key);
   free(c->client_cert);
-  free(c->client_key);
+  free_key(c->client_key);
   memset(c, 0, sizeof *c);
 }

@@ -14,6 +14,7 @@
 
 #define PREFIX "fogcloud-sandbox."
 #define LOCK "lock"
+#define DATA_LOCK "data.lock" /* another name: a user's folder is never swept */
 
 static const char *root(void) {
   const char *tmp = getenv("TMPDIR");
@@ -75,4 +76,23 @@ int fog_folder_make(char *path, size_t size) {
   int rc = lock < 0 || renameat(folder, LOCK ".new", folder, LOCK) != 0 ? errno : 0;
   (void)close(folder);
   return rc;
+}
+
+int fog_folder_take(const char *path) {
+  if (mkdir(path, 0700) != 0 && errno != EEXIST) return errno;
+  int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return errno;
+  int lock = openat(folder, DATA_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int rc = lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0 ? errno : 0;
+  if (rc != 0 && lock >= 0) (void)close(lock);
+  (void)close(folder);
+  return rc;
+}
+
+int fog_folder_remove(const char *path) {
+  int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder < 0) return errno;
+  empty(folder);
+  (void)close(folder);
+  return rmdir(path) == 0 ? 0 : errno;
 }

@@ -40,8 +40,8 @@ local function announce(daemon, as_json)
   if as_json then
     print(cjson.encode { url = info.url, ca_file = info.ca_file })
   else
-    local text = "# a sandbox is ready; broker: localhost:%d (plain), localhost:%d (TLS)"
-    print(text:format(info.mqtt_port, info.tls_port))
+    local text = "# a sandbox is ready; broker: %s:%d (plain), %s:%d (TLS)"
+    print(text:format(info.mqtt_host, info.mqtt_port, info.mqtt_host, info.tls_port))
     local exports = {
       { "FOGCLOUD_BASE_URL", info.url }, { "FOGCLOUD_CLIENT_ID", info.client_id },
       { "FOGCLOUD_CLIENT_SECRET", info.client_secret }, { "FOGCLOUD_CA_FILE", info.ca_file },

@@ -44,8 +44,8 @@ local function sandbox_credentials(count, context)
   } }
   return function(i)
     return {
-      clientid = "device-simulated" .. i, loginname = "simulated" .. i, password = "simulated", mqtthost = "localhost",
-      mqttport = sandbox.mqtt_port, sslport = sandbox.tls_port,
+      clientid = "device-simulated" .. i, loginname = "simulated" .. i, password = "simulated",
+      mqtthost = sandbox.mqtt_host, mqttport = sandbox.mqtt_port, sslport = sandbox.tls_port,
     }, { ca_pem = sandbox.ca }
   end
 end

@@ -7,7 +7,7 @@ local core = require "fogcloud.sandbox.core"
 local Broker = {}
 Broker.__index = Broker
 
-local START_TRIES, START_WAIT = 5, 5
+local START_TRIES, START_WAIT, PORT_WAIT = 5, 5, 0.2
 
 local CONFIG = [[
 persistence false
@@ -27,11 +27,19 @@ keyfile %s/server.key
 require_certificate %s
 ]]
 
+-- A new file, for one that is there would keep its mode.
 local function write(path, text)
+  os.remove(path)
   local file = assert(io.open(path, "w"))
-  core.private(path)
   file:write(text)
   file:close()
+end
+
+local function read(path)
+  local file = io.open(path, "r")
+  local text = file and file:read("*a")
+  if file then file:close() end
+  return text
 end
 
 local function program()
@@ -59,19 +67,31 @@ local function find_plugin()
   return nil
 end
 
+-- The authority of a folder that is kept stays the same, so that whoever trusts it still does after a restart.
+local function make_certificates(o)
+  local ca, ca_key
+  if o.keep then ca, ca_key = read(o.folder .. "/ca.pem"), read(o.folder .. "/ca.key") end
+  if ca_key == nil then ca = nil end
+  local made = core.certs(o.cert_days or 3650, o.cert_host, o.cert_address, ca, ca_key)
+  if made == nil then return nil, "no certificates can be made; are ca.pem and ca.key in " .. o.folder .. " whole?" end
+  write(o.folder .. "/ca.pem", made.ca)
+  if o.keep then write(o.folder .. "/ca.key", made.ca_key) end
+  write(o.folder .. "/server.pem", made.cert)
+  write(o.folder .. "/server.key", made.key)
+  write(o.folder .. "/client.pem", made.client_cert)
+  write(o.folder .. "/client.key", made.client_key)
+  return made
+end
+
 --- For a folder that holds the store. Certificates are made at once.
----@param options table  folder, store (path), address, log (a log_type), client_certificates, mqtt_port, tls_port
---- (0: free ones), cert_days
+---@param options table  folder, keep (it outlives us), store (path), address, log (a log_type), client_certificates,
+--- mqtt_port, tls_port (0: free ones), cert_days, cert_host, cert_address
+---@return table? broker
+---@return string? why
 function Broker.new(options)
-  local self = setmetatable({ options = options, ports = {} }, Broker)
-  local ca, cert, key, client_cert, client_key = core.certs(options.cert_days or 3650, options.cert_host)
-  self.ca, self.cert, self.key = ca, cert, key
-  write(options.folder .. "/ca.pem", ca)
-  write(options.folder .. "/server.pem", cert)
-  write(options.folder .. "/server.key", key)
-  write(options.folder .. "/client.pem", client_cert)
-  write(options.folder .. "/client.key", client_key)
-  return self
+  local made, why = make_certificates(options)
+  if made == nil then return nil, why end
+  return setmetatable({ options = options, ports = {}, ca = made.ca, cert = made.cert, key = made.key }, Broker)
 end
 
 local function write_config(self)
@@ -85,58 +105,96 @@ local function write_config(self)
   return true
 end
 
+local function listens(self, port) return core.listens(port, self.options.address) end
+
+--- Whether the child lives. One that has ended by itself is forgotten.
+function Broker:running()
+  if self.pid and core.wait(self.pid) ~= nil then self.pid = nil end
+  return self.pid ~= nil
+end
+
+--- Whether it runs and listens. Nobody listened on its ports before it was started, and it ends where it cannot, so
+--- who listens is it.
+function Broker:serves() return self:running() and listens(self, self.ports.plain) and listens(self, self.ports.tls) end
+
 local function wait_ready(self)
   local deadline = core.now() + START_WAIT
-  while core.now() < deadline do
-    if core.listens(self.ports.plain) and core.listens(self.ports.tls) then return true end
-    if core.wait(self.pid) ~= nil then return false end
+  while self:running() and core.now() < deadline do
+    if self:serves() then return true end
     core.poll({}, 0.005)
   end
   return false
 end
 
-local function log_tail(self)
-  local file = io.open(self.options.folder .. "/mosquitto.log", "r")
-  local text = file and file:read("*a") or ""
-  if file then file:close() end
-  return text:sub(-500)
+local function choose_port(self, wanted)
+  if wanted ~= 0 then return wanted end
+  local port, why = core.free_port(self.options.address)
+  return port, why and self.options.address .. ": " .. why
 end
 
 -- The ports stay the same over restarts, so that clients find the broker again.
 local function choose_ports(self)
-  local o = self.options
-  self.ports.plain = o.mqtt_port ~= 0 and o.mqtt_port or core.free_port()
-  self.ports.tls = o.tls_port ~= 0 and o.tls_port or core.free_port()
+  local plain, tls, why
+  plain, why = choose_port(self, self.options.mqtt_port)
+  if plain then tls, why = choose_port(self, self.options.tls_port) end
+  if tls == nil then return nil, why end
+  self.ports.plain, self.ports.tls = plain, tls
+  return true
+end
+
+-- Why it cannot listen there, nil when it can: somebody does already.
+local function taken(self)
+  for _, port in pairs(self.ports) do
+    if listens(self, port) then return ("somebody listens at %s:%d already"):format(self.options.address, port) end
+  end
+  return nil
+end
+
+local function spawn(self, mosquitto)
+  local folder = self.options.folder
+  local pid, to, from = core.spawn({ mosquitto, "-c", folder .. "/mosquitto.conf" }, folder .. "/mosquitto.log")
+  if pid == nil then return nil, to end
+  core.close_fd(to)
+  core.close_fd(from)
+  self.pid = pid
+  if wait_ready(self) then return true end
+  self:kill()
+  return nil, "mosquitto does not start: " .. (read(folder .. "/mosquitto.log") or ""):sub(-500)
+end
+
+local function attempt(self, mosquitto, fixed)
+  local ok, why = true, nil
+  if not fixed then ok, why = choose_ports(self) end
+  if ok then ok, why = write_config(self) end
+  if not ok then return nil, why end
+  why = taken(self)
+  if why then
+    core.poll({}, PORT_WAIT) -- a broker that has just been killed with its sandbox, perhaps
+    return nil, why
+  end
+  return spawn(self, mosquitto)
 end
 
 --- Starts it and waits until it listens.
 ---@return boolean? ok
 ---@return string? why
 function Broker:start()
-  if self.pid then return true end
+  if self:running() then return true end
   local mosquitto = program()
   if mosquitto == nil then return nil, "mosquitto is not installed" end
-  local fixed = self.ports.plain ~= nil
-  for _ = 1, START_TRIES do
-    if not fixed then choose_ports(self) end
-    local ok, why = write_config(self)
-    if not ok then return nil, why end
-    local folder = self.options.folder
-    local pid, to, from = core.spawn({ mosquitto, "-c", folder .. "/mosquitto.conf" }, folder .. "/mosquitto.log")
-    if pid == nil then return nil, to end
-    core.close_fd(to)
-    core.close_fd(from)
-    self.pid = pid
-    if wait_ready(self) then return true end
-    self:kill() -- somebody else took a port, or it cannot start at all: the log says so
+  local fixed, failure = self.ports.plain ~= nil, nil
+  for _ = 1, START_TRIES do -- somebody else may take a port in between
+    local ok, why = attempt(self, mosquitto, fixed)
+    if ok then return true end
+    failure = why
   end
-  return nil, "mosquitto does not start: " .. log_tail(self)
+  return nil, failure
 end
 
 --- Ends it and waits for its end.
 ---@param signal integer?  SIGTERM
 function Broker:stop(signal)
-  if self.pid == nil then return end
+  if not self:running() then return end
   child.stop(self.pid, signal)
   self.pid = nil
 end
@@ -144,7 +202,12 @@ end
 --- Ends it without a goodbye to anybody.
 function Broker:kill() self:stop(child.KILL) end
 
---- Whether it runs and listens.
-function Broker:serves() return self.pid ~= nil and core.listens(self.ports.plain) end
+--- The same broker, anew: it has forgotten its clients, their sessions and what it retained.
+---@return boolean? ok
+---@return string? why
+function Broker:restart()
+  self:kill()
+  return self:start()
+end
 
 return Broker

@@ -11,9 +11,27 @@ local control = {}
 
 local function refuse(why) return 400, { error = why } end
 
+-- The relay is not asked: it is a part of this process, and a connection would use up what its rules count.
 local function health(cloud)
-  local broker = cloud.broker:serves()
-  return broker and 200 or 503, { http = true, store = not cloud.state:is_empty(), broker = broker }
+  local ok, empty = pcall(cloud.state.is_empty, cloud.state)
+  local store, broker = ok and not empty, cloud.broker:serves()
+  return store and broker and 200 or 503, { http = true, store = store, broker = broker }
+end
+
+local function note_devices(by_id, seed)
+  for _, account in ipairs(seed.accounts) do
+    for _, device in ipairs(account.devices or {}) do by_id[device.id] = device end
+  end
+end
+
+-- All devices with their passwords, which the store does not know: of the seed, and of what was added to it since.
+local function devices_of(cloud)
+  local by_id, list = {}, {}
+  note_devices(by_id, cloud.seed)
+  for id, device in pairs(cloud.added) do by_id[id] = device end
+  for _, device in pairs(by_id) do list[#list + 1] = device end
+  table.sort(list, function(a, b) return a.id < b.id end)
+  return json.list(list)
 end
 
 --- What a program needs to use this sandbox. Its secrets are those of the sandbox alone.
@@ -22,8 +40,8 @@ function control.info(cloud)
   local ports = cloud.ports
   return {
     url = cloud.url, client_id = account.client_id, client_secret = account.client_secret,
-    app_id = (account.apps or {})[1], devices = account.devices, mqtt_port = ports.plain, tls_port = ports.tls,
-    ca_file = cloud.broker.options.folder .. "/ca.pem", ca = cloud.broker.ca,
+    app_id = (account.apps or {})[1], devices = devices_of(cloud), mqtt_host = cloud.host, mqtt_port = ports.plain,
+    tls_port = ports.tls, ca_file = cloud.broker.options.folder .. "/ca.pem", ca = cloud.broker.ca,
     client_cert_file = cloud.broker.options.folder .. "/client.pem",
     client_key_file = cloud.broker.options.folder .. "/client.key", pid = cloud.pid,
   }
@@ -55,12 +73,13 @@ end
 
 local function reset(cloud)
   cloud.state:reset(cloud.seed)
+  cloud.added = {}
   clear_faults(cloud)
   clear_mqtt(cloud)
   cloud.clock:reset()
   cloud.journal:clear()
   cloud.always_200, cloud.token_life = false, cloud.default_token_life
-  local ok, why = cloud.broker:start()
+  local ok, why = cloud.broker:restart()
   if not ok then return 503, { error = why } end
   return 200, { ok = true }
 end
@@ -69,6 +88,7 @@ local function add_seed(cloud, params)
   local ok, why = seeds.check(params)
   if ok then ok, why = cloud.state:apply(params) end
   if not ok then return refuse(why) end
+  note_devices(cloud.added, params)
   return 200, { ok = true }
 end
 
@@ -135,7 +155,7 @@ local function broker(cloud, params)
   else
     return refuse("'action' is stop, kill or start")
   end
-  return 200, { running = cloud.broker.pid ~= nil }
+  return 200, { running = cloud.broker:running() }
 end
 
 local ROUTES = {

@@ -22,6 +22,7 @@ Daemon.__index = Daemon
 local MARKER = "X-Fogcloud-Sandbox: 1"
 local JSON = "Content-Type: application/json"
 local TOKEN_LIFE = 604800
+local LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 local PARTS = 2 ^ 24
 
 -- Numbers in [0, 1) for the faults.
@@ -34,48 +35,54 @@ end
 local function choose_folder(options)
   core.only_ours()
   if options.data == nil then return core.make_folder() end
-  local ok, why = core.mkdir(options.data)
+  local ok, why = core.take_folder(options.data)
   if not ok then return nil, options.data .. ": " .. why end
   return options.data
 end
 
 local function open_state(self, options)
-  local path, ok = self.folder .. "/store.db", true
+  local path = self.folder .. "/store.db"
   for _, ending in ipairs { "", "-wal", "-shm" } do core.private(path .. ending) end
   local state, why = State.open(path, options.rng_seed)
   if state == nil then return nil, path .. ": " .. why end
-  if state:is_empty() then ok, why = state:apply(self.seed) end
-  if ok then return state end
+  local fresh, ok = state:is_empty(), true
+  self.seed = options.seed or seeds.default()
+  -- A folder that is kept has its seed in a file, for the store has hashes only.
+  if not self.temporary then self.seed, why = seeds.keep(self.folder .. "/seed.json", options.seed, fresh) end
+  if self.seed and fresh then ok, why = state:apply(self.seed) end
+  if self.seed and ok then return state end
   state:close()
   return nil, why
 end
 
 local function start_broker(self, options)
-  local address = options.address or "127.0.0.1"
-  self.broker = Broker.new {
-    folder = self.folder, store = self.folder .. "/store.db", address = options.mqtt_faults and "127.0.0.1" or address,
+  local why, ok
+  self.broker, why = Broker.new {
+    folder = self.folder, keep = not self.temporary, store = self.folder .. "/store.db",
+    address = options.mqtt_faults and LOOPBACK or self.address, cert_address = self.address,
     mqtt_port = not options.mqtt_faults and options.mqtt_port or 0,
     tls_port = not options.mqtt_faults and options.tls_port or 0,
     cert_days = options.cert_days, cert_host = options.cert_host, log = options.broker_log,
     client_certificates = options.client_certificates,
   }
-  local ok, why = self.broker:start()
+  if self.broker == nil then return nil, why end
+  ok, why = self.broker:start()
   self.ports = self.broker.ports
   if not ok or not options.mqtt_faults then return ok, why end
-  self.relay, why = Relay.open(address, self.broker, options)
+  self.relay, why = Relay.open(self.address, self.broker, options)
   if self.relay == nil then return nil, why end
   self.ports = self.relay.ports
   return true
 end
 
 local function start_server(self, options)
-  local address = options.address or "127.0.0.1"
   local cert, key = nil, nil
   if options.tls then cert, key = self.broker.cert, self.broker.key end
-  local server, why = core.server { address = address, port = options.port or 0, tls_cert = cert, tls_key = key }
-  if server == nil then return nil, why end
-  local scheme, host = "http", address
-  if options.tls then scheme, host = "https", "localhost" end
+  local port = options.port or 0
+  local server = core.server { address = self.address, port = port, tls_cert = cert, tls_key = key }
+  if server == nil then return nil, ("the server cannot listen at %s:%d"):format(self.address, port) end
+  local scheme, host = "http", self.address == EVERYWHERE and LOOPBACK or self.address
+  if options.tls then scheme, host = "https", self.host end
   self.url = ("%s://%s:%d"):format(scheme, host, server:port())
   return server
 end
@@ -86,10 +93,13 @@ end
 ---@return string? why
 function Daemon.start(options)
   local self = setmetatable({
-    seed = options.seed or seeds.default(), clock = Clock.new(), journal = Journal.new(),
-    faults = Faults.new(chance(options.rng_seed)), temporary = options.data == nil, always_200 = false,
+    clock = Clock.new(), journal = Journal.new(), faults = Faults.new(chance(options.rng_seed)),
+    temporary = options.data == nil, always_200 = false, added = {}, address = options.address or LOOPBACK,
     default_token_life = options.token_life or TOKEN_LIFE, token_life = options.token_life or TOKEN_LIFE,
   }, Daemon)
+  -- The name by which clients reach it, which the certificate is for, too.
+  local is_local = self.address == LOOPBACK or self.address == EVERYWHERE
+  self.host = is_local and "localhost" or self.address
   self.signals = core.signals()
   local why, ok
   self.folder, why = choose_folder(options)
@@ -184,21 +194,13 @@ function Daemon:run(until_eof)
   end
 end
 
-local FILES = {
-  "ca.pem", "server.pem", "server.key", "client.pem", "client.key", "mosquitto.conf", "mosquitto.log", "store.db",
-  "store.db-wal", "store.db-shm", "lock",
-}
-
 --- Ends everything and leaves nothing behind but what --data keeps.
 function Daemon:stop()
   if self.server then self.server:close() end
   if self.relay then self.relay:close() end
   if self.broker then self.broker:stop() end
   if self.state then self.state:close() end
-  if self.temporary and self.folder then
-    for _, name in ipairs(FILES) do os.remove(self.folder .. "/" .. name) end
-    core.rmdir(self.folder)
-  end
+  if self.temporary and self.folder then core.remove_folder(self.folder) end
 end
 
 return Daemon

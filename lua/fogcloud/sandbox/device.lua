@@ -2,24 +2,33 @@
 
 --- A simulated device: an account of its own at the sandbox's broker, on a session of the SDK.
 local cjson = require "cjson"
+local core = require "fogcloud.sandbox.core"
 local fogcloud = require "fogcloud"
 
 local Device = {}
 Device.__index = Device
 
---- Connects as the device. Yields in a task, blocks elsewhere.
+-- So that two handles of one device do not throw each other out.
+local function client_id(id)
+  local a, b, c, d = core.random(4):byte(1, 4)
+  return ("device-%s-%02x%02x%02x%02x"):format(id, a, b, c, d)
+end
+
+--- Connects as the device, to the plain port: what the certificate of the other one is for, and whether it wants one,
+--- is a matter of the client under test. Yields in a task, blocks elsewhere.
 ---@param sandbox table  a handle of init.lua
 ---@param id string
 ---@param password string
 ---@return table? device
 ---@return fogcloud.Error? err
 function Device.connect(sandbox, id, password)
+  local clientid = client_id(id)
   local session, err = fogcloud.connect({
-    clientid = "device-" .. id, loginname = id, password = password, mqtthost = "localhost",
-    mqttport = sandbox.mqtt_port, sslport = sandbox.tls_port,
-  }, { ca_pem = sandbox.ca })
+    clientid = clientid, loginname = id, password = password, mqtthost = sandbox.mqtt_host,
+    mqttport = sandbox.mqtt_port,
+  }, { tls = false })
   if session == nil then return nil, err end
-  return setmetatable({ id = id, session = session }, Device)
+  return setmetatable({ id = id, clientid = clientid, session = session }, Device)
 end
 
 --- Calls fn(value, channel, payload) for each command; value is nil where the payload is not JSON. Waits for the
@@ -29,13 +38,15 @@ end
 function Device:on_command(fn)
   local granted, err = self.session:subscribe(("c2d/%s/#"):format(self.id), 1, function(topic, payload)
     local ok, value = pcall(cjson.decode, payload)
-    fn(ok and value or nil, topic:match("^c2d/[^/]*/(.*)$"), payload)
+    if not ok then value = nil end
+    fn(value, topic:match("^c2d/[^/]*/(.*)$"), payload)
   end)
   if granted == nil then return nil, err end
   return true
 end
 
---- Reports a value as JSON on a channel and waits until the broker has it.
+--- Reports a value on a channel and waits until all that was reported is acknowledged.
+---@param value any    a string goes as it is, anything else as JSON
 ---@param opts table?  qos (1), retained
 ---@return boolean? ok
 ---@return fogcloud.Error? err

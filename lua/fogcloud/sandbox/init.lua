@@ -48,7 +48,10 @@ end
 local function fill(self)
   local info = call(self, "GET", "info")
   for name, value in pairs(info) do
-    if name ~= "client_id" and name ~= "client_secret" and name ~= "pid" then self[name] = value end
+    -- What the caller of attach said is better known to reach it.
+    if name ~= "client_id" and name ~= "client_secret" and name ~= "pid" and self[name] == nil then
+      self[name] = value
+    end
   end
   -- JSON has no integers of its own; without this Lua 5.3 and 5.4 would print "1883.0".
   self.mqtt_port, self.tls_port = math.floor(info.mqtt_port), math.floor(info.tls_port)
@@ -206,7 +209,8 @@ function Sandbox:advance(seconds) call(self, "POST", "clock", { advance = second
 --- Stops its time; `false` lets it go on.
 function Sandbox:freeze(on) call(self, "POST", "clock", { freeze = on ~= false }) end
 
---- Back to the seed: state, clock, faults, journal; a stopped broker is started.
+--- Back to the seed: state, clock, faults, journal; the broker is another one, so open sessions end, and nothing is
+--- retained.
 function Sandbox:reset() call(self, "POST", "reset") end
 
 --- More of everything: a table like the seed.
@@ -250,13 +254,23 @@ function Sandbox:health()
   return reply, status == 200
 end
 
---- A simulated device, connected: on_command(fn), report(channel, value), close().
----@param id string  one of the seed's
-function Sandbox:device(id)
+local function find_device(self, id)
   for _, device in ipairs(self.devices) do
-    if device.id == id then return require("fogcloud.sandbox.device").connect(self, id, device.password) end
+    if device.id == id then return device end
   end
-  error(("device '%s' is not in the seed"):format(tostring(id)), 2)
+  return nil
+end
+
+--- A simulated device, connected: on_command(fn), report(channel, value), close(), and its clientid.
+---@param id string  one of the seed's, or of those added since the sandbox was started
+function Sandbox:device(id)
+  local device = find_device(self, id)
+  if device == nil then -- added meanwhile, perhaps
+    self.devices = call(self, "GET", "info").devices
+    device = find_device(self, id)
+  end
+  if device then return require("fogcloud.sandbox.device").connect(self, id, device.password) end
+  error(("device '%s' is neither in the seed nor was it added"):format(tostring(id)), 2)
 end
 
 return Sandbox

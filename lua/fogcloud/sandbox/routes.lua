@@ -42,7 +42,7 @@ local function create_client(cloud, params, account)
   if not cloud.state:owns("apps", "app_id", app_id, account) then return bad("app_id is unknown") end
   local client = cloud.state:create_client(app_id, account)
   local ports = cloud.ports
-  client.mqtthost, client.mqttport, client.sslport, client.endpoint = "localhost", ports.plain, ports.tls, "sandbox"
+  client.mqtthost, client.mqttport, client.sslport, client.endpoint = cloud.host, ports.plain, ports.tls, "sandbox"
   return result(0, "mqtt info", client)
 end
 

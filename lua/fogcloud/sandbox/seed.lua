@@ -128,4 +128,45 @@ function seed.extend(value, apps, products, devices)
   return value
 end
 
+local function same(a, b)
+  if type(a) ~= "table" or type(b) ~= "table" then return a == b end
+  for name, value in pairs(a) do
+    if not same(value, b[name]) then return false end
+  end
+  for name in pairs(b) do
+    if a[name] == nil then return false end
+  end
+  return true
+end
+
+local function write(path, text)
+  local file, why = io.open(path .. ".new", "w")
+  if file == nil then return nil, why end
+  local ok
+  ok, why = file:write(text)
+  file:close()
+  if ok then ok, why = os.rename(path .. ".new", path) end
+  return ok, why
+end
+
+--- The seed of a folder that outlives its sandbox, kept in this file: the one that its store was filled with. Another
+--- one is refused. A fresh store is yet to be filled, with the given one or the default.
+---@param path string
+---@param given table?
+---@param fresh boolean
+---@return table? seed
+---@return string? why
+function seed.keep(path, given, fresh)
+  if fresh then
+    local value = given or seed.default()
+    local ok, why = write(path, cjson.encode(value))
+    if not ok then return nil, why end
+    return value
+  end
+  local kept, why = seed.read(path)
+  if kept == nil then return nil, why end
+  if given == nil or same(kept, given) then return kept end
+  return nil, path .. ": this folder was made with another seed; start without one, or with another folder"
+end
+
 return seed
