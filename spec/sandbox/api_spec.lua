@@ -169,32 +169,69 @@ describe("the sandbox's API, by curl", function()
       assert.equal(1, #sandbox:state().clients)
     end)
 
-    it("asks to come back later", function()
-      sandbox:fail { status = 503, retry_after = "7" }
-      local code, headers = products "-D -"
-      assert.equal(503, code)
-      assert.matches("Retry%-After: 7", headers)
+    it("asks to come back later, in seconds, as a date, and in nonsense", function()
+      for _, status in ipairs { 429, 503 } do
+        for _, text in ipairs { "7", "Wed, 21 Oct 2026 07:28:00 GMT", "soon", "-1" } do
+          sandbox:fail { status = status, retry_after = text }
+          local code, headers = products "-D -"
+          assert.equal(status, code)
+          assert.is_truthy(headers:find("Retry-After: " .. text .. "\r\n", 1, true), headers)
+        end
+      end
     end)
 
+    -- Seconds that one request after another takes, and curl's exit codes.
+    local function durations(n)
+      local times, codes = {}, {}
+      for i = 1, n do
+        local text, status = support.shell(("curl -sS -o /dev/null -w '%%{time_total}' -m 20 -H 'Authorization: Bearer %s' %s%s")
+          :format(token, sandbox.url, "/v3/open_api/product/ids/"))
+        times[i], codes[i] = tonumber(text), status
+      end
+      return times, codes
+    end
+
     it("holds a reply back while others are answered", function()
-      sandbox:fail { endpoint = "products", delay = 30 }
-      support.shell(("(curl -sS -m 1 -H 'Authorization: Bearer %s' %s/v3/open_api/product/ids/ &) >/dev/null 2>&1; sleep 0.1"):format(
-        token, sandbox.url))
+      sandbox:fail { endpoint = "products", delay = 30, count = 2 }
+      local command = "curl -sS -m %s -H 'Authorization: Bearer %s' %s/v3/open_api/product/ids/"
+      local _, status = support.shell(command:format("1", token, sandbox.url))
+      assert.equal(28, status) -- curl: time-out
+      support.shell(("(%s &) >/dev/null 2>&1"):format(command:format("20", token, sandbox.url)))
+      local deadline = os.time() + 20
+      repeat until sandbox:count { endpoint = "products" } == 2 or os.time() > deadline
       assert.equal(200, (products "-m 5"))
+    end)
+
+    it("draws the time from a range", function()
+      sandbox:fail { endpoint = "products", delay = 0.3, delay_max = 1.5, count = 6 }
+      local times, codes = durations(6)
+      table.sort(times)
+      assert.same({ 0, 0, 0, 0, 0, 0 }, codes)
+      assert.is_true(times[1] >= 0.3, times[1])
+      assert.is_true(times[6] - times[1] > 0.05, times[6] - times[1]) -- six draws so close to each other: 1 in 10^6
     end)
 
     it("trickles one reply while others go out at once", function()
       sandbox:fail { endpoint = "products", trickle_ms = 1000 }
-      support.shell(("(curl -sS -m 20 -H 'Authorization: Bearer %s' %s/v3/open_api/product/ids/ &) >/dev/null 2>&1; sleep 0.2")
-        :format(token, sandbox.url))
-      assert.equal(200, (products "-m 5")) -- the trickled one takes longer than that
+      local path = os.tmpname()
+      local pid = support.shell(("curl -sS -N -m 60 -H 'Authorization: Bearer %s' %s/v3/open_api/product/ids/ >%s 2>&1 & echo $!")
+        :format(token, sandbox.url, path)):match("%d+")
+      local deadline = os.time() + 20
+      repeat support.shell "sleep 0.02" until #io.open(path):read("*a") > 0 or os.time() > deadline
+      assert.equal(200, (products "-m 5"))
+      assert.is_true(#io.open(path):read("*a") < 50) -- the trickled one is far from its end
+      support.shell("kill " .. pid)
+      os.remove(path)
     end)
 
     it("trickles", function()
+      sandbox:fail { trickle_ms = 10 }
+      local times = durations(1)
       sandbox:fail { trickle_ms = 1 }
       local code, body = products()
       assert.equal(200, code)
       assert.equal(2, #cjson.decode(body).data)
+      assert.is_true(times[1] >= 0.9 * #body * 0.010, times[1])
     end)
 
     it("meets only the endpoint and as many requests as asked, with a probability", function()
