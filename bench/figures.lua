@@ -51,15 +51,22 @@ local function grants(sandbox, cloud)
   local client = assert(cloud:create_client(sandbox.app_id))
   local id = client.clientid
   for i = 1, 10 do assert(cloud:grant(id, "dev" .. i)) end
-  local function one() assert(cloud:grant(id, "dev11")) assert(cloud:revoke(id, "dev11")) end
-  local few = percentile(timed(300, one), 0.5)
+  local function p50()
+    local values = {}
+    for i = 1, 300 do
+      values[i] = timed(1, function() assert(cloud:grant(id, "dev11")) end)[1]
+      assert(cloud:revoke(id, "dev11"))
+    end
+    return percentile(values, 0.5)
+  end
+  local few = p50()
   local ids = {}
   for i = 12, DEVICES do ids[#ids + 1] = "dev" .. i end
   local started = core.now()
   assert(cloud:grant_all(id, ids))
   figure("grant_all of 10,000 devices, one process", "%.0f per second", #ids / (core.now() - started))
-  local many = percentile(timed(300, one), 0.5)
-  figure("a grant and a revoke with 10 devices granted, p50", "%.2f ms", few * 1e3)
+  local many = p50()
+  figure("a grant with 10 devices granted, p50", "%.2f ms", few * 1e3)
   figure("the same with 10,000", "%.2f ms, %.2f times as long", many * 1e3, many / few)
 end
 
@@ -90,6 +97,7 @@ local function through(from, to)
   publisher:close()
   subscriber:close()
   fogcloud.run()
+  assert(got == count, ("%d of %d messages came"):format(got, count))
   return got / (last - started)
 end
 
