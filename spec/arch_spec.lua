@@ -133,7 +133,8 @@ local LAYERS = {
   { "pump", "store" },
   { "host" },
   { "looped" },
-  { "joinable", "task" },
+  { "task" },
+  { "joinable" },
   { "config", "diagnosis", "envelope", "log", "retry", "session_options", "router" },
   { "_meta", "deadline", "errors", "lease", "metrics", "protect", "timers", "topic" },
 }

@@ -2,6 +2,7 @@
 
 local Scheduler = require "fogcloud.task"
 local Timers = require "fogcloud.timers"
+local errors = require "fogcloud.errors"
 local protect = require "fogcloud.protect"
 
 describe("timers", function()
@@ -97,6 +98,31 @@ describe("tasks", function()
     assert.same({ true, 3 }, result)
   end)
 
+  it("keep a signal that comes when the deadline has passed, before their turn", function()
+    local waiter, result = scheduler:waiter(), nil
+    spawn(function() result = { waiter:wait(1), waiter:wait(2), now } end)
+    scheduler:spawn(function() -- the library's go first
+      scheduler:sleep(1)
+      waiter:signal()
+    end, true)
+    run()
+    assert.same({ true, false, 2 }, result)
+  end)
+
+  it("are left to the collector when they have ended", function()
+    local function kept(count)
+      for _ = 1, count do
+        spawn(function() scheduler:sleep(0) end)
+        run()
+      end
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count"
+    end
+    local before = kept(2000)
+    assert.is_true(kept(2000) < before + 500, "KB") -- of a KB at least for each of them
+  end)
+
   it("cancel: the wait, and the next one", function()
     local results = {}
     local task = spawn(function()
@@ -119,6 +145,25 @@ describe("tasks", function()
     task:cancel()
     run()
     assert.is_false(ran)
+    assert.same({}, reports)
+  end)
+
+  it("that die of being cancelled are not reported, of anything else they are", function()
+    local function fail(with)
+      local task = spawn(function()
+        scheduler:sleep(100)
+        error(with, 0)
+      end)
+      scheduler:turn(now, true)
+      task:cancel()
+      run()
+    end
+    fail "cancelled"
+    fail(errors.new("cancelled", "the task was cancelled"))
+    assert.same({}, reports)
+    fail "no file"
+    assert.equal(1, #reports)
+    assert.matches("no file", reports[1])
   end)
 
   it("give their results, and their error with a traceback", function()
@@ -136,6 +181,38 @@ describe("tasks", function()
     run()
     assert.equal(1, #reports)
     assert.matches("unseen", reports[1])
+  end)
+
+  it("report an error that comes when nobody waits any longer", function()
+    local task = spawn(function()
+      scheduler:sleep(2)
+      error("too late")
+    end)
+    assert.same({ nil, "timeout" }, { task:wait(1) })
+    local inside
+    spawn(function() inside = { task:wait(0.5) } end)
+    run()
+    assert.same({ nil, "timeout" }, inside)
+    assert.equal(1, #reports)
+    assert.matches("too late", reports[1])
+  end)
+
+  it("remember nobody who no longer waits for them", function()
+    local task = spawn(function() scheduler:sleep(100) end)
+    for _ = 1, 10 do task:wait(1) end
+    spawn(function()
+      for _ = 1, 10 do task:wait(1) end
+      assert.is_nil(next(task.joiners))
+    end)
+    run()
+    assert.equal(100, now)
+    assert.same({}, reports)
+  end)
+
+  it("are waited for as long as a number says", function()
+    local task = spawn(function() end)
+    for _, wrong in ipairs { -1, 0 / 0, "x" } do assert.error_matches(function() task:wait(wrong) end, "timeout: a number") end
+    run()
   end)
 
   it("wait for each other", function()

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
---- A task of a host that has a scheduler of its own: what fogcloud.spawn gives there. It can be waited for and
---- cancelled; the host's waiters ask `Joinable.current()` whether the task they hold up was cancelled.
+--- A task, on every host: what fogcloud.spawn gives. It can be waited for and cancelled; the host's waiters ask
+--- `Joinable.current()` whether the task they hold up was cancelled.
+local deadlines = require "fogcloud.deadline"
 local protect = require "fogcloud.protect"
 
 ---@class fogcloud.Task
@@ -9,16 +10,20 @@ local Joinable = {}
 Joinable.__index = Joinable
 Joinable.__name = "fogcloud.Task"
 
-local unpack = table.unpack or unpack -- luacheck: ignore 113
+-- Coroutine -> task. Left at the task's end: a weak key goes only when its value does not hold it, and on Lua 5.1 and
+-- LuaJIT the plain host's task does.
+local running = setmetatable({}, { __mode = "k" })
 
-local running = setmetatable({}, { __mode = "k" }) -- coroutine -> task
-
---- A task that has not begun. `report` is told of an error that nobody waits for.
----@param host table
----@param report fun(message: string)
+---@package
+--- fn(...) as a task that has not begun.
+---@param host table   now(), and waiter(), by which others wait for the task
+---@param report fun(message: string)  is told of an error that nobody waits for
 ---@return fogcloud.Task
-function Joinable.new(host, report) return setmetatable({ host = host, report = report, joiners = {} }, Joinable) end
+function Joinable.new(host, report, fn, ...)
+  return setmetatable({ host = host, report = report, joiners = {}, fn = fn, n = select("#", ...), ... }, Joinable)
+end
 
+---@package
 --- The task whose coroutine is the running one; nil outside of any.
 ---@return fogcloud.Task?
 function Joinable.current()
@@ -27,18 +32,28 @@ function Joinable.current()
   return co and running[co]
 end
 
-local function finish(self, ok, ...)
-  self.done, self.ok, self.results = true, ok, { n = select("#", ...), ... }
-  for _, waiter in ipairs(self.joiners) do waiter:signal() end
-  if not (ok or self.awaited or self.cancelled) then self.report("fogcloud: error in a task: " .. tostring((...))) end
+-- A task that dies of being cancelled, as `assert(cloud:products())` lets it, is what was asked for.
+local function is_expected(self, err)
+  return self.cancelled and tostring(err):match("^[^\n]*"):find("cancelled", 1, true) ~= nil
 end
 
---- Runs fn(...) as this task, in the coroutine that the host made for it.
-function Joinable:run(fn, ...)
+---@package
+--- Notes how the task ended, and tells those who wait.
+function Joinable:finish(ok, ...)
+  self.done, self.ok, self.results = true, ok, { n = select("#", ...), ... }
+  if not (ok or next(self.joiners) or is_expected(self, (...))) then
+    self.report("fogcloud: error in a task: " .. tostring((...)))
+  end
+  for waiter in pairs(self.joiners) do waiter:signal() end
+end
+
+---@package
+--- Runs the task, in the coroutine that the host made for it.
+function Joinable:run()
   local co = coroutine.running()
-  if self.cancelled then return finish(self, false, "cancelled") end
+  if self.cancelled then return self:finish(false, "cancelled") end
   running[co] = self
-  finish(self, protect.call(fn, ...))
+  self:finish(protect.call(self.fn, protect.unpack(self, 1, self.n)))
   running[co] = nil
 end
 
@@ -48,20 +63,20 @@ function Joinable:cancel()
   if not self.done and self.waiter then self.waiter:interrupt() end
 end
 
---- Waits until the task has ended. Yields.
+--- Waits until the task has ended. Yields in a task, blocks elsewhere.
 ---@param timeout number?  seconds; for ever without
 ---@return boolean? ok      true, then the function's results; nil, err when it threw or the time was up
 function Joinable:wait(timeout)
-  local deadline = timeout and self.host.now() + timeout
-  self.awaited = true
-  while not self.done do
+  local deadline = timeout and deadlines.after(self.host.now(), timeout, nil, 2)
+  if not self.done then
     local waiter = self.host.waiter()
-    self.joiners[#self.joiners + 1] = waiter
+    self.joiners[waiter] = true
     local woken, why = waiter:wait(deadline)
+    self.joiners[waiter] = nil
     if not woken then return nil, why or "timeout" end
   end
   if not self.ok then return nil, self.results[1] end
-  return true, unpack(self.results, 1, self.results.n)
+  return true, protect.unpack(self.results, 1, self.results.n)
 end
 
 return Joinable

@@ -101,9 +101,8 @@ function looped.new(name, loop)
   end
 
   function host.spawn_task(fn, ...)
-    local task = Joinable.new(host, report)
-    local args, n = { ... }, select("#", ...)
-    loop.thread(function() task:run(fn, (table.unpack or unpack)(args, 1, n)) end) -- luacheck: ignore 113
+    local task = Joinable.new(host, report, fn, ...)
+    loop.thread(function() task:run() end)
     return task
   end
   host.spawn, host.spawn_user = host.spawn_task, host.spawn_task

@@ -6,11 +6,13 @@
 -- its own whose yields are passed on; `protect.parent` tells whose coroutine it is.
 local protect = {}
 
-local unpack = table.unpack or unpack -- luacheck: ignore 113
+--- table.unpack, by whatever name.
+protect.unpack = table.unpack or unpack -- luacheck: ignore 113
+
 local is_plain_51 = _VERSION == "Lua 5.1" and rawget(_G, "jit") == nil
 
---- Inner coroutine -> the coroutine that runs it (Lua 5.1 only).
-protect.parent = setmetatable({}, { __mode = "k" })
+--- Inner coroutine -> the coroutine that runs it (Lua 5.1 only). Weak in both: the outer one holds the inner.
+protect.parent = setmetatable({}, { __mode = "kv" })
 
 local function traceback(err)
   if type(err) ~= "string" and type(err) ~= "number" then return err end
@@ -39,7 +41,7 @@ function protect.call(fn, ...)
   if not is_plain_51 then return xpcall(fn, traceback, ...) end
   if coroutine.running() ~= nil then return call_in_coroutine(fn, ...) end
   local args, n = { ... }, select("#", ...)
-  return xpcall(function() return fn(unpack(args, 1, n)) end, traceback)
+  return xpcall(function() return fn(protect.unpack(args, 1, n)) end, traceback)
 end
 
 return protect

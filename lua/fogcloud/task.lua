@@ -5,13 +5,8 @@
 -- Two kinds of task: the library's own (reconnecting, renewing a token) and the user's (spawned functions, handlers).
 -- A blocking call outside any task lets only the library's go on, so no user handler runs behind the caller's back;
 -- `step` lets both. A task waits for one thing at a time: a waiter, or a deadline.
-local protect = require "fogcloud.protect"
+local Joinable = require "fogcloud.joinable"
 local Timers = require "fogcloud.timers"
-
----@class fogcloud.Task
-local Task = {}
-Task.__index = Task
-Task.__name = "fogcloud.Task"
 
 local Waiter = {}
 Waiter.__index = Waiter
@@ -21,15 +16,17 @@ Scheduler.__index = Scheduler
 
 --- A scheduler that reads the clock `now()` and waits in `poll(timeout)` (nil: for ever), which may signal waiters.
 function Scheduler.new(now, poll)
-  return setmetatable({
+  local self = setmetatable({
     now = now,
     poll = poll,
-    report = function(message) io.stderr:write("fogcloud: ", message, "\n") end,
+    report = function(message) io.stderr:write(message, "\n") end,
     timers = Timers.new(),
     ready = { [true] = { first = 1, last = 0 }, [false] = { first = 1, last = 0 } },
-    tasks = setmetatable({}, { __mode = "k" }),
     users = 0,
   }, Scheduler)
+  -- Waiting for a task outside of any is asking for it to run.
+  self.joining = { now = now, waiter = function() return self:waiter(true) end }
+  return self
 end
 
 local function push(queue, task)
@@ -39,7 +36,6 @@ end
 
 local function pop(queue)
   local task = queue[queue.first]
-  if task == nil then return nil end
   queue[queue.first] = nil
   queue.first = queue.first + 1
   return task
@@ -47,103 +43,88 @@ end
 
 local function is_empty(queue) return queue.first > queue.last end
 
-local function make_ready(task, reason)
-  if task.reason ~= nil or task.done then return end
-  task.reason = reason
+local function make_ready(task)
+  if task.ready or task.done then return end
+  task.ready = true
   push(task.scheduler.ready[task.internal], task)
 end
 
-local function finish(task, ok, ...)
-  local self = task.scheduler
-  task.done, task.ok, task.results = true, ok, { n = select("#", ...), ... }
-  if not task.internal and not task.uncounted then self.users = self.users - 1 end
-  if not ok and not task.awaited then self.report("error in a task: " .. tostring((...))) end
-  for _, waiter in ipairs(task.joiners) do waiter:signal() end
-end
-
-local function resume(task)
-  local reason = task.reason
-  task.reason = nil
-  local ok, err = coroutine.resume(task.co, reason)
-  if not ok then finish(task, false, debug.traceback(task.co, tostring(err))) end
-end
-
-local function body(task, fn, ...)
-  if task.cancelled then return finish(task, false, "cancelled") end
-  return finish(task, protect.call(fn, ...))
+local function resume(self, task)
+  local outer = self.running
+  self.running, task.ready = task, nil
+  local ok, err = coroutine.resume(task.co)
+  self.running = outer
+  if not ok then task:finish(false, debug.traceback(task.co, tostring(err))) end
+  if task.done and task.counted then self.users = self.users - 1 end
 end
 
 --- Starts fn(...) as a task, at the next step.
 ---@param internal boolean  the library's own work
 ---@param uncounted boolean?  does not keep `run` going
 function Scheduler:spawn(fn, internal, uncounted, ...)
-  local task = setmetatable({ scheduler = self, internal = internal, uncounted = uncounted, joiners = {} }, Task)
-  local args, n = { ... }, select("#", ...)
-  task.co = coroutine.create(function()
-    return body(task, fn, (table.unpack or unpack)(args, 1, n)) -- luacheck: ignore 113
-  end)
-  self.tasks[task.co] = task
-  if not internal and not uncounted then self.users = self.users + 1 end
-  make_ready(task, "start")
+  local task = Joinable.new(self.joining, self.report, fn, ...)
+  task.scheduler, task.internal, task.counted = self, internal, not internal and not uncounted
+  task.co = coroutine.create(function() task:run() end)
+  if task.counted then self.users = self.users + 1 end
+  make_ready(task)
   return task
 end
 
---- The task that runs now, nil outside of any.
-function Scheduler:current()
-  local co = coroutine.running()
-  while co ~= nil do
-    local task = self.tasks[co]
-    if task ~= nil then return task end
-    co = protect.parent[co]
-  end
-  return nil
+--- A waiter. Outside of tasks its wait lets the library's tasks go on, and with `users` the user's too.
+---@param users boolean?
+function Scheduler:waiter(users)
+  return setmetatable({ scheduler = self, signalled = false, users = users or false }, Waiter)
 end
-
-function Scheduler:waiter() return setmetatable({ scheduler = self, signalled = false }, Waiter) end
 
 function Waiter:signal()
-  if self.task ~= nil then make_ready(self.task, "signal") else self.signalled = true end
+  self.signalled = true
+  if self.task ~= nil then make_ready(self.task) end
 end
 
-local function on_deadline(task) make_ready(task, "deadline") end
+--- Lets the wait look whether its task was cancelled.
+function Waiter:interrupt() make_ready(self.task) end
 
-local function wait_in_task(waiter, task, deadline)
+local function wait_in_task(self, task, deadline)
   if task.cancelled then return nil, "cancelled" end
-  local timer = deadline and waiter.scheduler.timers:add(deadline, on_deadline, task)
-  waiter.task, task.waiting = task, true
-  local reason = coroutine.yield()
-  waiter.task, task.waiting = nil, nil
-  if reason == "deadline" then return false end
-  if timer then waiter.scheduler.timers:cancel(timer) end
-  if reason == "signal" then return true end
-  return nil, "cancelled"
+  local timers = self.scheduler.timers
+  local timer = deadline and timers:add(deadline, make_ready, task)
+  self.task, task.waiter = task, self
+  coroutine.yield()
+  self.task, task.waiter = nil, nil
+  if timer then timers:cancel(timer) end
+  if self.signalled then return true end -- after the deadline, too, if that was before our turn
+  if task.cancelled then return nil, "cancelled" end
+  return false
 end
 
-local function wait_blocking(waiter, deadline)
-  local self = waiter.scheduler
-  while not waiter.signalled do
-    if deadline and self.now() >= deadline then return false end
-    self:turn(deadline, false)
+local function wait_blocking(self, deadline)
+  local scheduler = self.scheduler
+  while not self.signalled do
+    if deadline and scheduler.now() >= deadline then return false end
+    scheduler:turn(deadline, self.users)
   end
-  waiter.signalled = false
   return true
 end
 
 function Waiter:wait(deadline)
-  if self.signalled then
-    self.signalled = false
-    return true
+  local result, why = self.signalled, nil
+  if not result then
+    local task = Joinable.current()
+    if task ~= nil then
+      result, why = wait_in_task(self, task, deadline)
+    else
+      result = wait_blocking(self, deadline)
+    end
   end
-  local task = self.scheduler:current()
-  if task ~= nil then return wait_in_task(self, task, deadline) end
-  return wait_blocking(self, deadline)
+  if result then self.signalled = false end
+  return result, why
 end
 
 local function run_all(self, internal)
   local queue = self.ready[internal]
   local last = queue.last -- those that become ready meanwhile have their turn later
   while queue.first <= last do
-    resume(pop(queue))
+    resume(self, pop(queue))
     if not internal and self:spent() then return end
   end
 end
@@ -182,34 +163,6 @@ function Scheduler:sleep(seconds)
   local done, why = self:waiter():wait(self.now() + seconds)
   if done == nil then return nil, why end
   return true
-end
-
---- Cancels the task: the wait it is in, or its next, returns nil, "cancelled". Doing it twice, or late, is harmless.
-function Task:cancel()
-  self.cancelled = true
-  if self.waiting then make_ready(self, "cancelled") end
-end
-
---- Waits until the task has ended. Yields in a task, blocks elsewhere.
----@param timeout number?  seconds; for ever without
----@return boolean? ok      true, then the function's results; nil, err when it threw or the time was up
-function Task:wait(timeout)
-  local self_ = self.scheduler
-  local deadline = timeout and self_.now() + timeout
-  self.awaited = true
-  while not self.done do
-    local waiter = self_:waiter()
-    self.joiners[#self.joiners + 1] = waiter
-    if self_:current() == nil then
-      if deadline and self_.now() >= deadline then return nil, "timeout" end
-      self_:turn(deadline, true) -- waiting for a task outside of any is asking for it to run
-    else
-      local woken, why = waiter:wait(deadline)
-      if not woken then return nil, why or "timeout" end
-    end
-  end
-  if not self.ok then return nil, self.results[1] end
-  return true, (table.unpack or unpack)(self.results, 1, self.results.n) -- luacheck: ignore 113
 end
 
 return Scheduler

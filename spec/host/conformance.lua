@@ -41,6 +41,17 @@ function cases.deadline_is_never_early(_, host)
   equal(true, host.sleep(0))
 end
 
+function cases.signal_at_the_deadline(_, host)
+  for _ = 1, 20 do
+    local waiter, deadline = host.waiter(), host.now() + 0.002
+    host.spawn(function()
+      host.waiter():wait(deadline)
+      waiter:signal()
+    end)
+    equal(true, waiter:wait(deadline) or waiter:wait(host.now() + 10)) -- never lost
+  end
+end
+
 function cases.cancelled_while_and_before_waiting(_, host)
   local results = {}
   local function wait()

@@ -41,8 +41,8 @@ openresty.spawn = tasks.spawn
 local function report(message) ngx.log(ngx.ERR, message) end
 
 function openresty.spawn_task(fn, ...)
-  local task = Joinable.new(openresty, report)
-  tasks.spawn(task.run, task, fn, ...)
+  local task = Joinable.new(openresty, report, fn, ...)
+  tasks.spawn(task.run, task)
   return task
 end
 

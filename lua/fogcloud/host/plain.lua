@@ -36,7 +36,7 @@ function plain.pause() return scheduler:pause() end
 
 --- Serves handlers and tasks until no task is left and no session is open.
 function plain.run()
-  if scheduler:current() ~= nil then error("fogcloud.run: call it outside of tasks, once", 3) end
+  if scheduler.running ~= nil then error("fogcloud.run: call it outside of tasks, once", 3) end
   while scheduler.users > 0 or (pump ~= nil and pump:busy()) do scheduler:turn(nil, true) end
 end
 
