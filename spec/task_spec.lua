@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
+local fogcloud = require "fogcloud"
 local Scheduler = require "fogcloud.task"
 local Timers = require "fogcloud.timers"
 local errors = require "fogcloud.errors"
@@ -266,6 +267,42 @@ describe("tasks", function()
     end
     run()
     assert.equal(5000, count)
+  end)
+end)
+
+describe("serving", function()
+  it("takes sensible times and budgets only, and says which is wrong", function()
+    for text, wrong in pairs {
+      ["timeout: a number of seconds"] = { "x" },
+      ["timeout: a number of seconds, not negative"] = { -1 },
+      ["budget: table expected, got number"] = { 0, 5 },
+      ["budget: unknown field 'event'"] = { 0, { event = 1 } },
+      ["budget.events: a number, not negative, expected"] = { 0, { events = "many" } },
+      ["budget.time: a number, not negative, expected"] = { 0, { time = 0 / 0 } },
+    } do
+      local ok, err = pcall(fogcloud.step, wrong[1], wrong[2])
+      assert.is_false(ok)
+      assert.matches(text, err, 1, true)
+    end
+    assert.error_matches(function() fogcloud.sleep(0 / 0) end, "seconds: number expected, got nan")
+    assert.error_matches(function() fogcloud.sleep() end, "seconds: number expected, got nil")
+    fogcloud.step(0, { events = 0, time = 0 })
+  end)
+
+  it("is refused in a task, and in a coroutine of one", function()
+    local said = {}
+    local function try()
+      for _, name in ipairs { "run", "step" } do said[#said + 1] = select(2, pcall(fogcloud[name])) end
+    end
+    fogcloud.spawn(function()
+      try()
+      coroutine.wrap(try)()
+    end)
+    fogcloud.run()
+    assert.equal(4, #said)
+    for i, text in ipairs(said) do
+      assert.matches(("fogcloud.%s: call it outside of tasks"):format(i % 2 == 1 and "run" or "step"), text, 1, true)
+    end
   end)
 end)
 

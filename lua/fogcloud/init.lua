@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- The face of fogcloud: what a user requires. See README.md.
+local deadlines = require "fogcloud.deadline"
 local runtime = require "fogcloud.runtime"
 
 ---@class fogcloud
@@ -29,28 +30,48 @@ function fogcloud.spawn(fn, ...)
   return runtime.host().spawn_task(fn, ...)
 end
 
-local function serve(name, ...)
+-- The host, where it is ours to serve.
+local function served(name)
   local host = runtime.host()
   if host[name] == nil then error(("fogcloud.%s: the host '%s' has a loop of its own"):format(name, host.name), 3) end
-  runtime.pump()
-  return host[name](...)
+  if host.in_task() then error(("fogcloud.%s: call it outside of tasks"):format(name), 3) end
+  return host
 end
 
 --- Serves handlers and tasks until no task is left and no session is open. Plain host only; elsewhere it raises, for
 --- the host has a loop of its own.
-function fogcloud.run() return serve("run") end
+function fogcloud.run()
+  local host = served "run"
+  runtime.pump()
+  host.run()
+end
 
 ---@class (exact) fogcloud.StepBudget
 ---@field events integer?  messages handled at most
 ---@field time number?     seconds at most
+
+local BUDGET = { events = true, time = true }
+
+local function check_budget(budget)
+  if type(budget) ~= "table" then error("budget: table expected, got " .. type(budget), 3) end
+  for name, value in pairs(budget) do
+    if not BUDGET[name] then error(("budget: unknown field '%s'"):format(tostring(name)), 3) end
+    if type(value) ~= "number" or not (value >= 0) then
+      error(("budget.%s: a number, not negative, expected"):format(name), 3)
+    end
+  end
+end
 
 --- The same, once: waits at most `timeout` seconds (0: not at all) and does what is ready, within a budget. For a
 --- frame loop: requests and TLS handshakes go on in a thread of their own from the first step on.
 ---@param timeout number?  seconds, default 0
 ---@param budget fogcloud.StepBudget?
 function fogcloud.step(timeout, budget)
+  local host = served "step"
+  local deadline = deadlines.after(host.now(), timeout, 0, 2)
+  if budget ~= nil then check_budget(budget) end
   runtime.pump().engine:background() -- no TLS handshake on the frame's thread
-  return serve("step", timeout or 0, budget)
+  host.step(deadline, budget)
 end
 
 --- Lets at least `seconds` pass; others go on meanwhile. Yields in a task, blocks elsewhere.
@@ -58,7 +79,9 @@ end
 ---@return boolean? ok     true
 ---@return string? reason  "cancelled" when the task was cancelled
 function fogcloud.sleep(seconds)
-  if type(seconds) ~= "number" then error("seconds: number expected, got " .. type(seconds), 2) end
+  if type(seconds) ~= "number" or seconds ~= seconds then
+    error("seconds: number expected, got " .. (seconds ~= seconds and "nan" or type(seconds)), 2)
+  end
   runtime.pump()
   return runtime.host().sleep(seconds)
 end

@@ -36,19 +36,21 @@ function plain.pause() return scheduler:pause() end
 
 --- Serves handlers and tasks until no task is left and no session is open.
 function plain.run()
-  if scheduler.running ~= nil then error("fogcloud.run: call it outside of tasks, once", 3) end
   while scheduler.users > 0 or (pump ~= nil and pump:busy()) do scheduler:turn(nil, true) end
 end
 
---- One turn: waits at most `timeout` seconds for something to do, and does it within the budget.
----@param timeout number
+--- True while a task runs: it cannot serve the others.
+function plain.in_task() return scheduler.running ~= nil end
+
+--- One turn: waits until the deadline at most for something to do, and does it within the budget.
+---@param deadline number
 ---@param budget table?  events: messages at most; time: seconds at most
-function plain.step(timeout, budget)
-  local now = core.now()
+function plain.step(deadline, budget)
   if budget ~= nil then
-    scheduler.budget = { used = 0, events = budget.events, until_ = budget.time and now + budget.time }
+    local until_ = budget.time and core.now() + budget.time
+    scheduler.budget = { used = 0, events = budget.events, until_ = until_ }
   end
-  scheduler:turn(now + timeout, true)
+  scheduler:turn(deadline, true)
   scheduler.budget = nil
 end
 
