@@ -312,7 +312,8 @@ function Session:close()
   self.keeper:close()
 end
 
-Session.__gc = Session.close
+-- No __gc: the pump holds every session that is open, so it would run when the Lua state is closed, among objects that
+-- are gone already. The core's half has one.
 Session.__close = Session.close
 
 return Session

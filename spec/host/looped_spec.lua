@@ -2,6 +2,7 @@
 
 -- What a host with a loop of its own refuses, and says.
 local script = require "spec.support.script"
+local support = require "spec.support.sandbox"
 
 local function refusal(host, code)
   local text = script.run(([[
@@ -38,5 +39,23 @@ describe("a host with a loop of its own", function()
 
   it("says that a task needs a controller of cqueues", function()
     assert.matches("no cqueues controller runs", refusal("cqueues", "fogcloud.spawn(print)"), 1, true)
+  end)
+
+  it("lets a program end with a session open", function()
+    local sandbox = support.start()
+    local text, code = script.run(([[
+      local uv = require "luv"
+      local fogcloud = require("fogcloud").use "luv"
+      fogcloud.spawn(function()
+        local sandbox = assert(require("fogcloud.sandbox").attach(%q))
+        local cloud = fogcloud.new(sandbox:options())
+        session = assert(cloud:open { app_id = sandbox.app_id, devices = { "dev1" } })
+        assert(session:subscribe("d2c/dev1/n", 1, function() end))
+        print "open"
+        uv.stop()
+      end)
+      uv.run()]]):format(sandbox.url))
+    sandbox:stop()
+    assert.same({ "open\n", 0 }, { text, code })
   end)
 end)
