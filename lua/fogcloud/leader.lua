@@ -7,6 +7,7 @@
 -- client id free; one that dies is seen to be dead. All of this runs in timers, of which nginx fires the next at once
 -- when the worker is to end.
 local core = require "fogcloud.core"
+local deadlines = require "fogcloud.deadline"
 local errors = require "fogcloud.errors"
 local Lease = require "fogcloud.lease"
 local protect = require "fogcloud.protect"
@@ -35,8 +36,7 @@ local function give_up(self)
 end
 
 local function wake(self)
-  for _, waiter in ipairs(self.waiters) do waiter:signal() end
-  self.waiters = {}
+  for waiter in pairs(self.waiters) do waiter:signal() end
 end
 
 local function begin(self)
@@ -108,7 +108,8 @@ function Leader.lead(name, start, dictionary, level)
     error(("dictionary: nginx.conf has no 'lua_shared_dict %s 1m;'"):format(tostring(dictionary)), level)
   end
   local self = setmetatable({
-    name = name, start = start, host = host, lease = Lease.new(dict, name), failures = 0, not_before = 0, waiters = {},
+    name = name, start = start, host = host, lease = Lease.new(dict, name), failures = 0, not_before = 0,
+    waiters = setmetatable({}, { __mode = "k" }), -- nginx may end a request that waits, without a word
   }, Leader)
   assert(ngx.timer.at(0, turn, self))
   return self
@@ -119,12 +120,15 @@ end
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err  kinds: timeout (another worker leads, or it does not start), closed, cancelled
 function Leader:await(timeout)
-  local deadline = core.now() + timeout
+  local deadline = deadlines.after(core.now(), timeout, nil, 2)
   while self.session == nil do
-    if self.leaving then return nil, errors.new("closed", "this worker is ending") end
+    if self.leaving then
+      return nil, errors.new("closed", self.stopped and "leader:stop() was called" or "this worker is ending")
+    end
     local waiter = self.host.waiter()
-    self.waiters[#self.waiters + 1] = waiter
+    self.waiters[waiter] = true
     local woken = waiter:wait(deadline)
+    self.waiters[waiter] = nil
     if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
     if not woken then
       return nil, errors.new("timeout", ("no session of '%s' in this worker"):format(self.name), { retryable = true })

@@ -63,6 +63,23 @@ local SERVER = [[
     end
     ngx.print(n)
   } }
+  location /await_often { content_by_lua_block {
+    local leader, kept = require("worker").leader, 0
+    for _ = 1, 50 do leader:await(0.001) end
+    for _ in pairs(leader.waiters) do kept = kept + 1 end
+    ngx.print(kept)
+  } }
+  location /await_wrong { content_by_lua_block { ngx.print(select(2, pcall(require("worker").leader.await, {}))) } }
+  location /await_stopped { content_by_lua_block {
+    local leader = require("worker").leader
+    leader:stop()
+    local session, err
+    repeat
+      ngx.sleep(0.01)
+      session, err = leader:await(0.05)
+    until session == nil and err.kind == "closed"
+    ngx.print(tostring(err))
+  } }
   location /await { content_by_lua_block {
     local session, err = require("worker").leader:await(0.05)
     ngx.print(session and "leads" or err.kind)
@@ -122,6 +139,13 @@ describe("fogcloud.lead", function()
     assert.same({ "1", "50", "nil" }, { get "starts", get "received", get "disconnects" })
     assert.same({}, nginx:complaints())
     assert.equal("", nginx:wake_up_folders())
+  end)
+
+  it("remembers nobody who waits no longer, and says why there is nothing to wait for", function()
+    for _ = 1, 9 do assert.equal("0", (nginx:get("/await_often"))) end -- whichever worker answers
+    assert.matches("timeout: a number of seconds", (nginx:get("/await_wrong")), 1, true)
+    assert.matches("leader:stop() was called", (nginx:get("/await_stopped")), 1, true)
+    assert.same({}, nginx:complaints())
   end)
 
   it("has another worker take over from one that was killed, and nothing is lost", function()
