@@ -89,6 +89,76 @@ describe("after calls and a session, while they are open,", function()
   end)
 end)
 
+describe("a host's own sockets", function()
+  it("are inherited by its children as before", function()
+    local said, code = script.run [[
+      local unix, sockets = require "socket.unix", {}
+      for i = 1, 16 do
+        sockets[i] = (type(unix) == "table" and unix.stream or unix)()
+        local path = os.tmpname()
+        os.remove(path)
+        assert(sockets[i]:bind(path))
+        os.remove(path)
+      end
+      for i = 1, 16, 2 do sockets[i]:close() end -- what is opened next lies between them
+      local function closed_on_exec()
+        local count = 0
+        for i = 2, 16, 2 do
+          local file = assert(io.open(("/proc/self/fdinfo/%d"):format(sockets[i]:getfd())))
+          if file:read("*a"):find("flags:%s*0?2%d%d%d%d%d%d") then count = count + 1 end
+          file:close()
+        end
+        return count
+      end
+      local before = closed_on_exec()
+      require("fogcloud").step(0)
+      print(before, closed_on_exec())]]
+    assert.same({ "0\t0\n", 0 }, { said, code })
+  end)
+end)
+
+describe("a thread that looks a name up", function()
+  it("blocks every signal, as all of ours, and the host's blocks none", function()
+    local library = os.tmpname()
+    local built, status = support.shell(("${CC:-cc} -shared -fPIC -D_GNU_SOURCE -o %s spec/support/slow_resolver.c -ldl")
+      :format(library))
+    assert.equal(0, status, built)
+    finally(function() os.remove(library) end)
+    local preload = ("env %s=%s %s"):format(os.getenv("FOG_LUA") and "FOG_PRELOAD" or "LD_PRELOAD", library,
+      script.interpreter())
+    for threads = 2, 3 do -- looked up for the caller's thread, and for the one of the background
+      local said, code = script.run(([[
+        local fogcloud = require "fogcloud"
+        %s
+        local cloud = fogcloud.new { base_url = "https://cloud.slow", client_id = "a", client_secret = "b" }
+        fogcloud.spawn(function() cloud:products { timeout = 2 } end)
+        local function open_and_blocking()
+          local pipe, open, blocking = io.popen("ls -d /proc/" .. require("fogcloud.core").pid() .. "/task/*"), 0, 0
+          local paths = pipe:read("*a")
+          pipe:close() -- before looking: popen blocks signals itself for a moment
+          for path in paths:gmatch("%%S+") do
+            local file = io.open(path .. "/status")
+            local mask = file and file:read("*a"):match("SigBlk:%%s*(%%x+)") or ""
+            if file then file:close() end
+            if mask:find("^0+$") then open = open + 1 else blocking = blocking + 1 end
+          end
+          return open, blocking
+        end
+        fogcloud.spawn(function()
+          local open, blocking
+          repeat
+            fogcloud.sleep(0.01)
+            open, blocking = open_and_blocking()
+          until open + blocking >= %d
+          print(open, blocking)
+          os.exit(0)
+        end)
+        fogcloud.run()]]):format(threads == 3 and "fogcloud.step(0)" or "", threads), preload)
+      assert.same({ ("1\t%d\n"):format(threads - 1), 0 }, { said, code })
+    end
+  end)
+end)
+
 describe("a host that dies of SIGPIPE", function()
   local sandbox
   setup(function() sandbox = support.start { mqtt_faults = true } end)

@@ -33,7 +33,9 @@ struct fog_http {
   bool stop;
   bool threaded; /* written by the owner while there is no thread */
   pthread_t thread;
-  struct fog_http_request *running; /* the driver only, as all that follow but the profiles */
+  bool signals_blocked; /* the driver only, as all that follow but the profiles */
+  sigset_t saved_signals;
+  struct fog_http_request *running;
   struct kept_handle pool[POOL_SIZE];
   size_t pooled;
   bool one_each;                     /* a server took one request at a time per connection */
@@ -43,9 +45,10 @@ struct fog_http {
 struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests) {
   struct fog_http *h = calloc(1, sizeof *h);
   if (h == NULL) return NULL;
-  int first_fd = fog_process_next_fd();
+  int fds[FOG_PROCESS_FDS];
+  fog_process_next_fds(fds);
   h->multi = curl_multi_init();
-  fog_process_close_on_exec(first_fd);
+  fog_process_close_on_exec(fds);
   if (h->multi == NULL) {
     free(h);
     return NULL;
@@ -130,17 +133,34 @@ static void fail_to_start(struct fog_http *h, struct fog_http_request *r, const 
   fog_queue_push(h->events, &r->event);
 }
 
+/* libcurl is about to look a name up, on a thread that it starts and that inherits our mask. Only then are signals
+ * blocked, until it returns: on a kept connection the two system calls would cost more than the rest of our work. */
+static int before_resolving(void *resolver, void *reserved, void *arg) {
+  struct fog_http *h = arg;
+  (void)resolver;
+  (void)reserved;
+  if (!h->signals_blocked) fog_process_signals_block(&h->saved_signals);
+  h->signals_blocked = true;
+  return 0;
+}
+
+static void prepare(struct fog_http *h, const struct fog_http_request *r, CURL *easy) {
+  fog_http_request_prepare(r, easy);
+  (void)curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, before_resolving);
+  (void)curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, h);
+}
+
 /* A handle that is prepared for r's profile. NULL: libcurl gave none. */
 static CURL *take_handle(struct fog_http *h, const struct fog_http_request *r) {
   if (h->pooled == 0) {
     CURL *made = curl_easy_init();
-    if (made != NULL) fog_http_request_prepare(r, made);
+    if (made != NULL) prepare(h, r, made);
     return made;
   }
   struct kept_handle kept = h->pool[--h->pooled];
   if (kept.profile != r->profile) {
     curl_easy_reset(kept.easy);
-    fog_http_request_prepare(r, kept.easy);
+    prepare(h, r, kept.easy);
   }
   fog_http_profile_unref(kept.profile);
   return kept.easy;
@@ -248,6 +268,8 @@ static bool harvest(struct fog_http *h) {
 static bool perform(struct fog_http *h) {
   int running;
   (void)curl_multi_perform(h->multi, &running);
+  if (h->signals_blocked) fog_process_signals_restore(&h->saved_signals);
+  h->signals_blocked = false;
   return harvest(h);
 }
 

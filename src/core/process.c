@@ -61,22 +61,22 @@ void fog_process_sigpipe_save(struct sigaction *saved) { (void)sigaction(SIGPIPE
 void fog_process_sigpipe_restore(const struct sigaction *saved) {
   struct sigaction now;
   (void)sigaction(SIGPIPE, NULL, &now);
-  if (now.sa_handler != saved->sa_handler) (void)sigaction(SIGPIPE, saved, NULL);
+  if (now.sa_handler == SIG_IGN) (void)sigaction(SIGPIPE, saved, NULL); /* else it is the host's, set meanwhile */
 }
 
-int fog_process_next_fd(void) {
-  int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-  if (fd >= 0) (void)close(fd);
-  return fd;
+void fog_process_next_fds(int fds[FOG_PROCESS_FDS]) {
+  for (int i = 0; i < FOG_PROCESS_FDS; i++) fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  for (int i = 0; i < FOG_PROCESS_FDS; i++) {
+    if (fds[i] >= 0) (void)close(fds[i]);
+  }
 }
 
-void fog_process_close_on_exec(int first) {
-  enum { LIBRARY_OPENS_AT_MOST = 8 };
-  for (int fd = first; first >= 0 && fd < first + LIBRARY_OPENS_AT_MOST; fd++) {
+void fog_process_close_on_exec(const int fds[FOG_PROCESS_FDS]) {
+  for (int i = 0; i < FOG_PROCESS_FDS; i++) {
     int domain = 0;
     socklen_t len = sizeof domain;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX)
-      (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (getsockopt(fds[i], SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX)
+      (void)fcntl(fds[i], F_SETFD, FD_CLOEXEC);
   }
 }
 

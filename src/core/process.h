@@ -26,16 +26,17 @@ int fog_process_thread(pthread_t *thread, void *(*run)(void *), void *arg);
 void fog_process_signals_block(sigset_t *saved);
 void fog_process_signals_restore(const sigset_t *saved);
 
-/* Remembers and puts back SIGPIPE's disposition around Paho's first socket (traps: P11). */
+/* Remembers SIGPIPE's disposition before Paho's first socket, and puts it back if it is ignored after (traps: P11). */
 void fog_process_sigpipe_save(struct sigaction *saved);
 void fog_process_sigpipe_restore(const struct sigaction *saved);
 
-/* The lowest descriptor that the next open would get, or -1. */
-int fog_process_next_fd(void);
+/* The descriptors that the next opens will get, -1 for those that they will not. */
+enum { FOG_PROCESS_FDS = 4 };
+void fog_process_next_fds(int fds[FOG_PROCESS_FDS]);
 
-/* Makes close-on-exec the unix sockets that a library has just opened, from that descriptor on: libcurl's wake-up pair
- * is not. */
-void fog_process_close_on_exec(int first);
+/* Makes close-on-exec the unix sockets that a library has opened since fog_process_next_fds named them: libcurl's
+ * wake-up pair is not. The host's own were open before and are not among them. */
+void fog_process_close_on_exec(const int fds[FOG_PROCESS_FDS]);
 
 /* Monotonic seconds, and wall-clock seconds since the epoch. */
 double fog_process_now(void);
