@@ -72,19 +72,17 @@ struct fog_engine *fog_engine_new(size_t max_requests) {
 bool fog_engine_forked(const struct fog_engine *e) { return fog_process_forked(e->pid); }
 
 void fog_engine_free(struct fog_engine *e) {
-  bool forked = fog_engine_forked(e);
+  if (fog_engine_forked(e)) return; /* the parent's: a thread that is not here may have held any of its locks */
   list_remove(e);
-  fog_http_free(e->http, forked);
+  fog_http_free(e->http);
   while (e->taken != NULL) {
     struct fog_event *ev = e->taken;
     e->taken = ev->next;
     ev->release(ev);
   }
-  if (!forked) {
-    fog_mirror_close(&e->mirror);
-    fog_queue_close(e->queue);
-    fog_queue_unref(e->queue);
-  }
+  fog_mirror_close(&e->mirror);
+  fog_queue_close(e->queue);
+  fog_queue_unref(e->queue);
   free(e);
 }
 

@@ -325,8 +325,7 @@ static void release_list(struct fog_http_request *r) {
   }
 }
 
-void fog_http_free(struct fog_http *h, bool forked) {
-  if (forked) return; /* the parent's connections: a clean end here would write into them (traps: C8) */
+void fog_http_free(struct fog_http *h) {
   if (h->threaded) {
     (void)pthread_mutex_lock(&h->lock);
     h->stop = true;

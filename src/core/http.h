@@ -45,8 +45,9 @@ enum { FOG_ENOMEM = -1, FOG_EFULL = -2, FOG_ETHREAD = -3 };
 /* NULL: no memory. Events go to q, on which it holds a reference. max_requests bounds those in flight. */
 struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests);
 
-/* Ends what is in flight without events, joins the thread, frees all. In a forked child only forgets. */
-void fog_http_free(struct fog_http *h, bool forked);
+/* Ends what is in flight without events, joins the thread, frees all. Never in a forked child: the connections are the
+ * parent's, and a clean end would write into them (traps: C8). */
+void fog_http_free(struct fog_http *h);
 
 /* Takes r over. FOG_EFULL (too many in flight): r stays the caller's. Owner's thread; never waits. */
 int fog_http_submit(struct fog_http *h, struct fog_http_request *r);
