@@ -59,19 +59,29 @@ function looped.coroutine()
   return co
 end
 
--- Watches the descriptor from now on if an event may come, until none may.
-local function serving(loop)
-  local pump, watching
-  local function on_readable()
-    watching = false -- should this raise, the next one that waits watches again
-    pump:collect()
-    watching = not pump:idle()
-    return watching
+-- Watches the descriptor from now on if an event may come, until none may; in each of the loops in which somebody waits,
+-- for one may be given up with its watch.
+local function serving(loop, on_events)
+  local pump
+  local watched = setmetatable({}, { __mode = "k" }) -- loop -> true
+  local function watch(here)
+    watched[here] = true
+    loop.watch(pump.engine:fd(), function()
+      watched[here] = nil -- should this raise, the next one that waits watches again
+      on_events()
+      pump:collect()
+      if not pump:idle() then
+        watched[here] = true
+      elseif next(watched) then
+        pump.engine:wake() -- so that the others see it too
+      end
+      return watched[here] ~= nil
+    end)
   end
   local function ensure_served()
-    if watching or pump == nil or pump:idle() then return end
-    watching = true
-    loop.watch(pump.engine:fd(), on_readable)
+    if pump == nil or pump:idle() then return end
+    local here = loop.running and loop.running() or loop
+    if not watched[here] then watch(here) end
   end
   local function attach(attached)
     pump = attached
@@ -85,13 +95,14 @@ end
 ---@param loop table  park(waiter, seconds): suspends the running coroutine for so long (nil: for ever) or until
 ---                   unpark(waiter), and may return early; unpark: never resumes at once, harmless when nothing is
 ---                   parked; thread(fn): runs fn() in a coroutine of the loop, soon; watch(fd, fn): calls fn()
----                   whenever fd is readable, until it returns false; inside(): true where park works
+---                   whenever fd is readable, until it returns false; inside(): true where park works; running():
+---                   which loop it is that runs, where there may be several
 ---@return table host
 function looped.new(name, loop)
   local host = { name = name, now = core.now, wall = core.wall }
   local slice_ends = 0
   local before_wait
-  host.attach, before_wait = serving(loop)
+  host.attach, before_wait = serving(loop, function() slice_ends = core.now() + SLICE end)
 
   function host.waiter()
     if not loop.inside() then

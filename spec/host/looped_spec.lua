@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
 
 -- What a host with a loop of its own refuses, and says.
+local looped = require "fogcloud.looped"
 local script = require "spec.support.script"
+local socket = require "socket"
 local support = require "spec.support.sandbox"
 
 local function refusal(host, code)
@@ -39,6 +41,60 @@ describe("a host with a loop of its own", function()
 
   it("says that a task needs a controller of cqueues", function()
     assert.matches("no cqueues controller runs", refusal("cqueues", "fogcloud.spawn(print)"), 1, true)
+  end)
+
+  it("lets handlers work for a while before the loop has a turn", function()
+    local on_readable, parked = nil, 0
+    local host = looped.new("fake", {
+      inside = function() return true end,
+      watch = function(_, fn) on_readable = fn end,
+      park = function(waiter, seconds)
+        parked = parked + 1
+        if seconds then waiter:signal() end
+      end,
+      unpark = function() end,
+    })
+    host.attach {
+      engine = { background = function() end, fd = function() end, wake = function() end },
+      collect = function() end, idle = function() return false end,
+    }
+    host.sleep(0) -- something waits, and so it watches
+    for _ = 1, 3 do
+      socket.sleep(0.006) -- longer than handlers may work
+      on_readable()
+      parked = 0
+      host.pause()
+      if parked == 0 then break end
+    end
+    assert.equal(0, parked)
+    socket.sleep(0.006)
+    host.pause()
+    assert.equal(1, parked)
+  end)
+
+  it("is served in a second controller of cqueues after the first was given up with a session open", function()
+    local sandbox = support.start()
+    local text, code = script.run(([[
+      local cqueues = require "cqueues"
+      local fogcloud = require("fogcloud").use "cqueues"
+      local sandbox = assert(require("fogcloud.sandbox").attach(%q))
+      local cloud, first, session = fogcloud.new(sandbox:options()), cqueues.new(), nil
+      first:wrap(function() session = assert(cloud:open { app_id = sandbox.app_id, devices = { "dev1" } }) end)
+      while session == nil do assert(first:step(1)) end
+      local function ask(name)
+        local loop, count = cqueues.new(), nil
+        loop:wrap(function() count = #assert(cloud:products { timeout = 5 }) end)
+        while count == nil do assert(loop:step(1)) end
+        print(name, count)
+      end
+      ask "beside"
+      first = nil
+      collectgarbage()
+      collectgarbage()
+      ask "after"
+      os.exit(0)]]):format(sandbox.url))
+    sandbox:stop()
+    assert.same({ "beside\t2\nafter\t2\n", 0 }, { text, code })
   end)
 
   it("lets a program end with a session open", function()

@@ -9,6 +9,8 @@ local loop = {}
 
 function loop.inside() return cqueues.running() ~= nil end
 
+function loop.running() return (cqueues.running()) end
+
 local function controller()
   return cqueues.running()
     or error("fogcloud: no cqueues controller runs: begin in controller:wrap(function() ... end)", 0)
