@@ -59,8 +59,8 @@ function looped.coroutine()
   return co
 end
 
--- Watches the descriptor from now on if an event may come, until none may; in each of the loops in which somebody waits,
--- for one may be given up with its watch.
+-- Watches the descriptor from now on if an event may come, until none may; in each of the loops in which somebody
+-- waits, for one may be given up with its watch.
 local function serving(loop, on_events)
   local pump
   local watched = setmetatable({}, { __mode = "k" }) -- loop -> true

@@ -77,16 +77,31 @@ end
 ---                             byte of the request can have reached the server
 function Pump:request(name, opts, params, deadline, timings)
   local call = { waiter = self.host.waiter(), timings = timings } -- first: a host may raise where it cannot wait
-  local id, why = self.engine[name](self.engine, opts, params)
-  if id == nil then return nil, errors.new("overflow", why, { sent = false }) end
+  local id, full = self.engine[name](self.engine, opts, params)
+  if id == nil then return nil, errors.new("overflow", full, { sent = false }) end
   self.waiting[id] = call
-  local woken = call.waiter:wait(deadline and deadline + GRACE)
+  local woken, why = call.waiter:wait(deadline and deadline + GRACE)
   self.waiting[id] = nil
   if call.reply ~= nil or call.err ~= nil then return call.reply, call.err end
   self.engine:cancel(id)
   self:settle()
   if woken == nil then return nil, errors.new("cancelled", "the task was cancelled", { sent = true }) end
-  return nil, errors.new("timeout", "no reply in time", { sent = true })
+  return nil, errors.new("timeout", why or "no reply in time", { sent = true })
+end
+
+--- Ends what waits for events, for a reason of the host's: it cannot hear of them.
+---@param why string
+function Pump:fail(why)
+  local waiting = self.waiting
+  self.waiting = {}
+  for id, call in pairs(waiting) do
+    self.engine:cancel(id)
+    call.err = errors.new("network", why, { sent = true })
+    call.waiter:signal()
+  end
+  for _, session in pairs(self.sessions) do
+    if not session.ended then session:note_error(errors.new("network", why, { retryable = true })) end
+  end
 end
 
 --- Makes the core's half of a session and routes its events to `session:on_event`.

@@ -73,13 +73,13 @@ end
 ---@package
 --- Waits for the first attempt to end.
 function Session:wait_ready()
-  local woken = self.ready:wait(self.host.now() + self.opts.timeout)
+  local woken, why = self.ready:wait(self.host.now() + self.opts.timeout)
   if self.ended then return nil, self.ended end
   if woken and self.was_up then return self end
   local err = self.first_error
   if woken == nil then err = errors.new("cancelled", "the task was cancelled") end
   self:close()
-  return nil, err or errors.new("timeout", "no answer from the broker in time", { retryable = true })
+  return nil, err or errors.new("timeout", why or "no answer from the broker in time", { retryable = true })
 end
 
 ---@package
@@ -93,8 +93,10 @@ end
 
 ---@package
 function Session:note_up(session_present, properties)
+  local ready = self.ready
+  if not self.was_up and ready.is_abandoned and ready:is_abandoned() then return self:close() end -- nobody has it
   self.was_up, self.up = true, true
-  self.ready:signal()
+  ready:signal()
   if not session_present then self.subscriptions:restore() end
   self.handle:resume(self.keeper.link) -- after the subscriptions, so that answers to what is queued find a handler
   self.handlers:notify("connect", { session_present = session_present, properties = properties })

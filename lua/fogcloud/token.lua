@@ -204,12 +204,12 @@ end
 local function join(self, flight, deadline)
   local waiter = self.host.waiter()
   flight.waiters[waiter] = true
-  local _, why = waiter:wait(deadline + GRACE)
+  local woken, why = waiter:wait(deadline + GRACE)
   flight.waiters[waiter] = nil
   if flight.done then return true end
-  local fields = { endpoint = "token", retryable = not why }
-  if why then return nil, errors.new("cancelled", "the task was cancelled", fields) end
-  return nil, errors.new("timeout", "the access token did not come in time", fields)
+  local fields = { endpoint = "token", retryable = woken ~= nil }
+  if woken == nil then return nil, errors.new("cancelled", "the task was cancelled", fields) end
+  return nil, errors.new("timeout", "the access token did not come in time" .. (why and ": " .. why or ""), fields)
 end
 
 -- The face -----------------------------------------------------------------------------------------------------------

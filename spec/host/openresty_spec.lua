@@ -222,6 +222,70 @@ describe("fogcloud in nginx", function()
     assert_clean()
   end)
 
+  it("closes the session that a request was opening when it went away", function()
+    local server = assert(socket.bind("127.0.0.1", 0))
+    local _, port = server:getsockname()
+    start { http = "lua_check_client_abort on;", server = ([[
+      location /open { content_by_lua_block {
+        ngx.on_abort(function() ngx.exit(499) end)
+        require("fogcloud").connect({ clientid = "c", loginname = "x", password = "y", mqtthost = "127.0.0.1",
+          mqttport = %d }, { tls = false })
+        ngx.log(ngx.ERR, "it went on")
+      } }
+      location /running { content_by_lua_block { ngx.say(ngx.timer.running_count()) } }
+    ]]):format(port) }
+    os.execute(("curl -s -m 0.4 %s/open"):format(nginx.url))
+    server:settimeout(10)
+    local broker = assert(server:accept())
+    assert(broker:send("\32\2\0\0")) -- CONNACK
+    broker:settimeout(10)
+    local _, why = broker:receive(100000) -- the client's CONNECT and DISCONNECT are less
+    assert.equal("closed", why)
+    broker:close()
+    server:close()
+    nginx:wait_for("the pump to end", function() return nginx:get("/running") == "0\n" end)
+    assert_clean()
+  end)
+
+  it("says in time what nginx does not give it", function()
+    local CALL = [[
+      location /call { content_by_lua_block {
+        local _, err = require("account").cloud():products { timeout = tonumber(ngx.var.arg_timeout) }
+        ngx.say(tostring(err))
+      } }
+      location /connect { content_by_lua_block {
+        local _, err = require("fogcloud").connect({ clientid = "c", loginname = "x", password = "y", mqtthost = "127.0.0.1",
+          mqttport = 1 }, { tls = false, timeout = 60 })
+        ngx.say(tostring(err))
+      } }
+    ]]
+    start { server = CALL, http = [[ lua_max_pending_timers 4; init_worker_by_lua_block {
+      for i = 1, 4 do assert(ngx.timer.at(1000, function() end)) end
+    } ]] }
+    assert.matches("lua_max_pending_timers are not enough", (nginx:get("/call?timeout=0.5")), 1, true)
+    assert.equal(1, #nginx:complaints())
+    assert_clean("lua_max_pending_timers are not enough")
+    nginx:stop()
+    start { server = CALL, http = [[ init_worker_by_lua_block {
+      local ffi = require "ffi"
+      ffi.cdef "int setenv(const char *, const char *, int);"
+      ffi.C.setenv("TMPDIR", "/nonexistent", 1)
+    } ]] }
+    assert.matches("no wake-up socket in TMPDIR: No such file", (nginx:get("/call?timeout=60")), 1, true)
+    assert.matches("no wake-up socket in TMPDIR: No such file", (nginx:get("/connect")), 1, true)
+    assert_clean("the wake%-up socket is not served")
+  end)
+
+  it("makes a call when nginx has a timer for it again", function()
+    start { http = [[ lua_max_pending_timers 4; init_worker_by_lua_block {
+      for i = 1, 4 do assert(ngx.timer.at(1, function() end)) end
+    } ]], server = [[
+      location /call { content_by_lua_block { ngx.say(#assert(require("account").cloud():products())) } }
+    ]] }
+    assert.equal("2\n", (nginx:get("/call")))
+    assert_clean("lua_max_pending_timers are not enough")
+  end)
+
   it("wakes by events alone: an idle session costs no turn of the loop", function()
     start { workers = 1, server = [[
       location /open { content_by_lua_block {

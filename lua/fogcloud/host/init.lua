@@ -9,10 +9,12 @@
 --   host.now()                monotonic seconds, as a float
 --   host.wall()               seconds since the epoch, as a float
 --   host.waiter()             a waiter w, for one waiting task at a time:
---       w:wait(deadline)      true when signalled; false when host.now() reached the deadline (nil: for ever);
+--       w:wait(deadline)      true when signalled; false when host.now() reached the deadline (nil: for ever), and
+--                             then what kept the host from serving us, where it knows of anything;
 --                             nil, "cancelled" when the waiting task was cancelled
 --       w:signal()            wakes the task that waits, or lets the next wait return at once. Kept, not counted:
 --                             two signals before a wait are one. Callable from any coroutine of the host.
+--       w:is_abandoned()      may be missing: true when the host has ended the one that waits, without a word
 --   host.spawn(fn, ...)       runs fn(...) in a coroutine of its own, soon; for the library's own work, which
 --                             goes on in blocking calls too
 --   host.spawn_user(fn, ...)  the same for work that calls the user's functions; returns a task (see task.lua) where

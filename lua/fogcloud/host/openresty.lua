@@ -62,11 +62,16 @@ end
 -- Called when the worker is told to end, or now and then; wakes all pumps of the worker to look again.
 local function look() core.unwatch() end
 
+local owed = false -- the watch is ours, and nginx has given no timer for it yet
+
 local function keep_watch()
   if pump.open == 0 then return end
   if ngx.worker.exiting() then return leave() end
-  if core.watch() and not ngx.timer.at(WATCH, look) then
-    report "fogcloud: sessions will not hear of the worker's end: lua_max_pending_timers are not enough"
+  if not owed and not core.watch() then return end
+  local before = owed
+  owed = not ngx.timer.at(WATCH, look)
+  if owed and not before then
+    report "fogcloud: sessions do not hear of the worker's end: lua_max_pending_timers are not enough"
   end
 end
 
@@ -83,8 +88,10 @@ local function connect()
   return socket
 end
 
+-- Returns when it is no longer needed; what keeps it from serving, if anything.
 local function serve_until_idle()
-  local socket = assert(connect())
+  local socket, why = connect()
+  if socket == nil then return why end
   while true do
     slice_ends = core.now() + SLICE
     pump:collect()
@@ -99,17 +106,21 @@ local function serve_until_idle()
 end
 
 local function serve()
-  local ok, why = protect.call(serve_until_idle)
-  if ok then return end
+  local _, why = protect.call(serve_until_idle)
+  if why == nil then return end
   serving = false -- the next that waits tries again
   report("fogcloud: the wake-up socket is not served: " .. tostring(why))
+  pump:fail("nginx has no wake-up socket in TMPDIR: " .. tostring(why):match("^[^\n]*"))
 end
 
+-- What keeps us from being served, if anything.
 local function ensure_served()
   tasks.give_again()
-  if serving or pump == nil or pump:idle() then return end
-  serving = true
-  tasks.spawn(serve)
+  if not serving and pump ~= nil and not pump:idle() then
+    serving = true
+    tasks.spawn(serve)
+  end
+  return tasks.refusal()
 end
 
 function openresty.attach(attached)

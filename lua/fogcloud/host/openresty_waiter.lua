@@ -8,6 +8,7 @@ local semaphore = require "ngx.semaphore"
 local ngx = ngx -- luacheck: ignore 113
 
 local LONGEST = 1e6 -- seconds that nginx can surely wait at a time
+local TROUBLED = 0.1 -- the same, while something keeps it from serving us
 
 local WAITING_PHASES = {
   rewrite = true, server_rewrite = true, access = true, content = true, timer = true, preread = true,
@@ -17,7 +18,7 @@ local WAITING_PHASES = {
 local Waiter = {}
 Waiter.__index = Waiter
 
---- `before_wait` is called each time before nginx waits.
+--- `before_wait` is called each time before nginx waits, and says what keeps it from being served, if anything.
 function Waiter.new(before_wait)
   local phase = ngx.get_phase()
   if not WAITING_PHASES[phase] then
@@ -36,27 +37,31 @@ end
 --- Lets the wait look whether its task was cancelled.
 function Waiter:interrupt() self.semaphore:post(1) end
 
+--- True when nginx has ended the one that waits, with its request, and did not say so.
+function Waiter:is_abandoned() return self.semaphore ~= nil and not self.signalled and self.semaphore:count() >= 0 end
+
 -- Sleeps until posted or, in whole milliseconds and never too early, until the deadline. nil when that has passed.
-local function sleep_until(self, deadline)
+local function sleep_until(self, deadline, longest)
   local left = deadline and deadline - core.now() or LONGEST
   if left <= 0 then return nil end
-  self.semaphore:wait(math.min(math.ceil(left * 1000) / 1000, LONGEST))
+  self.semaphore:wait(math.min(math.ceil(left * 1000) / 1000, longest))
   return true
 end
 
 function Waiter:wait(deadline)
   local task = Joinable.current()
-  self.before_wait()
   self.semaphore = semaphore.new(0)
   if task then task.waiter = self end
   local result, why
   repeat
+    local trouble = self.before_wait()
     if self.signalled then
       result = true
     elseif task and task.cancelled then
       why = "cancelled"
-    elseif not sleep_until(self, deadline) then
+    elseif not sleep_until(self, deadline, trouble and TROUBLED or LONGEST) then
       result = self.signalled -- at the last moment, perhaps
+      why = not result and trouble or nil
     end
   until result ~= nil or why
   if task then task.waiter = nil end

@@ -54,10 +54,10 @@ function Memory:lock(key, deadline)
   local waiter = self.host.waiter()
   queue[#queue + 1] = waiter
   while queue[1] ~= waiter do
-    local woken, why = waiter:wait(deadline)
+    local woken = waiter:wait(deadline)
     if not woken and queue[1] ~= waiter then
       leave(self, key, queue, waiter)
-      if why then return nil, errors.new("cancelled", "the task was cancelled") end
+      if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
       return nil, errors.new("timeout", "somebody else holds the lock for too long", { retryable = true })
     end
   end
