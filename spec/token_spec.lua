@@ -311,8 +311,20 @@ describe("the token", function()
     it("does not wait for ever for a lock whose holder is stopped", function()
       assert(shared:lock("token https://api.example.com key-id", math.huge))
       cloud = virtual.cloud(server, { store = shared })
+      local none, err = cloud:products() -- in 30 s: the holder may still be fetching
+      assert.is_nil(none)
+      assert.equal("timeout", err.kind)
       assert(cloud:products())
       assert.equal(1, server:count("token"))
+    end)
+
+    it("is waited for as long as somebody else's fetch may take", function()
+      server.faults.token = { "hang", "hang" }
+      local one, other = virtual.cloud(server, { store = shared }), virtual.cloud(server, { store = shared })
+      local tasks = { host.spawn_task(one.products, one), host.spawn_task(other.products, other) }
+      host.run()
+      for _, task in ipairs(tasks) do assert(select(2, task:wait())) end
+      assert.equal(3, server:count("token"))
     end)
   end)
 end)

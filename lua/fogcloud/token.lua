@@ -27,7 +27,7 @@ local RENEW_AT, JITTER = 0.8, 0.1
 local RETRY_MIN, RETRY_MAX = 300, 600
 local UNKNOWN_LIFE, MAX_LIFE = 3600, 30 * 86400
 local FETCH_TIME = 30 -- seconds for a flight that nobody waits for
-local LOCK_TIME = 15 -- a stopped process must not hold up all others for ever
+local LOCK_TIME = 35 -- longer than a fetch, and yet a stopped process must not hold up all others for ever
 local MAX_BACKOFF = 300
 local GRACE = 0.03 -- the flight's own request ends by the same deadline and knows best why
 local FUTURE = 60 -- seconds by which two machines' wall clocks may differ
@@ -176,8 +176,18 @@ local function obtain(self, deadline)
   return record, err
 end
 
+-- The lock; nil, err without it. A flight may have less time than the holder's fetch, so that the time to wait counts on
+-- from one to the next.
+local function lock(self, deadline)
+  local now = self.host.now()
+  if self.lock_by == nil or now > self.lock_by + LOCK_TIME then self.lock_by = now + LOCK_TIME end
+  local unlock, why = self.store:lock(self.key, math.min(deadline, self.lock_by))
+  if unlock or self.host.now() >= self.lock_by then self.lock_by = nil end
+  return unlock, why
+end
+
 local function obtain_locked(self, deadline)
-  local unlock, why = self.store:lock(self.key, math.min(deadline, self.host.now() + LOCK_TIME))
+  local unlock, why = lock(self, deadline)
   if not unlock then self.logger:write("warn", "the token is fetched without its lock", { err = why }) end
   local ok, record, err = protect.call(obtain, self, deadline)
   if unlock then unlock() end
