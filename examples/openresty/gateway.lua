@@ -9,7 +9,8 @@
 -- Every worker has a session of its own, with a client id of its own that is kept by the worker's number: it publishes
 -- what its requests ask for, and hears every device for its streams. After a reload, or the death of a worker, the new
 -- one goes on with the client of its number. Only number 0 writes the states, so that none is ever put back, and only
--- it has the broker keep for it what comes while it is away.
+-- it has the broker keep for it what comes while it is away. A stream begins with the states, which may be a little ahead
+-- of what its own worker has heard: it then tells these last events once more, in their order.
 local cjson = require "cjson.safe"
 local fogcloud = require "fogcloud"
 
@@ -31,6 +32,17 @@ end
 local function reply(status, body)
   ngx.status = status
   ngx.say(cjson.encode(body))
+end
+
+-- Whether the request is made by one of these methods; it is answered where not.
+local function allowed(...)
+  local method = ngx.req.get_method()
+  for _, name in ipairs { ... } do
+    if method == name then return true end
+  end
+  ngx.header["Allow"] = table.concat({ ... }, ", ")
+  reply(405, { error = table.concat({ ... }, " or ") .. " expected" })
+  return false
 end
 
 -- Streams -------------------------------------------------------------------------------------------------------------
@@ -81,6 +93,7 @@ local function stream_on(stream)
 end
 
 function gateway.events()
+  if not allowed("GET") then return end
   ngx.header["Content-Type"] = "text/event-stream"
   ngx.header["Cache-Control"] = "no-store"
   local stream = { queue = {}, semaphore = require("ngx.semaphore").new(0) }
@@ -97,20 +110,30 @@ end
 -- Devices -------------------------------------------------------------------------------------------------------------
 
 function gateway.status(device)
+  if not allowed("GET", "HEAD") then return end
   local status = states:get(device)
   if status == nil then return reply(404, { error = "nothing is known of this device" }) end
   ngx.say(status)
 end
 
-function gateway.command(device)
-  if ngx.req.get_method() ~= "POST" then return reply(405, { error = "POST expected" }) end
+-- The value that the body stands for; nil where it is no JSON, or (1e999) none that could be sent on.
+local function body_value()
   ngx.req.read_body()
   local value = cjson.decode(ngx.req.get_body_data() or "")
+  return cjson.encode(value) and value
+end
+
+function gateway.command(device)
+  if not allowed("POST") then return end
+  local value = body_value()
   if value == nil then return reply(400, { error = "a JSON body expected" }) end
-  if #device > 128 or device:find("[+#%c]") then return reply(400, { error = "no device can have this id" }) end
   local session, err = leader:await(5)
   local id
-  if session then id, err = session:device(device):send("commands", value) end
+  if session then
+    local valid, found = pcall(session.device, session, device) -- raises where no device can have this id
+    if not valid then return reply(400, { error = "no device can have this id" }) end
+    id, err = found:send("commands", value)
+  end
   if id == nil then
     ngx.header["Retry-After"] = "1"
     return reply(503, { error = tostring(err) })

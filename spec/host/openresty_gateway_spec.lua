@@ -50,6 +50,10 @@ describe("the gateway", function()
     assert.equal(405, code("/devices/dev1/commands"))
     assert.equal(400, code("/devices/d%23/commands", "{}"))
     assert.equal(404, code("/devices/unheard/status"))
+    assert.equal(400, code("/devices/%ff/commands", "{}"))
+    for _, body in ipairs { "1e999", "[1e999]", "" } do assert.equal(400, code("/devices/dev1/commands", body), body) end
+    assert.equal(405, code("/devices/dev1/status", "{}"))
+    assert.equal(405, code("/events", "{}"))
   end)
 
   it("answers the last status", function()
