@@ -2,6 +2,7 @@
 
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
+local script = require "spec.support.script"
 local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
 
@@ -167,6 +168,20 @@ describe("reconnecting", function()
     assert.is_nil(waits[2])  -- the first failure: at once
     assert.same({ 2, 4, 8, 16, 32, 60, 60 }, { waits[3], waits[4], waits[5], waits[6], waits[7], waits[8], waits[9] })
     assert.is_nil(waits[11]) -- begins anew
+  end)
+
+  it("waits for other times than other sessions do, and than other processes", function()
+    local function waits()
+      return (script.run [[
+        math.randomseed(1) -- as every process of Lua 5.1 to 5.3 and LuaJIT is
+        local Keeper = require "fogcloud.keeper"
+        local host = require("fogcloud.host").get()
+        local one, other = Keeper.new { host = host }, Keeper.new { host = host }
+        for _, keeper in ipairs { one, other } do print(("%.9f"):format(keeper.random())) end]])
+    end
+    local first, second = waits():match("^(%S+)\n(%S+)\n$")
+    local third, fourth = waits():match("^(%S+)\n(%S+)\n$")
+    assert.is_true(first ~= second and first ~= third and second ~= fourth)
   end)
 
   it("asks for fresh credentials once, and then ends clearly", function()

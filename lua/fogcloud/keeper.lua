@@ -1,30 +1,40 @@
 -- SPDX-License-Identifier: MIT
 
---- Keeps one session connected: a task that connects, waits until the link is gone, backs off and connects again,
---- until the session is closed
--- or there is no sense in going on. It alone decides; the session's other calls only look at what it says.
+--- Keeps one session connected: a task that connects, waits until the link is gone, backs off and connects again, until
+-- the session is closed or there is no sense in going on. It alone decides; the session's other calls only look at what
+-- it says.
 --
 --   connecting -> up -> (lost) -> waiting -> connecting …      and from anywhere -> closed
 --
 -- Backoff: the first attempt after a stable link comes at once, then after a random time between 0 and
 -- base * 2^n, at most the cap ("full jitter"). It starts anew only when a link has been stable for a while, so that a
 -- broker that takes us in and throws us out again is not hammered.
+local core = require "fogcloud.core"
 local diagnosis = require "fogcloud.diagnosis"
 local errors = require "fogcloud.errors"
 local options = require "fogcloud.session_options"
 local protect = require "fogcloud.protect"
+local retry = require "fogcloud.retry"
 
 local SUSPICIONS = 8 -- links lost with the same message or subscription on its way, before it is called the cause
 
 local Keeper = {}
 Keeper.__index = Keeper
 
+-- One source of randomness for all sessions of this Lua state: two made at the same moment have not the same jitter.
+local jitter
+
+local function new_random(host)
+  jitter = jitter or retry.random(host.wall() * 1e6 + core.pid() * 7919)
+  return jitter
+end
+
 --- For `session`, which has host, handle, opts, credentials, and takes note_up, note_lost, note_closed.
 function Keeper.new(session, random)
   return setmetatable({
     session = session,
     host = session.host,
-    random = random or math.random,
+    random = random or new_random(session.host),
     mail = {},
     waiter = session.host.waiter(),
     link = 0,
