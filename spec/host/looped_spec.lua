@@ -31,6 +31,7 @@ describe("a host with a loop of its own", function()
 
   it("is one that there is", function()
     assert.matches("name: no host 'nginx'", refusal("nginx", ""), 1, true)
+    assert.matches("name: no host 'init'", refusal("init", ""), 1, true)
   end)
 
   it("is a Copas that can wait", function()

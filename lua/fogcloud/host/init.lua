@@ -17,8 +17,8 @@
 --       w:is_abandoned()      may be missing: true when the host has ended the one that waits, without a word
 --   host.spawn(fn, ...)       runs fn(...) in a coroutine of its own, soon; for the library's own work, which
 --                             goes on in blocking calls too
---   host.spawn_user(fn, ...)  the same for work that calls the user's functions; returns a task (see task.lua) where
---                             the host can cancel, else a table with wait()
+--   host.spawn_user(fn, ...)  the same for work that calls the user's functions; returns a task (joinable.lua)
+--   host.spawn_task(fn, ...)  the same for fogcloud.spawn; returns a task
 --   host.sleep(seconds)       lets at least so much time pass for the calling coroutine; true, or nil, "cancelled"
 --   host.pause()              called after each handled message: lets others run if it is their turn
 --   host.attach(pump)         called once, before the first wait: from now on, whenever the engine's descriptor
@@ -26,7 +26,14 @@
 --
 --   host.check()              may be missing: raises where it is too early for anything of ours
 --
--- All of them are idempotent where that makes sense, and none may raise for a reason of the host's.
+-- and, where there is no loop but ours, for fogcloud.run and fogcloud.step:
+--
+--   host.run()                serves until no task is left and no session is open
+--   host.step(deadline, budget)  waits for something to do until the deadline, and does it within the budget
+--   host.in_task()            true while a task runs
+--
+-- All of them are idempotent where that makes sense. None may raise for a reason of the host's, but for two that say
+-- where they are called wrongly: check(), and waiter() where nothing can wait.
 local host = {}
 
 local current
@@ -53,6 +60,9 @@ function host.use(name)
   if not found then
     local absent = tostring(chosen):find("module 'fogcloud.host." .. name .. "' not found", 1, true)
     error(("name: no host '%s'%s"):format(name, absent and "" or ": " .. tostring(chosen)), 3)
+  end
+  if type(chosen) ~= "table" or chosen.waiter == nil then -- a part of one, or something else
+    error(("name: no host '%s'"):format(name), 3)
   end
   if current ~= nil and current ~= chosen then
     error("fogcloud.use must come before anything else of fogcloud is used", 3)
