@@ -71,7 +71,10 @@ end
 local function lead_on(self)
   check_session(self)
   if core.now() < self.not_before then return end
-  if self.lease:hold() then
+  local held, why = self.lease:hold()
+  if why and why ~= self.trouble then complain(self, "has no lease: " .. why) end
+  self.trouble = why
+  if held then
     if not self.session and not self.starting then self.starting = self.host.spawn_user(begin, self) end
   elseif self.session then
     complain(self, "was taken over by another worker")

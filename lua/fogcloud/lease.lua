@@ -26,15 +26,23 @@ end
 
 local function is_dead(mark) return not core.alive(tonumber(mark:match("^%d+"))) end
 
---- Takes or renews the lease. True while it is ours.
----@return boolean held
-function Lease:hold()
-  if self.dict:add(self.key, self.mark, LIFE) then return true end
+-- Whether the entry, which is there, is ours to replace.
+local function may_replace(self)
   local holder = self.dict:get(self.key)
-  if holder ~= nil and holder ~= self.mark then
-    if not is_dead(holder) or not self.dict:add("heir of " .. holder, true, LIFE) then return false end
+  if holder == nil or holder == self.mark then return holder ~= nil end
+  return is_dead(holder) and self.dict:safe_add("heir of " .. holder, true, LIFE) == true
+end
+
+--- Takes or renews the lease. True while it is ours; never at the cost of another entry, a token for one.
+---@return boolean held
+---@return string? why  the dictionary has no room for it
+function Lease:hold()
+  local done, why = self.dict:safe_add(self.key, self.mark, LIFE)
+  if why == "exists" then
+    if not may_replace(self) then return false end
+    done, why = self.dict:safe_set(self.key, self.mark, LIFE)
   end
-  return holder ~= nil and (self.dict:set(self.key, self.mark, LIFE)) == true
+  return done == true, why
 end
 
 --- Gives it up if it is ours.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * How each event looks from Lua: its name, then its facts, as pump.lua, session.lua and keeper.lua take them. The pushing
- * may raise for lack of memory; the event is then lost with the Lua state's own out-of-memory error, not leaked: it is anchored in a
- * userdata while it is pushed.
+ * How each event looks from Lua: its name, then its facts, as pump.lua, session.lua and keeper.lua take them. The
+ * pushing may raise for lack of memory; the event is then lost with the Lua state's own out-of-memory error, not
+ * leaked: it is anchored in a userdata while it is pushed.
  */
 #include <ctype.h>
 #include <string.h>
