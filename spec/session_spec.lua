@@ -342,6 +342,20 @@ describe("a session", function()
     assert.equal(1, support.assert_identity(session).acknowledged)
   end)
 
+  it("ends a subscription whose broker's word nobody heard, as nginx may have it", function()
+    local session, sender, got = connect(), device "dev1", {}
+    local asking = fogcloud.spawn(session.subscribe, session, "d2c/dev1/a", 1, function() got[#got + 1] = "a" end)
+    local ended
+    fogcloud.spawn(function() ended = session:unsubscribe("d2c/dev1/a") end)
+    assert.is_true(asking:wait(10))
+    support.serve_until(function() return ended end)
+    assert(session:subscribe("d2c/dev1/#", 1, function(topic) got[#got + 1] = topic end))
+    assert(sender.session:publish("d2c/dev1/a", "x", { qos = 1 }))
+    support.serve_until(function() return #got > 0 and session:stats().inbox == 0 end)
+    assert.same({ "d2c/dev1/a" }, got)
+    assert.is_nil(next(session.subscriptions.filters, next(session.subscriptions.filters)))
+  end)
+
   describe("cannot be opened with", function()
     local function refused(change, opts, kind, text)
       local credentials = support.client(sandbox, cloud)

@@ -77,12 +77,14 @@ end
 function Subscriptions:restore()
   local session = self.session
   for filter, entry in pairs(self.filters) do
-    local question, err = ask(self, "subscribe", filter, entry.qos, entry.how)
-    if question == nil then return session.handlers:notify("error", err) end
-    session.host.spawn(function()
-      local granted, why = await(self, question)
-      if granted == nil and why.kind == "mqtt" then session.handlers:notify("error", why) end
-    end)
+    if entry.granted then -- of another one its caller will hear that the link was lost
+      local question, err = ask(self, "subscribe", filter, entry.qos, entry.how)
+      if question == nil then return session.handlers:notify("error", err) end
+      session.host.spawn(function()
+        local granted, why = await(self, question)
+        if granted == nil and why.kind == "mqtt" then session.handlers:notify("error", why) end
+      end)
+    end
   end
 end
 
@@ -115,22 +117,30 @@ function Subscriptions.check_options(opts, version)
   return how
 end
 
+local function forget(self, filter, entry, token)
+  self.session.handlers.router:remove(token)
+  for i, each in ipairs(entry.tokens) do
+    if each == token then table.remove(entry.tokens, i) end
+  end
+  if #entry.tokens == 0 and self.filters[filter] == entry then self.filters[filter] = nil end
+end
+
 --- See Session:subscribe.
 function Subscriptions:add(filter, qos, handler, how, timeout)
-  local router = self.session.handlers.router
   local entry = self.filters[filter] or { qos = qos, tokens = {} }
   local wanted = math.max(entry.qos, qos)
-  local token = router:add(filter, handler) -- first: retained messages may overtake the answer
+  -- All of this first: retained messages may overtake the answer, and a host may end the one who waits for it.
+  local token = self.session.handlers.router:add(filter, handler)
+  entry.tokens[#entry.tokens + 1] = token
+  self.filters[filter] = entry
   local question, err = ask(self, "subscribe", filter, wanted, how or entry.how)
   local granted
   if question then granted, err = await(self, question, timeout) end
   if granted == nil then
-    router:remove(token)
+    forget(self, filter, entry, token)
     return nil, err
   end
-  entry.qos, entry.how = wanted, how or entry.how
-  entry.tokens[#entry.tokens + 1] = token
-  self.filters[filter] = entry
+  entry.qos, entry.how, entry.granted = wanted, how or entry.how, true
   return granted
 end
 
