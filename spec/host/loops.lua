@@ -11,6 +11,13 @@ function loops.plain(_, fn)
   fogcloud.run()
 end
 
+--- A game's frames.
+function loops.frames(_, fn)
+  local task = fogcloud.spawn(fn)
+  while not task.done do fogcloud.step(0.001, { events = 10, time = 0.002 }) end
+  fogcloud.run()
+end
+
 local function cqueues_beside(beside, cqueues, controller)
   local here, there = require("cqueues.socket").pair()
   controller:wrap(function()

@@ -85,7 +85,7 @@ describe("the gateway", function()
     end)
     local old = nginx:reload()
     all_have("ended")
-    nginx:wait_for("the old workers to end", function() return nginx:are_gone(old) end)
+    nginx:wait_for("the old workers to end", function() return nginx:are_gone(old) end, 6) -- by themselves
   end)
 
   it("loses no command that it accepted, over reloads under load", function()
@@ -105,7 +105,7 @@ describe("the gateway", function()
       local before = answered()
       support.serve_until(function() return answered() > before + 200 end)
       local old = nginx:reload()
-      support.serve_until(function() return nginx:are_gone(old) end)
+      support.serve_until(function() return nginx:are_gone(old) end, 6)
     end
     support.serve_until(function() return read(path .. ".out"):find("ended") end, 60)
     local accepted, refused = {}, 0

@@ -198,7 +198,7 @@ describe("fogcloud.lead", function()
     sandbox:broker("kill")
     nginx:wait_for("the link to be lost", function() return get "disconnects" == "1" end)
     local old = nginx:reload()
-    nginx:wait_for("the old workers to end", function() return nginx:are_gone(old) end)
+    nginx:wait_for("the old workers to end", function() return nginx:are_gone(old) end, 6) -- by themselves
     sandbox:broker("start")
     nginx:wait_for("another leader", function() return get "leader" ~= first end)
     device:close() -- the broker has forgotten it
