@@ -72,20 +72,34 @@ describe("after calls and a session, while they are open,", function()
     for link in pairs(inherited()) do assert.is_true(before.inherited[link], link) end
   end)
 
-  it("every thread of ours blocks every signal, so that the host's handlers run on the host's threads", function()
+  -- How many threads block no signal, and how many all.
+  local function open_and_blocking()
     local pipe = io.popen("ls -d /proc/" .. require("fogcloud.core").pid() .. "/task/*")
     local tasks = {}
     for path in pipe:lines() do tasks[#tasks + 1] = path end
     pipe:close() -- before looking: popen blocks signals itself for a moment
     local blocking, open = 0, 0
     for _, path in ipairs(tasks) do
-      local file = assert(io.open(path .. "/status"))
-      local mask = file:read("*a"):match("SigBlk:%s*(%x+)")
-      file:close()
-      if mask:find("^0+$") then open = open + 1 else blocking = blocking + 1 end
+      local file = io.open(path .. "/status")
+      local mask = file and file:read("*a"):match("SigBlk:%s*(%x+)") or "gone"
+      if file then file:close() end
+      if mask:find("^0+$") then open = open + 1 elseif mask ~= "gone" then blocking = blocking + 1 end
     end
+    return open, blocking
+  end
+
+  it("every thread of ours blocks every signal, so that the host's handlers run on the host's threads", function()
+    local open, blocking = open_and_blocking()
     assert.is_true(blocking >= 3, "the dispatcher and Paho's two threads")
     assert.equal(1, open)
+  end)
+
+  it("and once the session is closed all of this is so", function()
+    session:close()
+    fogcloud.run()
+    assert.equal(1, (open_and_blocking()))
+    assert.same(before.masks, status())
+    for link in pairs(inherited()) do assert.is_true(before.inherited[link], link) end
   end)
 end)
 

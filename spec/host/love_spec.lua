@@ -21,7 +21,7 @@ describe("the dashboard in LÖVE", function()
 
   it("shows live state, sends commands, and survives a restart", function()
     local status, said
-    folder, status, said = dashboard.play(sandbox)
+    folder, status, said = dashboard.play(sandbox, 300) -- frames, with calls going on
     assert.equal(0, status, said)
     assert.equal("done", read(folder .. "/done"), said)
     for round = 1, 2 do
@@ -36,5 +36,11 @@ describe("the dashboard in LÖVE", function()
       end
     end
     assert.equal(2, sandbox:count { endpoint = "create_client" }) -- a session for each round
+    assert.is_true(sandbox:count { endpoint = "products" } > 20)
+    local steps = {}
+    for seconds in read(folder .. "/steps"):gmatch("%S+") do steps[#steps + 1] = tonumber(seconds) end
+    assert.is_true(#steps >= 600)
+    table.sort(steps)
+    assert.is_true(steps[math.ceil(#steps / 2)] < 0.002, "half of the steps are within the budget of a frame") -- by far
   end)
 end)
