@@ -16,7 +16,7 @@ reference.CHAPTERS = {
   { "Options of a session", "lua/fogcloud/session_options.lua" },
   { "Device", "lua/fogcloud/device.lua", Device = "device" },
   { "Leader", "lua/fogcloud/leader.lua", Leader = "leader" },
-  { "Task", "lua/fogcloud/joinable.lua", Task = "task" },
+  { "Task", "lua/fogcloud/joinable.lua", Joinable = "task" },
   { "Errors", "lua/fogcloud/errors.lua", only = { "fogcloud.Error", "fogcloud.ErrorKind" } },
   { "Tables that calls take and give", "lua/fogcloud/_meta.lua", until_line = "The C half" },
   { "fogcloud.metrics", "lua/fogcloud/metrics.lua", metrics = "metrics" },

@@ -9,8 +9,8 @@
 -- Every worker has a session of its own, with a client id of its own that is kept by the worker's number: it publishes
 -- what its requests ask for, and hears every device for its streams. After a reload, or the death of a worker, the new
 -- one goes on with the client of its number. Only number 0 writes the states, so that none is ever put back, and only
--- it has the broker keep for it what comes while it is away. A stream begins with the states, which may be a little ahead
--- of what its own worker has heard: it then tells these last events once more, in their order.
+-- it has the broker keep for it what comes while it is away. A stream begins with the states, which may be a little
+-- ahead of what its own worker has heard: it then tells these last events once more, in their order.
 local cjson = require "cjson.safe"
 local fogcloud = require "fogcloud"
 

@@ -56,7 +56,7 @@ local function check_budget(budget)
   if type(budget) ~= "table" then error("budget: table expected, got " .. type(budget), 3) end
   for name, value in pairs(budget) do
     if not BUDGET[name] then error(("budget: unknown field '%s'"):format(tostring(name)), 3) end
-    if type(value) ~= "number" or not (value >= 0) then
+    if type(value) ~= "number" or value ~= value or value < 0 then
       error(("budget.%s: a number, not negative, expected"):format(name), 3)
     end
   end

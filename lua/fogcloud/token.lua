@@ -176,7 +176,7 @@ local function obtain(self, deadline)
   return record, err
 end
 
--- The lock; nil, err without it. A flight may have less time than the holder's fetch, so that the time to wait counts on
+-- The lock; nil, err without it. A flight may have less time than the holder's fetch, so the time to wait counts on
 -- from one to the next.
 local function lock(self, deadline)
   local now = self.host.now()

@@ -4,8 +4,8 @@
 --- `options` for fogcloud.new, `app_id`, `device` (credentials) and `ca_file`, and LOOP another one of loops.lua than the
 --- host's. Prints a line for each case, and last how the loop's own timer and socket had their turn meanwhile: "beats N"
 --- and "echoes N", how often, "beats gap S" and "echoes gap S", the longest time between two, and "took S", in seconds.
-local name, settings = arg[1], dofile(arg[2])
-local fogcloud = require("fogcloud").use(name)
+local host, settings = arg[1], dofile(arg[2])
+local fogcloud = require("fogcloud").use(host)
 local conformance = require "spec.host.conformance"
 local loops = require "spec.host.loops"
 
@@ -30,7 +30,7 @@ local beside = setmetatable({}, {
   end,
 })
 local began = now()
-loops[arg[3] or name](beside, function()
+loops[arg[3] or host](beside, function()
   for _, case in ipairs(conformance.names()) do print(case .. ": " .. conformance.run(case, account)) end
   beside.done = true
 end)
