@@ -198,7 +198,7 @@ describe("fogcloud in nginx", function()
       location /slow { content_by_lua_block { ngx.say(#assert(require("account").cloud():products())) } }
       location /other { content_by_lua_block { ngx.say "ok" } }
     ]] }
-    sandbox:fail { endpoint = "products", delay = 1, count = 0 }
+    sandbox:fail { endpoint = "products", delay = 3, count = 0 }
     local path = nginx.folder .. "/slow"
     os.execute(("(curl -s %s/slow >%s.part; mv %s.part %s) &"):format(nginx.url, path, path, path))
     nginx:wait_for("the call to be made", function() return sandbox:count { endpoint = "token" } == 1 end)
