@@ -54,7 +54,8 @@ function Joinable:run()
   if self.cancelled then return self:finish(false, "cancelled") end
   running[co] = self
   self:finish(protect.call(self.fn, protect.unpack(self, 1, self.n)))
-  running[co] = nil
+  running[co], self.fn = nil, nil
+  for i = 1, self.n do self[i] = nil end -- whoever keeps the task wants its results only
 end
 
 --- Cancels the task: the wait it is in, or its next, returns nil, "cancelled". Doing it twice, or late, is harmless.

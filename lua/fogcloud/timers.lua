@@ -59,7 +59,7 @@ end
 --- The entry's function will not be called. Harmless after it was, and twice.
 function Timers:cancel(entry)
   if entry.over then return end
-  entry.over = true
+  entry.over, entry.argument = true, nil -- which may hold more than a heap should
   self.unwanted = self.unwanted + 1
   if self.unwanted > FEW and 2 * self.unwanted > self.n then purge(self) end
 end
