@@ -66,13 +66,16 @@ for family in parse(open("%s").read()):
     assert.has_error(function() metrics.text { cloud = {} } end, "unknown source 'cloud'")
     assert.has_error(function() metrics.text { clouds = 1 } end, "source 'clouds': table expected, got number")
     assert.has_error(function() metrics.text() end, "sources: table expected, got nil")
+    assert.has_error(function() metrics.text { clouds = { main = {} } } end, "source 'clouds': 'main' is no result of stats()")
+    local session = setmetatable({}, { __index = { stats = function() end } })
+    assert.has_error(function() metrics.text { sessions = { one = session } } end, "source 'sessions': 'one' is no result of stats()")
   end)
 end)
 
 describe("a program that is watched", function()
   local sandbox, seen, cloud
 
-  setup(function() sandbox = support.start() end)
+  setup(function() sandbox = support.start { mqtt_faults = true } end)
   teardown(function() sandbox:stop() end)
   before_each(function()
     sandbox:reset()
@@ -185,6 +188,21 @@ describe("a program that is watched", function()
         assert.equal(value, found, name)
       end
     end
+  end)
+
+  it("counts links and handlers that threw, in whole numbers", function()
+    local session = assert(cloud:connect(support.client(sandbox, cloud, { "dev1" })))
+    session:on("error", function() end)
+    assert(session:subscribe("d2c/dev1/#", 1, function() error "oh no" end))
+    local device = assert(sandbox:device "dev1")
+    assert(device:report("status", {}))
+    support.serve_until(function() return session:stats().handler_errors == 1 end)
+    sandbox:kick(session.credentials.clientid)
+    support.serve_until(function() return session:stats().connects == 2 end)
+    assert.equal("1", tostring(session:stats().received))
+    device:close()
+    session:close()
+    assert.equal(2, session:stats().connects)
   end)
 
   it("refuses a hook that is none", function()

@@ -36,10 +36,12 @@ function Handlers.new(host, handle, max_runners)
     idle = {},
     runners = 0,
     max_runners = max_runners,
+    errors = 0,
   }, Handlers)
 end
 
 local function report(self, err)
+  self.errors = self.errors + 1
   if #(self.listeners.error or {}) > 0 then
     self:notify("error", err)
   else

@@ -49,6 +49,8 @@ local METRICS = {
   { "sessions", "fogcloud_received_dropped_total", "counter", "QoS 0 messages dropped unheard.", "received_dropped" },
   { "sessions", "fogcloud_inbox", "gauge", "Messages received and not handled yet.", "inbox" },
   { "sessions", "fogcloud_inbox_bytes", "gauge", "Bytes of them.", "inbox_bytes" },
+  { "sessions", "fogcloud_connects_total", "counter", "Links that came up.", "connects" },
+  { "sessions", "fogcloud_handler_errors_total", "counter", "Handlers that threw.", "handler_errors" },
 }
 
 local ESCAPES = { ["\\"] = "\\\\", ["\n"] = "\\n", ['"'] = '\\"' }
@@ -88,11 +90,22 @@ end
 
 local LABELS = { clouds = "cloud", sessions = "session" }
 
+-- Whether it can be the result of a call of `stats`, and not the cloud or the session itself.
+local function is_stats(source, value)
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return false end
+  return source == "sessions" or type(value.kinds) == "table" and type(value.endpoints) == "table"
+end
+
 local function check(sources)
   if type(sources) ~= "table" then error("sources: table expected, got " .. type(sources), 3) end
-  for name, value in pairs(sources) do
-    if LABELS[name] == nil then error(("unknown source '%s'"):format(tostring(name)), 3) end
-    if type(value) ~= "table" then error(("source '%s': table expected, got %s"):format(name, type(value)), 3) end
+  for source, list in pairs(sources) do
+    if LABELS[source] == nil then error(("unknown source '%s'"):format(tostring(source)), 3) end
+    if type(list) ~= "table" then error(("source '%s': table expected, got %s"):format(source, type(list)), 3) end
+    for name, value in pairs(list) do
+      if not is_stats(source, value) then
+        error(("source '%s': '%s' is no result of stats()"):format(source, tostring(name)), 3)
+      end
+    end
   end
 end
 

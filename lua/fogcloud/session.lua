@@ -46,7 +46,7 @@ function Session.connect(credentials, opts, level)
   local host, pump = runtime.host(), runtime.pump()
   local self = setmetatable({
     host = host, pump = pump, opts = opts, redactor = errors.redactor(),
-    devices = {}, ready = host.waiter(), finishers = {},
+    connects = 0, devices = {}, ready = host.waiter(), finishers = {},
   }, Session)
   self:adopt(credentials)
   local publications, err = Publications.new(self)
@@ -95,7 +95,7 @@ end
 function Session:note_up(session_present, properties)
   local ready = self.ready
   if not self.was_up and ready.is_abandoned and ready:is_abandoned() then return self:close() end -- nobody has it
-  self.was_up, self.up = true, true
+  self.was_up, self.up, self.connects = true, true, self.connects + 1
   ready:signal()
   if not session_present then self.subscriptions:restore() end
   self.handle:resume(self.keeper.link) -- after the subscriptions, so that answers to what is queued find a handler
@@ -274,12 +274,15 @@ end
 ---@field received_dropped integer  QoS 0 messages dropped at the inbox's bound
 ---@field inbox integer             received and not handled yet
 ---@field inbox_bytes integer
+---@field connects integer          links that came up: 1, and 1 for each reconnect
+---@field handler_errors integer    handlers that threw
 
 --- What happened since the session was made. After `close` the last that was counted.
 ---@return fogcloud.SessionStats
 function Session:stats()
-  if self.final_stats then return self.final_stats end
-  return self.handle:stats()
+  local stats = self.final_stats or self.handle:stats()
+  stats.connects, stats.handler_errors = self.connects, self.handlers.errors
+  return stats
 end
 
 --- Ends the session and loses nothing: waits until what was published is acknowledged, leaves the broker, lets the

@@ -300,7 +300,7 @@ static int l_id(lua_State *L) {
 }
 
 static void set_count(lua_State *L, const char *name, uint64_t n) {
-  lua_pushnumber(L, (lua_Number)n);
+  lua_pushinteger(L, (lua_Integer)n);
   lua_setfield(L, -2, name);
 }
 
