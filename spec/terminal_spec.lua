@@ -18,9 +18,10 @@ end
 
 describe("core.terminal", function()
   it("knows what a terminal is, and how wide", function()
-    local code = "print(terminal.is_terminal(0), terminal.is_terminal(99), terminal.columns())"
+    local code = "print(terminal.is_terminal(0), terminal.is_terminal(99), terminal.size())"
     assert.equal("false\tfalse\tnil\n", (run(code, "%s </dev/null 2>&1 | cat")))
-    assert.truthy((run(code, "script -qec 'stty cols 77; %s' /dev/null </dev/null")):find("true\tfalse\t77", 1, true))
+    local shown = run(code, "script -qec 'stty cols 77 rows 5; %s' /dev/null </dev/null")
+    assert.truthy(shown:find("true\tfalse\t77\t5", 1, true), shown)
   end)
 
   it("reads what is there, waits no longer than told, and sees the end", function()
@@ -40,6 +41,51 @@ describe("core.terminal", function()
     assert.equal("nil\n", (run("print(terminal.read_secret 'Secret: ')", "setsid -w %s </dev/null")))
     assert.equal("Secret: \r\nnil\r\n", (run("print(terminal.read_secret 'Secret: ')",
       "timeout 20 python3 spec/support/typist.py 'Secret: ' $(printf '\\004') \"%s\"")))
+  end)
+
+  -- Of Unicode's data as Python has it: what is wide, what joins the character before it, and plain letters.
+  it("knows how wide characters are", function()
+    local listed, status = support.shell([[python3 -c '
+import unicodedata as u
+print(u.unidata_version)
+for code in range(0xA0, 0x40000):
+  c = chr(code)
+  category = u.category(c)
+  if category in ("Cn", "Cs", "Co", "Cc", "Cf") or 0x1160 <= code <= 0x11FF or 0xD7B0 <= code <= 0xD7FF: continue
+  width = 0 if category in ("Mn", "Me") else 2 if u.east_asian_width(c) in "WF" else 1
+  print("%x %d" % (code, width), c.encode().hex())']])
+    assert.equal(0, status, listed)
+    local count, other = 0, {}
+    for code, width, hex in listed:gmatch("(%x+) (%d) (%x+)\n") do
+      local character = hex:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end)
+      count = count + 1
+      if core.terminal.width(character) ~= tonumber(width) then other[#other + 1] = code .. " " .. width end
+    end
+    assert.truthy(count > 100000)
+    -- The C library and Python may be of different versions of Unicode.
+    assert.truthy(#other < 100, table.concat(other, ", "))
+    local known = {
+      ["⌚"] = 2, ["\240\159\128\132"] = 2, ["\240\159\136\145"] = 2, ["א\214\145"] = 1, ["a\255b"] = 3, [""] = 0,
+    }
+    for text, width in pairs(known) do
+      assert.equal(width, core.terminal.width(text), text)
+    end
+  end)
+
+  it("asks no longer when it is interrupted, and leaves the echo as it was", function()
+    local code = [[
+      terminal.catch_interrupts()
+      print(terminal.read_secret "Secret: ", terminal.interrupted(), terminal.read_secret "Again: ")]]
+    local said = run(code, "timeout 20 python3 spec/support/typist.py 'Secret: ' $(printf '\\003') 'trap : INT; %s; stty -a'")
+    assert.truthy(said:find("nil\ttrue\tnil", 1, true), said)
+    assert.truthy(said:find(" echo ", 1, true) and said:find("susp = ^Z", 1, true), said)
+  end)
+
+  it("takes a secret as it is, up to 1024 bytes", function()
+    local code = "local secret, why = terminal.read_secret 'Secret: ' print(secret and #secret, why)"
+    local typed = "timeout 20 python3 spec/support/typist.py 'Secret: ' $(head -c %d /dev/zero | tr '\\0' x) \"%%s\""
+    assert.truthy((run(code, typed:format(1024))):find("1024\tnil", 1, true))
+    assert.truthy((run(code, typed:format(1025))):find("nil\tit is longer than 1024 bytes", 1, true))
   end)
 
   it("notes the first interrupt, and ends at the second", function()

@@ -93,7 +93,7 @@
 ---@field engine fun(options: table?): fogcloud.core.Engine?, string?
 ---@field file fogcloud.core.File
 ---@field terminal fogcloud.core.Terminal
----@field versions { curl: string, tls: string, paho: string }
+---@field versions { curl: string, tls: string, paho: string, paho_guarded: boolean, async_dns: boolean }
 local core = {}
 
 --- One per Lua state: owns the queue of events, the HTTP requests and the sessions.
@@ -261,8 +261,9 @@ function Lock:unlock() end
 --- a terminal; after `catch_interrupts` the first SIGINT or SIGTERM is only noted.
 ---@class fogcloud.core.Terminal
 ---@field is_terminal fun(fd: integer): boolean
----@field columns fun(): integer?
----@field read_secret fun(prompt: string): string?
+---@field size fun(): integer?, integer?  columns, rows
+---@field width fun(text: string): integer
+---@field read_secret fun(prompt: string): string?, string?
 ---@field catch_interrupts fun()
 ---@field interrupted fun(): boolean
 ---@field read fun(fd: integer, seconds: number?): string?

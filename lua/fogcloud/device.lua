@@ -19,6 +19,10 @@ local function fill(template, device, channel)
 end
 
 ---@package
+--- The topic of a channel by the default template of a direction, "from_device" or "to_device".
+function Device.default_topic(direction, device, channel) return fill(DEFAULTS[direction], device, channel) end
+
+---@package
 function Device.new(session, id, topics)
   topics = topics or {}
   return setmetatable({

@@ -2,6 +2,7 @@
 
 --- How far a long job is: a bar with rate and time left on a terminal, else a line for every tenth. On standard error.
 local core = require "fogcloud.core"
+local text = require "fogcloud.cli.text"
 
 local Progress = {}
 Progress.__index = Progress
@@ -44,7 +45,7 @@ function Progress:show(done, failed)
   end
   if core.now() - self.drawn < EVERY and done < self.total then return end
   self.drawn = core.now()
-  io.stderr:write("\r\27[K", picture(self, done, failed))
+  io.stderr:write("\r\27[K", text.fit(picture(self, done, failed), (core.terminal.size() or 80) - 1))
 end
 
 --- Makes room for a line of somebody else's.

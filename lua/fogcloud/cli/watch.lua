@@ -6,7 +6,9 @@ local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local link = require "fogcloud.cli.link"
+local number = require "fogcloud.cli.number"
 local text = require "fogcloud.cli.text"
+local topics = require "fogcloud.cli.topics"
 
 local command = { summary = "Show the live state of devices." }
 
@@ -15,7 +17,7 @@ local STALE = 60 -- seconds after which a value is old
 
 function command.options(parser)
   parser:argument("device", "device ids"):args("+")
-  parser:option("-W --wait", "end after so many seconds"):argname("SECONDS"):convert(tonumber)
+  parser:option("-W --wait", "end after so many seconds"):argname("SECONDS"):convert(number.seconds("--wait"))
   link.options(parser)
 end
 
@@ -27,19 +29,20 @@ local function sorted(set)
 end
 
 local function field_text(field)
-  if type(field) == "number" then return ("%.14g"):format(field) end
-  return type(field) == "table" and cjson.encode(field) or tostring(field)
+  if field == cjson.null then return "null" end
+  return type(field) == "number" and ("%.14g"):format(field) or tostring(field)
 end
 
--- One line of a value: the fields of an object by name.
+-- One line of a value: the fields of an object by name, where they are simple; anything else as it came.
 local function value_text(payload)
   local ok, value = pcall(cjson.decode, payload)
-  if not ok or type(value) ~= "table" then return (text.harmless(payload):gsub("[\r\n\t]", " ")) end
+  if not ok or type(value) ~= "table" or #value > 0 then return text.one_line(payload) end
   local parts = {}
   for _, name in ipairs(sorted(value)) do
+    if type(value[name]) == "table" then return text.one_line(payload) end
     parts[#parts + 1] = ("%s=%s"):format(name, field_text(value[name]))
   end
-  return (text.harmless(table.concat(parts, "  ")))
+  return text.one_line(#parts > 0 and table.concat(parts, "  ") or payload)
 end
 
 local function age_text(seconds)
@@ -51,62 +54,79 @@ end
 local Board = {}
 Board.__index = Board
 
-function Board.new(context) return setmetatable({ context = context, rows = {}, height = 0 }, Board) end
-
-function Board:update(device, channel, payload)
-  local key = device .. "\0" .. channel
-  local row = self.rows[key] or { device = device, channel = channel, count = 0 }
-  row.value, row.at, row.count = value_text(payload), core.now(), row.count + 1
-  self.rows[key], self.changed = row, true
+function Board.new(context, devices)
+  return setmetatable({ out = context.out, devices = devices, rows = {}, height = 0 }, Board)
 end
 
--- Draws over what was drawn before, no line wider than the terminal.
-function Board:draw(devices)
-  local out, now = self.context.out, core.now()
-  local columns = (core.terminal.columns() or 80) - 1
-  local lines, heard = {}, {}
+function Board:update(device, channel, payload)
+  self.rows[device .. "\0" .. channel] = {
+    device = device, channel = text.one_line(channel), value = value_text(payload), at = core.now(),
+  }
+end
+
+-- Lines of at most so many columns, and at most so many of them: those that do not fit are counted in the last one.
+function Board:lines(columns, most)
+  local lines, heard, now = {}, {}, core.now()
   for _, key in ipairs(sorted(self.rows)) do
     local row = self.rows[key]
     heard[row.device] = true
     local age = now - row.at
     local line = ("%s  %s  %s  %s"):format(text.pad(row.device, 16), text.pad(row.channel, 12),
       text.pad(age_text(age), 4), row.value)
-    lines[#lines + 1] = out:style(age > STALE and "dim" or "good", text.fit(line, columns))
+    lines[#lines + 1] = self.out:style(age > STALE and "dim" or "good", text.fit(line, columns))
   end
-  for _, device in ipairs(devices) do
-    if not heard[device] then lines[#lines + 1] = out:style("dim", text.pad(device, 16) .. "  nothing heard yet") end
+  for _, device in ipairs(self.devices) do
+    local line = text.fit(text.pad(device, 16) .. "  nothing heard yet", columns)
+    if not heard[device] then lines[#lines + 1] = self.out:style("dim", line) end
   end
-  out:write(self.height > 0 and ("\27[%dA\r"):format(self.height) or "")
-  for _, line in ipairs(lines) do out:write("\27[K", line, "\n") end
+  if #lines <= most then return lines end
+  local more = text.fit(("and %d more, in a higher terminal"):format(#lines - most + 1), columns)
+  while #lines >= most and #lines > 0 do lines[#lines] = nil end
+  lines[#lines + 1] = self.out:style("dim", more)
+  return lines
+end
+
+-- Draws over what was drawn before, when it is another picture. It is never higher than the terminal, where the cursor
+-- could not go back to its first line.
+function Board:draw()
+  local columns, rows = core.terminal.size()
+  local lines = self:lines((columns or 80) - 1, math.max(1, (rows or 24) - 1))
+  local picture = "\27[K" .. table.concat(lines, "\n\27[K") .. "\n\27[J"
+  if picture == self.drawn then return end
+  local out = self.out
+  out:write(self.height > 0 and ("\27[%dA\r"):format(self.height) or "", picture)
   out:flush()
-  self.height = #lines
+  self.drawn, self.height = picture, #lines
 end
 
 local function subscribe(session, args, context, board)
   for _, device in ipairs(args.device) do
+    local all = topics.from(device, "#")
     local function heard(topic, payload)
-      local channel = topic:sub(#device + 6)
+      local channel = topics.channel(topic, all)
       board:update(device, channel, payload)
       if context.out.terminal and not context.args.json then return end
-      context.out:record({ device = device, channel = channel, payload = text.is_utf8(payload) and payload or nil,
-        payload_hex = not text.is_utf8(payload) and text.hex(payload) or nil, time = core.wall() },
-        ("%s %s %s"):format(device, channel, value_text(payload)))
+      local is_text = text.is_utf8(payload)
+      context.out:record({ device = device, channel = channel, payload = is_text and payload or nil,
+        payload_hex = not is_text and text.hex(payload) or nil, time = core.wall() },
+        ("%s %s %s"):format(device, text.one_line(channel), value_text(payload)))
     end
-    local granted, err = context:try(session.subscribe, session, ("d2c/%s/#"):format(device), 1, heard)
+    local granted, err = context:try(session.subscribe, session, all, 1, heard)
     if granted == nil then return nil, err end
   end
   return true
 end
 
 function command.run(args, context)
+  for _, device in ipairs(args.device) do topics.check(device, context) end
   local session, err = link.open(args, context)
   if session == nil then return context:failed(err) end
-  local board = Board.new(context)
+  local board = Board.new(context, args.device)
   local ok
   ok, err = subscribe(session, args, context, board)
   local deadline = args.wait and core.now() + args.wait or math.huge
   while ok and not session.ended and core.now() < deadline do
-    if context.out.terminal and not context.args.json then board:draw(args.device) end
+    if context.out.terminal and not context.args.json then board:draw() end
     if not fogcloud.sleep(EVERY) then break end
   end
   err = err or session.ended
