@@ -190,12 +190,13 @@ local function check_whole(result, level)
   if why then error("option 'base_url': " .. why, level + 1) end
 end
 
---- The options in force. Wrong ones raise at the caller of the caller; missing ones too, with where they may come from.
+--- What is said in all these places, whole or not: for what needs no account, as a session by credentials at hand.
+--- Wrong options raise at the caller of the caller.
 ---@param given fogcloud.Options?
 ---@param level integer?
 ---@param getenv (fun(name: string): string?)?  os.getenv, for specs to replace
 ---@return table
-function config.resolve(given, level, getenv)
+function config.merged(given, level, getenv)
   level, given, getenv = (level or 1) + 1, given or {}, getenv or os.getenv
   if type(given) ~= "table" then error("options: table expected, got " .. type(given), level) end
   local result = {}
@@ -207,6 +208,17 @@ function config.resolve(given, level, getenv)
   local profile = read_profile(result.profile, path, chosen, level)
   merge(result, profile, function(name) return ("option '%s' in %s"):format(tostring(name), path) end, level)
   merge(result, DEFAULTS, tostring, level)
+  return result
+end
+
+--- The options in force. Wrong ones raise at the caller of the caller; missing ones too, with where they may come from.
+---@param given fogcloud.Options?
+---@param level integer?
+---@param getenv (fun(name: string): string?)?
+---@return table
+function config.resolve(given, level, getenv)
+  level = (level or 1) + 1
+  local result = config.merged(given, level, getenv)
   check_whole(result, level)
   return result
 end

@@ -35,7 +35,8 @@ describe("fogcloud doctor", function()
     assert.equal(0, code, said)
     for _, name in ipairs {
       "fogcloud", "libcurl", "Paho MQTT C", "OpenSSL", "lua-cjson", "file", "configuration", "API TCP", "API TLS", "API token",
-      "API products", "clock", "MQTT client", "MQTT TCP", "MQTT TLS", "MQTT plain port", "MQTT login", "MQTT permission",
+      "API products", "clock", "API DNS",
+      "MQTT DNS", "MQTT client", "MQTT TCP", "MQTT TLS", "MQTT plain port", "MQTT login", "MQTT permission",
     } do
       assert.truthy(found[name], name .. " was not checked")
       assert.equal("ok", found[name].status, name)
@@ -44,6 +45,8 @@ describe("fogcloud doctor", function()
     out, code = cli:run "doctor"
     assert.equal(0, code)
     assert.truthy(out:find("\nok    MQTT TLS           trusted, for this host, until 2%d%d%d%-"), out)
+    local shown = support.shell(("TERM=xterm timeout 60 script -qec \"%s\" /dev/null </dev/null"):format(cli:command "doctor"))
+    assert.truthy(shown:find("\27[32mok  \27[0m  MQTT TLS", 1, true), shown)
   end)
 
   it("names what fails, and what to do", function()
@@ -57,12 +60,16 @@ describe("fogcloud doctor", function()
     failing("configuration", "option 'base_url' is missing", "", "HOME=" .. cli.home .. " XDG_CONFIG_HOME=/nowhere XDG_STATE_HOME=/nowhere")
     failing("API DNS", "^nowhere%.invalid:443: ", "", cli.environment .. " FOGCLOUD_BASE_URL=https://nowhere.invalid")
     failing("API TCP", "Connection refused", "", cli.environment .. " FOGCLOUD_BASE_URL=https://localhost:1")
+    failing("API TLS", "ca_file", "", cli.environment .. " FOGCLOUD_CA_FILE=/nowhere")
     failing("API TLS", "certificate", "", cli.environment .. " FOGCLOUD_CA_FILE=spec/support/other_ca.pem")
     failing("API TLS", "the connection was closed", "", cli.environment
       .. (" FOGCLOUD_BASE_URL=https://localhost:%d"):format(sandbox.mqtt_port))
     failing("API token", "client_id or client_secret is wrong", "", cli.environment .. " FOGCLOUD_CLIENT_SECRET=x")
     failing("MQTT permission", "no permission", "--device dev2")
     failing("MQTT client", "no client 'nobody'", "--client nobody")
+    support.shell(("umask 077; echo '[1]' >%s/list.json"):format(cli.home))
+    failing("MQTT client", "field 'clientid' must be", ("--credentials %s/list.json"):format(cli.home))
+    assert.truthy(doctor("", cli.environment .. " FOGCLOUD_CA_FILE=/nowhere")["API TLS"].remedy:find("PEM", 1, true))
   end)
 
   it("tells an expired certificate from one for another host, and a login that is refused", function()
@@ -87,12 +94,26 @@ describe("fogcloud doctor", function()
     assert.truthy(found["MQTT login"].remedy:find("client create", 1, true))
   end)
 
-  it("notices files that others can read, clocks that are off, and certificates that end soon", function()
+  it("notices files that cannot be used, and certificates that end soon", function()
     support.shell(("chmod 644 %s/state/fogcloud/clients.json"):format(cli.home))
     local out, code = cli:run "--json doctor"
     support.shell(("chmod 600 %s/state/fogcloud/clients.json"):format(cli.home))
     assert.equal(1, code)
     assert.truthy(out:find("chmod 600", 1, true), out)
+    local kept = cli.home .. "/state/fogcloud"
+    local function odd(change, pattern, remedy, back)
+      support.shell(change)
+      local said, status = cli:run "--json doctor"
+      support.shell(back)
+      assert.equal(1, status, said)
+      local line = cjson.decode((said:match('[^\n]*"fail"[^\n]*')))
+      assert.truthy(line.check == "file" and line.detail:find(pattern) and line.remedy:find(remedy, 1, true), said)
+    end
+    cli:run "token"
+    odd(("chmod 644 %s/token*.json"):format(kept), "token.*others may read", "remove it", ("chmod 600 %s/token*.json"):format(kept))
+    odd("chmod 777 " .. kept, "fogcloud cannot be used: others", "700 for a folder", "chmod 700 " .. kept)
+    odd(("cp -p %s/clients.json %s/good; echo nonsense >%s/clients.json"):format(kept, kept, kept), "holds no JSON object", "correct it",
+      ("mv %s/good %s/clients.json"):format(kept, kept))
     local other = support.start { tls = true, cert_days = 3 }
     local theirs = Cli.new(other)
     out, code = theirs:run "doctor"
@@ -100,5 +121,63 @@ describe("fogcloud doctor", function()
     assert.truthy(out:find("warn  API TLS            valid until %S+ only\n      %-> have it renewed"), out)
     theirs:close()
     other:stop()
+  end)
+
+  it("tells nothing more after SIGINT, above all nothing wrong", function()
+    local silent = support.start { tls = true }
+    local theirs = Cli.new(silent)
+    silent:fail { endpoint = "token", delay = 20, count = 0 }
+    local text = support.shell(([[%s >%s/out 2>&1 & pid=$!
+      for i in $(seq 400); do grep -q 'API TLS' %s/out && break; sleep 0.05; done
+      sleep 0.3; kill -INT $pid; wait $pid; echo code $?; cat %s/out]])
+      :format(theirs:command("doctor"):gsub(" timeout 60 ", " "), theirs.home, theirs.home, theirs.home))
+    theirs:close()
+    silent:stop()
+    assert.truthy(text:find("code 1\n", 1, true) and text:find("fogcloud: interrupted\n", 1, true), text)
+    assert.is_nil(text:find("FAIL", 1, true))
+  end)
+end)
+
+describe("what the doctor knows", function()
+  local checks = require "fogcloud.cli.checks"
+
+  local function reported(check, ...)
+    local found = {}
+    check({ add = function(_, name, status, detail, remedy) found[name] = { status, detail, remedy } end }, ...)
+    return found
+  end
+
+  it("of versions", function()
+    local function statuses(more)
+      local info = { fogcloud = "1", lua = "Lua", curl = "8.5.0", paho = "1.3.15", tls = "OpenSSL/3.0.2", cjson = "2.1.0" }
+      info.async_dns = true
+      for name, value in pairs(more) do info[name] = value end
+      local list = {}
+      for name, line in pairs(reported(checks.versions, info)) do
+        if line[1] ~= "ok" then list[#list + 1] = name .. " " .. line[1] end
+      end
+      return table.concat(list, ", ")
+    end
+    assert.equal("", statuses {})
+    assert.equal("libcurl fail", statuses { curl = "7.67.0" })
+    assert.equal("libcurl DNS warn", statuses { async_dns = false })
+    assert.equal("Paho MQTT C fail", statuses { paho = "1.3.8", paho_guarded = true })
+    assert.equal("Paho MQTT C warn", statuses { paho = "1.3.13", paho_guarded = false })
+    assert.equal("", statuses { paho = "1.3.13", paho_guarded = true })
+    assert.equal("OpenSSL warn", statuses { tls = "OpenSSL/1.0.2" })
+    assert.equal("lua-cjson warn", statuses { cjson = "2.0.9" })
+  end)
+
+  it("of clocks", function()
+    local function status(seconds)
+      local date = os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() + seconds)
+      return reported(checks.clock, date).clock[1]
+    end
+    assert.equal("ok", status(0))
+    assert.equal("ok", status(-30))
+    assert.equal("warn", status(3600))
+    assert.equal("warn", status(-3600))
+    assert.same({}, reported(checks.clock, nil))
+    assert.same({}, reported(checks.clock, "yesterday"))
   end)
 end)

@@ -55,6 +55,10 @@ static void push_versions(lua_State *L) {
   lua_setfield(L, -2, "tls");
   lua_pushstring(L, fog_dispatcher_paho_version());
   lua_setfield(L, -2, "paho");
+  lua_pushboolean(L, fog_dispatcher_paho_guarded());
+  lua_setfield(L, -2, "paho_guarded");
+  lua_pushboolean(L, fog_http_async_dns());
+  lua_setfield(L, -2, "async_dns");
 }
 
 int luaopen_fogcloud_core(lua_State *L) {

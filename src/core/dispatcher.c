@@ -318,3 +318,11 @@ const char *fog_dispatcher_paho_version(void) {
   }
   return "unknown";
 }
+
+bool fog_dispatcher_paho_guarded(void) {
+#ifdef FOG_PAHO_LEAN
+  return true;
+#else
+  return false;
+#endif
+}

@@ -72,4 +72,7 @@ bool fog_dispatcher_flushed(struct fog_session *s);
 /* Paho's version; static text. Does not start anything. */
 const char *fog_dispatcher_paho_version(void);
 
+/* Whether packets are checked before Paho sees them (paho_lean_guard.c). */
+bool fog_dispatcher_paho_guarded(void);
+
 #endif

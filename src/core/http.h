@@ -68,4 +68,7 @@ void fog_http_wait(struct fog_http *h, int timeout_ms);
 const char *fog_http_curl_version(void);
 const char *fog_http_tls_version(void);
 
+/* Whether libcurl looks names up without holding its caller up. */
+bool fog_http_async_dns(void);
+
 #endif

@@ -4,12 +4,14 @@
 --- next ones need; nil or false where there is no point in going on.
 local clients = require "fogcloud.cli.clients"
 local core = require "fogcloud.core"
+local File = require "fogcloud.store.file"
 local fogcloud = require "fogcloud"
 local link = require "fogcloud.cli.link"
 local private = require "fogcloud.cli.private"
 local profiles = require "fogcloud.cli.profiles"
 local protect = require "fogcloud.protect"
 local retry = require "fogcloud.retry"
+local topics = require "fogcloud.cli.topics"
 
 local checks = {}
 
@@ -25,40 +27,84 @@ local function ordinal(text)
   return a and tonumber(a) * 1e6 + tonumber(b) * 1e3 + (tonumber(c) or 0) or 0
 end
 
--- What is known of versions: older than `below` is judged so. docs/troubleshooting.md has the details.
+-- What is known of versions, the worst first: older than `below` is judged so, unless this build has what makes up for
+-- it. docs/troubleshooting.md has the details.
 local KNOWN = {
-  { name = "libcurl", of = "curl", below = "7.68.0", status = "fail",
-    remedy = "curl_multi_poll is needed: libcurl 7.68 or later" },
-  { name = "Paho MQTT C", of = "paho", below = "1.3.9", status = "fail",
-    remedy = "session loss and crashes were fixed since: 1.3.9 or later" },
-  { name = "OpenSSL", of = "tls", below = "1.1.1", status = "warn", remedy = "no longer maintained: 1.1.1 or later" },
-  { name = "lua-cjson", of = "cjson", below = "2.1.0", status = "warn", remedy = "2.1.0 or later" },
+  { name = "libcurl", of = "curl", { below = "7.68.0", status = "fail",
+    remedy = "curl_multi_poll is needed: libcurl 7.68 or later" } },
+  { name = "Paho MQTT C", of = "paho", { below = "1.3.9", status = "fail",
+    remedy = "session loss and crashes were fixed since: 1.3.9 or later" }, { below = "1.3.14", status = "warn",
+    unless = "paho_guarded",
+    remedy = "a broken MQTT 5 packet of a broker can crash it: 1.3.14 or later, or a build with its static library" } },
+  { name = "OpenSSL", of = "tls", { below = "1.1.1", status = "warn",
+    remedy = "no longer maintained: 1.1.1 or later" } },
+  { name = "lua-cjson", of = "cjson", { below = "2.1.0", status = "warn", remedy = "2.1.0 or later" } },
 }
 
+local function judge_version(library, info)
+  local version = ordinal(tostring(info[library.of]))
+  for _, rule in ipairs(library) do
+    if version < ordinal(rule.below) and not info[rule.unless] then return rule.status, rule.remedy end
+  end
+  return "ok"
+end
+
 --- Lua and the libraries.
-function checks.versions(report)
-  local info = fogcloud.info()
+---@param info table?  versions, and what this build has; for specs to replace
+function checks.versions(report, info)
+  if info == nil then
+    info = fogcloud.info()
+    info.paho_guarded, info.async_dns = core.versions.paho_guarded, core.versions.async_dns
+  end
   report:add("fogcloud", "ok", info.fogcloud .. " on " .. info.lua)
-  for _, known in ipairs(KNOWN) do
-    local version = tostring(info[known.of])
-    local old = ordinal(version) < ordinal(known.below)
-    report:add(known.name, old and known.status or "ok", version, known.remedy)
+  for _, library in ipairs(KNOWN) do
+    local status, remedy = judge_version(library, info)
+    report:add(library.name, status, tostring(info[library.of]), remedy)
+  end
+  if not info.async_dns then
+    report:add("libcurl DNS", "warn", "names are looked up without a time-out",
+      "a libcurl with the threaded resolver, or with c-ares")
   end
 end
 
 -- Files and configuration -------------------------------------------------------------------------------------------
 
---- Those that hold secrets: there, whole, and their owner's alone.
+local REMEDIES = {
+  loose = "chmod 600 %s, if its content may be trusted (700 for a folder)", damaged = "correct it, or move it away: %s",
+  foreign = "have its owner give it to you: %s", special = "put a regular file there: %s",
+}
+
+local function is_there(path)
+  local file = io.open(path, "r")
+  if file then file:close() end
+  return file ~= nil
+end
+
+local function judge_file(report, path, text, why)
+  return report:add("file", "fail", text, (REMEDIES[why] or "see that it can be read: %s"):format(path))
+end
+
+--- Those that hold secrets, and their folders: whole, and their owner's alone.
 function checks.files(report)
   for _, path in ipairs { profiles.path(), clients.path() } do
-    local _, absent = core.file.read(path)
-    local object, why = private.read(path)
-    if object == nil then
-      report:add("file", "fail", why, ("chmod 600 %s, if it is yours and its content may be trusted"):format(path))
+    local folder = path:match("^(.*)/")
+    local good, reason, detail = true, nil, nil
+    if is_there(folder) then good, reason, detail = core.file.folder(folder) end
+    local object, text, why = private.read(path)
+    if not good then
+      judge_file(report, folder, ("%s cannot be used: %s"):format(folder, detail), reason)
+    elseif object == nil then
+      judge_file(report, path, text, why)
     else
-      report:add("file", "ok", path .. (absent == "absent" and " (not there)" or ", yours alone"))
+      report:add("file", "ok", path .. (is_there(path) and ", yours alone" or " (not there)"))
     end
   end
+end
+
+-- The token that is kept for the account, if one is.
+local function kept_token(report, cloud)
+  local _, err = File.new():get(cloud.access.key)
+  if err then report:add("file", "fail", err.message, "remove it; another token will be fetched") end
 end
 
 --- Whether a cloud can be made of flags, variables and profile; the cloud.
@@ -75,6 +121,7 @@ function checks.configuration(report, context)
   end
   report:add("configuration", "ok", ("%s, profile '%s'"):format(cloud.options.base_url, cloud.options.profile))
   cloud.seen = seen
+  kept_token(report, cloud)
   return cloud
 end
 
@@ -85,6 +132,8 @@ local STAGES = {
   connect = { "TCP", "nobody answers there: check host, port and firewalls" },
   tls = { "TLS", "the port may not speak TLS, or something between cuts it" },
 }
+
+local NO_AUTHORITIES = "name a PEM file that can be read: --ca-file, FOGCLOUD_CA_FILE, or ca_file of the profile"
 
 local function verdict_remedy(verdict)
   if verdict:find("expired") or verdict:find("not yet valid") then
@@ -114,9 +163,11 @@ end
 local function reach(report, what, host, port, tls, ca_file, timeout)
   local seen = core.probe(host, tostring(math.floor(port)), { tls = tls, ca_file = ca_file, timeout = timeout })
   local failed = STAGES[seen.stage]
+  if seen.address and seen.address ~= host then report:add(what .. " DNS", "ok", host .. " is " .. seen.address) end
   if failed then
     local detail = ("%s:%d: %s"):format(host, port, seen.error or "?")
-    return report:add(("%s %s"):format(what, failed[1]), "fail", detail, failed[2])
+    local no_file = detail:find("ca_file", 1, true)
+    return report:add(("%s %s"):format(what, failed[1]), "fail", detail, no_file and NO_AUTHORITIES or failed[2])
   end
   local detail = ("%s:%d is %s, %.0f ms"):format(host, port, seen.address, seen.seconds * 1000)
   report:add(what .. " TCP", "ok", detail)
@@ -139,7 +190,8 @@ end
 
 -- Account -----------------------------------------------------------------------------------------------------------
 
-local function clock(report, date)
+--- The machine's clock against the Date header of a reply.
+function checks.clock(report, date)
   local server = date and retry.http_date(date)
   if server == nil then return end
   local off = core.wall() - server
@@ -168,33 +220,27 @@ function checks.account(report, cloud)
     report:add("API products", #products > 0 and "ok" or "warn", ("%d"):format(#products),
       "an account without products has no devices")
   end
-  clock(report, cloud.seen.date)
+  checks.clock(report, cloud.seen.date)
 end
 
 -- Broker ------------------------------------------------------------------------------------------------------------
 
 --- The client that is kept here or given; its credentials.
-function checks.client(report, args, context, cloud)
-  if not args.credentials then
-    local client, why = clients.find(args.client, cloud and cloud.options.base_url)
-    if client == nil then
-      report:add("MQTT client", args.client and "fail" or "warn", why, "the broker is not looked at without one")
-      return nil
-    end
+function checks.client(report, args, context)
+  local ok, credentials, why = protect.call(link.find, args, context)
+  if ok and credentials then
+    report:add("MQTT client", "ok", credentials.clientid)
+    return credentials
   end
-  local ok, credentials = protect.call(link.credentials, args, context)
-  if not ok then
-    local why = type(credentials) == "table" and credentials.usage or tostring(credentials)
-    report:add("MQTT client", "fail", why, "name another one")
-    return nil
-  end
-  report:add("MQTT client", "ok", tostring(credentials.clientid))
-  return credentials
+  if not ok then why = type(credentials) == "table" and credentials.usage or tostring(credentials) end
+  report:add("MQTT client", (args.client or args.credentials or not ok) and "fail" or "warn", why,
+    "the broker is not looked at without one: fogcloud client create, or --client, --credentials")
+  return nil
 end
 
 --- DNS, TCP and TLS of the broker, at both ports that it has.
 function checks.broker_network(report, credentials, args, context)
-  local ca_file, timeout = link.ca_file(args, credentials), context.timeout or 10
+  local ca_file, timeout = link.session_options(args, context, credentials).ca_file, context.timeout or 10
   local host = credentials.mqtthost
   local secure = credentials.sslport and reach(report, "MQTT", host, credentials.sslport, true, ca_file, timeout)
   if credentials.mqttport and not args.plain then
@@ -218,7 +264,7 @@ function checks.session(report, credentials, args, context)
   end
   report:add("MQTT login", "ok", "accepted")
   if args.device then
-    local granted, refused = session:subscribe(("d2c/%s/#"):format(args.device), 0, function() end)
+    local granted, refused = session:subscribe(topics.from(args.device, "#"), 0, function() end)
     report:add("MQTT permission", granted and "ok" or "fail", granted and args.device or tostring(refused),
       ("fogcloud permission grant %s"):format(args.device))
   end

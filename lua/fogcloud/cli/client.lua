@@ -36,18 +36,21 @@ local function create(args, context)
   local cloud = context:cloud()
   local app_id = cloud.options.app_id
   if app_id == nil then context:usage("--app is missing; FOGCLOUD_APP_ID or the profile may say it too") end
-  if args.name and clients.find(args.name) then
-    context:usage(("a client '%s' is kept here already: forget it first, or give another --name"):format(args.name))
+  local kept, unreadable = clients.list()
+  if kept == nil then return context:failed(unreadable) end -- before a client is made that could not be kept
+  for _, one in ipairs(kept) do
+    if args.name == one.name or args.name == one.clientid then
+      context:usage(("a client '%s' is kept here already: forget it first, or give another --name"):format(args.name))
+    end
   end
   local client, err = cloud:create_client(app_id)
   if client == nil then return context:failed(err) end
-  local name = args.name or client.clientid
   client.app_id, client.base_url, client.ca_file = app_id, cloud.options.base_url, cloud.options.ca_file
-  client.created = os.date("!%Y-%m-%dT%H:%M:%SZ")
-  local ok, why = clients.save(name, client)
-  client.name = name
+  client.account, client.created = cloud.options.client_id, os.date("!%Y-%m-%dT%H:%M:%SZ")
+  local name, why = clients.save(args.name or client.clientid, client)
+  client.name = name or client.clientid
   local record = shown(client)
-  if args.show_password or not ok then record.password = client.password end -- else it would be lost
+  if args.show_password or not name then record.password = client.password end -- else it would be lost
   if context.args.json then
     context.out:record(record)
   else
@@ -55,13 +58,14 @@ local function create(args, context)
       if record[field] then context.out:line(("%-10s %s"):format(field, record[field])) end
     end
   end
-  if not ok then return context:failed(why) end
+  if not name then return context:failed(why) end
   context.out:note(("Its credentials are kept in %s."):format(clients.path()))
   return exit.ok
 end
 
 local function list(args, context)
-  local found, why = clients.list(not args.all and context:cloud().options.base_url or nil)
+  local settings = args.all and {} or context:settings()
+  local found, why = clients.list(settings.base_url, settings.client_id)
   if found == nil then return context:failed(why) end
   local records = {}
   for i, client in ipairs(found) do records[i] = shown(client) end

@@ -8,17 +8,30 @@ local clients = {}
 
 function clients.path() return private.state_folder() .. "/clients.json" end
 
---- All of the API at `base_url`, sorted by name; without it, all.
----@return table[]? list  credentials, with name, app_id, base_url and created
+-- A client that was kept before accounts were noted belongs to all of its API.
+local function belongs(client, base_url, account)
+  if base_url ~= nil and client.base_url ~= base_url then return false end
+  return account == nil or client.account == nil or client.account == account
+end
+
+local function is_client(value)
+  return type(value) == "table" and type(value.clientid) == "string" and type(value.mqtthost) == "string"
+end
+
+--- All of an account (its Access Key ID) at the API at `base_url`, sorted by name; what is nil is not looked at.
+---@return table[]? list  credentials, with name, app_id, base_url, account and created
 ---@return string? why
-function clients.list(base_url)
+function clients.list(base_url, account)
   local all, why = private.read(clients.path())
   if all == nil then return nil, why end
   local list = {}
   for name, client in pairs(all) do
-    if base_url == nil or client.base_url == base_url then
+    if not is_client(client) then return nil, ("%s: '%s' is no client"):format(clients.path(), name) end
+    if belongs(client, base_url, account) then
       client.name = name
-      for _, port in ipairs { "mqttport", "sslport" } do client[port] = client[port] and math.floor(client[port]) end
+      for _, port in ipairs { "mqttport", "sslport" } do
+        client[port] = type(client[port]) == "number" and math.floor(client[port]) or nil
+      end
       list[#list + 1] = client
     end
   end
@@ -26,11 +39,15 @@ function clients.list(base_url)
   return list
 end
 
---- Keeps one under a name that is still free.
----@return boolean? ok
+--- Keeps one under a name, or, when that was taken meanwhile, under its client id: its password cannot be had again.
+---@return string? name
 ---@return string? why
 function clients.save(name, client)
-  return private.update(clients.path(), function(all) all[name] = client end)
+  return private.update(clients.path(), function(all)
+    if all[name] ~= nil then name = client.clientid end
+    all[name] = client
+    return name
+  end)
 end
 
 --- Forgets one; false when there is none.
@@ -42,20 +59,23 @@ function clients.forget(name)
   end)
 end
 
---- The client of a name or client id; without one the only one there is.
+--- The client at an API of a name or client id, whoever's it is; without one the only one of the account.
 ---@return table? client
 ---@return string? why
-function clients.find(wanted, base_url)
-  local list, why = clients.list(base_url)
+function clients.find(wanted, base_url, account)
+  local list, why = clients.list(base_url, wanted == nil and account or nil)
   if list == nil then return nil, why end
   for _, client in ipairs(list) do
     if client.name == wanted or client.clientid == wanted then return client end
   end
   if wanted then
-    return nil, ("no client '%s' is kept here; `fogcloud client list` shows those that are"):format(wanted)
+    return nil, ("no client '%s' of this cloud is kept here; `fogcloud client list --all` shows those of all")
+      :format(wanted)
   end
   if #list == 1 then return list[1] end
-  if #list == 0 then return nil, "no client is kept here; `fogcloud client create` makes one" end
+  if #list == 0 then
+    return nil, "no client of this account is kept here; `fogcloud client create` makes one"
+  end
   return nil, ("%d clients are kept here: name one with --client"):format(#list)
 end
 

@@ -2,6 +2,7 @@
 
 --- What every command works with: the options that all share, the cloud, what to say and how, and whether the person
 --- wants to end.
+local config = require "fogcloud.config"
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local exit = require "fogcloud.cli.exit"
@@ -39,18 +40,25 @@ function Context:options()
   }
 end
 
+--- What flags, variables and profile say, in this order, whether it makes an account or not.
+function Context:settings()
+  self.merged = self.merged or self:try(config.merged, self:options())
+  return self.merged
+end
+
 --- The cloud. What is missing or wrong in the configuration ends the command.
----@param more table?  options besides
-function Context:cloud(more)
-  if self.made then return self.made end
-  local options = self:options()
-  for name, value in pairs(more or {}) do options[name] = value end
-  self.made = self:try(fogcloud.new, options)
+function Context:cloud()
+  self.made = self.made or self:try(fogcloud.new, self:options())
   return self.made
 end
 
 --- Whether the person wants to end (SIGINT, SIGTERM).
 function Context.interrupted() return core.terminal.interrupted() end
+
+--- Ends the command when that is so, for one whose work would be of no use halfway.
+function Context:go_on()
+  if self.interrupted() then error({ interrupted = true }, 0) end
+end
 
 --- Says what went wrong and gives the exit code for it.
 ---@param err fogcloud.Error

@@ -4,6 +4,7 @@
 local checks = require "fogcloud.cli.checks"
 local exit = require "fogcloud.cli.exit"
 local link = require "fogcloud.cli.link"
+local topics = require "fogcloud.cli.topics"
 
 local command = { summary = "Check versions, files, network, certificates, account and broker." }
 
@@ -18,23 +19,27 @@ local MARKS = { ok = { "ok  ", "good" }, warn = { "warn", "busy" }, fail = { "FA
 local Report = {}
 Report.__index = Report
 
---- Tells the outcome of one check: "ok", "warn" or "fail", what was seen, and what to do about it.
+--- Tells the outcome of one check: "ok", "warn" or "fail", what was seen, and what to do about it. An interrupt makes
+--- what waited fail, which is no outcome.
 function Report:add(check, status, detail, remedy)
+  self.context:go_on()
   self[status] = self[status] + 1
   local out, mark = self.out, MARKS[status]
-  local said = ("%s  %-18s %s"):format(out:style(mark[2], mark[1]), check, detail)
+  local said = ("  %-18s %s"):format(check, detail)
   if remedy and status ~= "ok" then said = ("%s\n      -> %s"):format(said, remedy) end
-  out:record({ check = check, status = status, detail = detail, remedy = status ~= "ok" and remedy or nil }, said)
+  out:record({ check = check, status = status, detail = detail, remedy = status ~= "ok" and remedy or nil }, said,
+    out:style(mark[2], mark[1]))
   return status ~= "fail"
 end
 
 function command.run(args, context)
-  local report = setmetatable({ out = context.out, ok = 0, warn = 0, fail = 0 }, Report)
+  if args.device then topics.check(args.device, context) end
+  local report = setmetatable({ context = context, out = context.out, ok = 0, warn = 0, fail = 0 }, Report)
   checks.versions(report)
   checks.files(report)
   local cloud = checks.configuration(report, context)
   if cloud and checks.api_network(report, cloud, context) then checks.account(report, cloud) end
-  local credentials = checks.client(report, args, context, cloud)
+  local credentials = checks.client(report, args, context)
   if credentials and checks.broker_network(report, credentials, args, context) then
     checks.session(report, credentials, args, context)
   end

@@ -10,6 +10,8 @@ local Context = require "fogcloud.cli.context"
 local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
+local number = require "fogcloud.cli.number"
+local Output = require "fogcloud.cli.output"
 local protect = require "fogcloud.protect"
 
 local cli = {}
@@ -20,6 +22,7 @@ cli.COMMANDS = {
   "doctor", "completion",
 }
 
+local LONGEST_TIMEOUT = 3600
 local TURN = 0.1 -- seconds after which an interrupt is seen at the latest
 
 local function version()
@@ -33,31 +36,62 @@ local function add_shared(parser)
   parser:option("--base-url", "where the API is"):argname("URL")
   parser:option("--ca-file", "PEM file of the authorities to trust instead of the system's"):argname("FILE")
   parser:option("--timeout", "seconds for a call with all its attempts, default 30"):argname("SECONDS")
-    :convert(tonumber)
+    :convert(number.seconds("--timeout", LONGEST_TIMEOUT))
   parser:flag("--allow-insecure-http", "let http:// go to other hosts than this one")
   parser:flag("--json", "for programs: one JSON object a line")
   parser:flag("--quiet", "only what was asked for: no headings, notes or progress")
   parser:option("--color", "auto, always or never", "auto"):choices { "auto", "always", "never" }:argname("WHEN")
 end
 
---- The parser of everything, and the commands by name. A command whose modules are not installed is left out.
+-- Says something and ends the program; argparse's own ends it well even when nothing could be said.
+local function say(text)
+  Output:write(text, "\n")
+  Output:flush()
+  os.exit(exit.ok)
+end
+
+local function say_help(element)
+  element._options[element._help_option_idx]:action(function() say(element:get_help()) end)
+  for _, command in ipairs(element._commands) do say_help(command) end
+end
+
+-- A command, or one that says why there is none: other commands go on without what it needs.
+local function load_command(name)
+  local found, command = pcall(require, "fogcloud.cli." .. name)
+  if found then return command end
+  local why = tostring(command):match("^[^\n]*"):gsub(":$", "")
+  local needs = name == "sandbox" and "the rock fogcloud-sandbox" or "more than is installed"
+  return { summary = "Not installed.", options = function() end, absent = ("%s needs %s: %s"):format(name, needs, why) }
+end
+
+--- The parser of everything, and the commands by name.
 function cli.parser()
   local parser = argparse("fogcloud", "FogCloud from the command line.")
   parser:command_target("command"):require_command(true):help_description_margin(29)
-  parser:flag("--version", "versions of all that is used"):action(function()
-    print(version())
-    os.exit(exit.ok)
-  end)
+  parser:flag("--version", "versions of all that is used"):action(function() say(version()) end)
   add_shared(parser)
   local commands = {}
   for _, name in ipairs(cli.COMMANDS) do
-    local found, command = pcall(require, "fogcloud.cli." .. name)
-    if found then
-      commands[name] = command
-      command.options(parser:command(name, command.summary):summary(command.summary:match("^[^.;]+")))
-    end
+    local command = load_command(name)
+    commands[name] = command
+    command.options(parser:command(name, command.summary):summary(command.summary:match("^[^.;]+")))
   end
+  say_help(parser)
   return parser, commands
+end
+
+-- What a command that ended by an error comes to.
+local function fail(context, err)
+  if type(err) == "table" and err.usage then
+    context.out:fail(err.usage, "usage")
+    return exit.usage
+  end
+  if type(err) == "table" and err.interrupted then
+    context.out:fail("interrupted", "interrupted")
+    return exit.failure
+  end
+  context.out:fail(err)
+  return exit.failure
 end
 
 -- Runs the command as a task and serves it until it has ended. An interrupt cancels what it waits for.
@@ -65,15 +99,7 @@ local function serve(command, args, context)
   local code, cancelled
   local task = fogcloud.spawn(function()
     local ok, result = protect.call(command.run, args, context)
-    if ok then
-      code = result
-    elseif type(result) == "table" and result.usage then
-      context.out:fail(result.usage)
-      code = exit.usage
-    else
-      context.out:fail(result)
-      code = exit.failure
-    end
+    code = ok and result or fail(context, result)
   end)
   while code == nil do
     fogcloud.step(TURN)
@@ -85,18 +111,29 @@ local function serve(command, args, context)
   return code
 end
 
+local function has(arguments, wanted)
+  for _, argument in ipairs(arguments) do
+    if argument == wanted then return true end
+  end
+  return false
+end
+
+-- Arguments that cannot be parsed, or a command that cannot be used; it was named where there is one.
+local function refuse(arguments, command, why)
+  Output.new({ json = has(arguments, "--json"), color = "auto" }):fail(command and command.absent or why, "usage")
+  return exit.usage
+end
+
 --- Runs what the arguments say.
 ---@param arguments string[]
 ---@return integer code
 function cli.run(arguments)
   local parser, commands = cli.parser()
   local ok, args = parser:pparse(arguments)
-  if not ok then
-    local name = commands[arguments[1] or ""] and arguments[1] .. " " or ""
-    io.stderr:write("fogcloud: ", args, "; see fogcloud ", name, "--help\n")
-    return exit.usage
-  end
-  local command = commands[args.command]
+  local name = ok and args.command or arguments[1]
+  local command = commands[name or ""]
+  if not ok then args = ("%s; see fogcloud %s--help"):format(args:gsub("\n", "; "), command and name .. " " or "") end
+  if not ok or command.absent then return refuse(arguments, command, args) end
   if command.serve then return command.serve(args) end
   core.terminal.catch_interrupts()
   return serve(command, args, Context.new(args))

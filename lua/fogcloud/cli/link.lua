@@ -5,6 +5,7 @@ local cjson = require "cjson"
 local clients = require "fogcloud.cli.clients"
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
+local session_options = require "fogcloud.session_options"
 
 local link = {}
 
@@ -21,45 +22,50 @@ function link.topic_options(parser)
   parser:option("-q --qos", "0, 1 or 2", "0"):choices { "0", "1", "2" }:argname("QOS")
 end
 
-local function from_file(path, context)
+local function from_file(path)
   local text, why, detail = core.file.read(path)
-  if text == nil then context:usage(("--credentials: %s: %s"):format(path, detail or why)) end
+  if text == nil then return nil, ("--credentials: %s: %s"):format(path, detail or why) end
   local ok, credentials = pcall(cjson.decode, text)
-  if not ok or type(credentials) ~= "table" then context:usage("--credentials: " .. path .. " holds no JSON object") end
+  if not ok or type(credentials) ~= "table" then return nil, "--credentials: " .. path .. " holds no JSON object" end
+  local any = { tls = credentials.sslport ~= nil }
+  local right, complaint = pcall(session_options.check_credentials, credentials, any, -1)
+  if not right then return nil, ("--credentials: %s: %s"):format(path, complaint) end
   return credentials
 end
 
---- The credentials that are meant. What is wrong ends the command.
-function link.credentials(args, context)
-  if args.credentials then return from_file(args.credentials, context) end
-  local client, why = clients.find(args.client, args.base_url or os.getenv("FOGCLOUD_BASE_URL"))
-  if client == nil then context:usage(why) end
-  return client
+--- The credentials that are meant: those of a file, or of a client kept here for the account in force.
+---@return table? credentials
+---@return string? why
+function link.find(args, context)
+  if args.credentials then return from_file(args.credentials) end
+  local settings = context:settings()
+  return clients.find(args.client, settings.base_url, settings.client_id)
 end
 
--- What the session is told of itself reaches the person.
+-- What the session is told of itself reaches the person. Its end by our own `close` is no news.
 local function announce(session, context)
-  session:on("disconnect", function(err) context.out:note("link lost: " .. tostring(err)) end)
-  session:on("connect", function() context.out:note("connected again") end)
+  session:on("disconnect", function(err)
+    if err.kind ~= "closed" then context.out:event("disconnect", "link lost: " .. tostring(err), err) end
+  end)
+  session:on("connect", function() context.out:event("connect", "connected again") end)
   session:on("error", function(err) context.out:fail(err) end)
 end
 
---- The authorities to trust: those of the flag, the variable, or of the time when the client was made.
-function link.ca_file(args, credentials) return args.ca_file or os.getenv("FOGCLOUD_CA_FILE") or credentials.ca_file end
-
---- The options of the session.
+--- The options of the session. Without other authorities, those of the time when the client was made are trusted.
 function link.session_options(args, context, credentials)
+  local settings = context:settings()
   return {
-    tls = not args.plain, version = args.mqtt5 and "5.0" or "3.1.1", connect_timeout = context.timeout,
-    ca_file = link.ca_file(args, credentials),
+    tls = not args.plain, version = args.mqtt5 and "5.0" or "3.1.1", ca_file = settings.ca_file or credentials.ca_file,
+    connect_timeout = settings.timeout, timeout = settings.timeout,
   }
 end
 
---- Connects.
+--- Connects. What is wrong with the credentials ends the command.
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err
 function link.open(args, context)
-  local credentials = link.credentials(args, context)
+  local credentials, why = link.find(args, context)
+  if credentials == nil then context:usage(why) end
   local options = link.session_options(args, context, credentials)
   local session, err = context:try(fogcloud.connect, credentials, options)
   if session == nil then return nil, err end

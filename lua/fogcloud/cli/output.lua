@@ -10,10 +10,12 @@ local Output = {}
 Output.__index = Output
 
 local STYLES = { good = "32", bad = "31", busy = "33", dim = "2", strong = "1" }
+local EPIPE = 32 -- nobody reads any more, which is for the reader to judge
 
+-- https://no-color.org: an empty NO_COLOR is none.
 local function wants_colour(choice, fd)
   if choice == "always" then return true end
-  if choice == "never" or os.getenv("NO_COLOR") then return false end
+  if choice == "never" or (os.getenv("NO_COLOR") or "") ~= "" or os.getenv("TERM") == "dumb" then return false end
   return core.terminal.is_terminal(fd)
 end
 
@@ -25,28 +27,34 @@ function Output.new(args)
   }, Output)
 end
 
---- Writes to standard output. When nobody reads any more, the program is done.
-function Output.write(_, ...)
-  local ok = io.stdout:write(...)
-  if not ok then os.exit(1) end -- SIGPIPE, where it is ignored
+-- What cannot be said ends the program.
+local function check(ok, why, number)
+  if ok then return end
+  if number ~= EPIPE then io.stderr:write("fogcloud: standard output: ", tostring(why), "\n") end
+  os.exit(1)
 end
+
+--- Writes to standard output.
+function Output.write(_, ...) check(io.stdout:write(...)) end
 
 --- Lets go of what was written; after the last line of a piece.
-function Output.flush()
-  if not io.stdout:flush() then os.exit(1) end
-end
+function Output.flush() check(io.stdout:flush()) end
 
-function Output:line(s) self:write(self.terminal and text.harmless(s) or s, "\n") end
+--- A line. `mark` before it is ours, and may be coloured.
+function Output:line(s, mark) self:write(mark or "", self.terminal and text.harmless(s) or s, "\n") end
 
 --- Text in a colour of its meaning: good, bad, busy, dim, strong.
 function Output:style(name, s) return self.colour and ("\27[%sm%s\27[0m"):format(STYLES[name], s) or s end
 
---- One record: an object with --json, else `s`.
-function Output:record(object, s)
+-- Some versions of cjson escape slashes.
+local function encode(object) return (cjson.encode(object):gsub("\\/", "/")) end
+
+--- One record: an object with --json, else a line.
+function Output:record(object, s, mark)
   if self.json then
-    self:write(cjson.encode(object):gsub("\\/", "/"), "\n") -- some versions of cjson escape slashes
+    self:write(encode(object), "\n")
   elseif s then
-    self:line(s)
+    self:line(s, mark)
   end
   self:flush()
 end
@@ -80,7 +88,7 @@ function Output:table(columns, records)
     rows[n] = {}
     for i, column in ipairs(columns) do
       local value = record[column.field]
-      rows[n][i] = text.harmless(value == nil and "" or tostring(value):gsub("[\r\n\t]", " "))
+      rows[n][i] = text.one_line(value == nil and "" or tostring(value))
     end
   end
   local widths = widths_of(columns, rows)
@@ -94,16 +102,31 @@ function Output:note(s)
   if not self.quiet and not self.json then io.stderr:write(s, "\n") end
 end
 
---- What went wrong; always said.
-function Output:fail(err)
-  local said = text.harmless(tostring(err))
-  if self.json and type(err) == "table" then
-    local object = { kind = err.kind, message = said, code = err.code, status = err.status }
-    io.stderr:write(cjson.encode { error = object }, "\n")
+--- An error as an object for programs; `kind` is that of one which is only a text.
+---@param err fogcloud.Error|string
+function Output.error_object(err, kind)
+  local fields = type(err) == "table" and err or {}
+  return {
+    kind = fields.kind or kind or "failure", message = text.harmless(tostring(err)), code = fields.code,
+    status = fields.status,
+  }
+end
+
+--- Something that happened to the session: a note, which programs get on standard error as an object.
+function Output:event(name, s, err)
+  if not self.json then return self:note(text.harmless(s)) end
+  io.stderr:write(encode { event = name, error = err and self.error_object(err) or nil }, "\n")
+end
+
+--- What went wrong; always said. `kind` is that of a text: "usage", "interrupted", default "failure".
+---@param err fogcloud.Error|string
+function Output:fail(err, kind)
+  if self.json then
+    io.stderr:write(encode { error = self.error_object(err, kind) }, "\n")
     return
   end
   local prefix = self.error_colour and "\27[31mfogcloud:\27[0m " or "fogcloud: "
-  io.stderr:write(prefix, said, "\n")
+  io.stderr:write(prefix, text.harmless(tostring(err)), "\n")
 end
 
 return Output

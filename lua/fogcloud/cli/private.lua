@@ -20,15 +20,18 @@ function private.state_folder() return folder_of("XDG_STATE_HOME", "/.local/stat
 
 --- The object in a file; an empty one when there is no file.
 ---@return table? object
----@return string? why
+---@return string? text  what is wrong
+---@return string? why   as core.file.read has it; "damaged" when it holds no JSON object
 function private.read(path)
   local text, why, detail = core.file.read(path)
   if text == nil then
     if why == "absent" then return {} end
-    return nil, ("%s cannot be used: %s"):format(path, detail)
+    return nil, ("%s cannot be used: %s"):format(path, detail), why
   end
   local ok, object = pcall(cjson.decode, text)
-  if not ok or type(object) ~= "table" then return nil, path .. " holds no JSON object" end
+  if not ok or type(object) ~= "table" or object[1] ~= nil then
+    return nil, path .. " holds no JSON object", "damaged"
+  end
   return object
 end
 
