@@ -100,15 +100,44 @@ describe("fogcloud", function()
     assert.is_nil(out:find(secret, 1, true))
   end)
 
-  it("asks for the secret on a terminal, without echo", function()
-    local run = cli:command(("login --base-url %s --access-key %s"):format(sandbox.url, sandbox.account.client_id), bare)
-      :gsub(" timeout 60 ", " ") -- which would put it into the background of its terminal
-    local said, code = support.shell(("timeout 30 python3 spec/support/typist.py 'Access Key Secret: ' '%s' \"%s\"")
-      :format(sandbox.account.client_secret, run))
+  -- Runs the program on a terminal of its own, in its foreground, and types answers to prompts.
+  local function typed(dialogue, arguments, environment)
+    local words = {}
+    for i, text in ipairs(dialogue) do words[i] = "'" .. text .. "'" end
+    local run = cli:command(arguments, environment or bare):gsub(" timeout 60 ", " ")
+    return support.shell(("timeout 30 python3 spec/support/typist.py %s 'trap : INT; %s; code=$?; stty -a; exit $code'")
+      :format(table.concat(words, " "), run))
+  end
+
+  it("asks for an account on a terminal, for the secret without echo; enough for the next command", function()
+    local account = sandbox.account
+    local said, code = typed({ "API URL: ", sandbox.url, "Access Key ID: ", account.client_id, "Application ID, Enter for none: ",
+      sandbox.app_id, "Access Key Secret: ", account.client_secret }, "login")
     assert.equal(0, code, said)
     assert.truthy(said:find("Access Key Secret: \r?\n"), said)
     assert.truthy(said:find("Stored as profile 'default'", 1, true), said)
-    assert.is_nil(said:find(sandbox.account.client_secret, 1, true))
+    assert.is_nil(said:find(account.client_secret, 1, true))
+    assert.equal(0, select(2, cli:run("client create --name gateway", bare)))
+  end)
+
+  it("takes Enter for no application", function()
+    local said, code = typed({ "Application ID, Enter for none: ", "", "Access Key Secret: ", sandbox.account.client_secret },
+      ("login --base-url %s --access-key %s"):format(sandbox.url, sandbox.account.client_id))
+    assert.equal(0, code, said)
+    assert.is_nil(cjson.decode(read(cli.home .. "/config/fogcloud/profiles.json")).default.app_id)
+  end)
+
+  it("ends at the first Ctrl-C of a question, with the echo on", function()
+    for _, dialogue in ipairs {
+      { "API URL: ", "\3" },
+      { "API URL: ", "http://localhost", "Access Key ID: ", "x", "Application ID, Enter for none: ", "", "Access Key Secret: ", "\3" },
+    } do
+      local said, code = typed(dialogue, "login")
+      assert.equal(1, code, said)
+      assert.truthy(said:find("interrupted", 1, true) and said:find(" echo ", 1, true), said)
+      assert.is_nil(said:find("missing", 1, true))
+    end
+    assert.is_nil(io.open(cli.home .. "/config/fogcloud/profiles.json"))
   end)
 
   it("stores nothing when the account is refused", function()
@@ -124,6 +153,7 @@ describe("fogcloud", function()
       local _, code, said = cli:run(("--profile %s login --base-url %s --access-key %s"):format(name, sandbox.url,
         sandbox.account.client_id), environment)
       assert.equal(0, code, said)
+      assert.truthy(said:find("profile use " .. name, 1, true), said)
     end
     assert.equal(2, select(2, cli:run("token", bare))) -- none is current
     assert.equal(0, select(2, cli:run("--profile two token", bare)))
@@ -135,7 +165,9 @@ describe("fogcloud", function()
     assert.equal(0, select(2, cli:run("--base-url " .. sandbox.url .. " product list", bare .. " FOGCLOUD_BASE_URL=http://127.0.0.1:1")))
     assert.equal(0, select(2, cli:run("profile remove one", bare)))
     assert.equal(2, select(2, cli:run("profile remove one", bare)))
-    assert.equal(2, select(2, cli:run("token", bare))) -- the current one is gone
+    local _, gone, why = cli:run("token", bare)
+    assert.equal(2, gone)
+    assert.truthy(why:find("base_url", 1, true), why) -- and no word of 'one'
     local out = cli:run("profile list --json", bare)
     assert.same({ name = "two", base_url = sandbox.url, client_id = sandbox.account.client_id, current = false }, cjson.decode(out))
   end)
@@ -158,16 +190,85 @@ describe("fogcloud", function()
     assert.equal(id, cjson.decode(out).clientid)
   end)
 
+  it("uses the clients of its own account, and others at that cloud by name", function()
+    sandbox:add { accounts = { { client_id = "second", client_secret = "theirs", apps = { "their-app" } } } }
+    local theirs = cli.environment .. " FOGCLOUD_CLIENT_ID=second FOGCLOUD_CLIENT_SECRET=theirs FOGCLOUD_APP_ID=their-app"
+    assert.equal(0, select(2, cli:run "client create --name mine"))
+    local out, code, said = cli:run("client list", theirs)
+    assert.same({ "", 0 }, { out, code })
+    assert.truthy(said:find("client create", 1, true), said)
+    assert.truthy((cli:run("client list --all", theirs)):find("mine", 1, true))
+    out, code, said = cli:run("sub x", theirs)
+    assert.same({ "", 2 }, { out, code })
+    assert.truthy(said:find("no client of this account", 1, true), said)
+    assert.equal(0, select(2, cli:run("pub x y --client mine", theirs)))
+    assert.equal(0, select(2, cli:run("client create --name theirs", theirs)))
+    assert.truthy((cli:run("client list", theirs)):find("theirs", 1, true))
+    assert.equal(0, select(2, cli:run "pub x y")) -- mine is still the only one
+  end)
+
+  it("loses no password when two make a client of one name at once", function()
+    local one = cli:command "client create --name twin"
+    local both = ("(%s & %s & wait) >/dev/null 2>&1"):format(one, one)
+    sandbox:fail { endpoint = "create_client", delay = 0.5, count = 0 }
+    support.shell(both)
+    sandbox:heal()
+    local _, lines = (cli:run "--quiet client list"):gsub("\n", "\n")
+    assert.equal(2, lines)
+  end)
+
+  it("names what is odd in its files", function()
+    local function odd(path, text, arguments, pattern)
+      support.shell(("umask 077; mkdir -p %s/state/fogcloud %s/config/fogcloud; echo '%s' >%s/%s"):format(cli.home, cli.home, text,
+        cli.home, path))
+      local out, code, said = cli:run(arguments)
+      assert.same({ "", 1 }, { out, code }, said)
+      assert.truthy(said:find(pattern) and not said:find("traceback", 1, true), said)
+    end
+    for _, text in ipairs { '{"x":5}', '{"x":{}}' } do
+      odd("state/fogcloud/clients.json", text, "client list", "clients.json: 'x' is no client")
+      odd("state/fogcloud/clients.json", text, "client create --name y", "clients.json: 'x' is no client")
+    end
+    odd("state/fogcloud/clients.json", "[1]", "client list", "clients.json holds no JSON object")
+    odd("config/fogcloud/profiles.json", '{"x":5}', "profile list", "profiles.json: 'x' is no object")
+  end)
+
+  it("reports in JSON what programs may want to know", function()
+    for _, wrong in ipairs { "--json nonsense", "permission grant 'a/b' --json", "--json pub --file /tmp x" } do
+      local out, code, said = cli:run(wrong)
+      assert.same({ "", 2 }, { out, code })
+      local err = cjson.decode(said).error
+      assert.equal("usage", err.kind)
+      assert.truthy(#err.message > 10)
+    end
+  end)
+
+  it("ignores variables that are empty", function()
+    assert.equal(0, select(2, cli:run("token", cli.environment .. " FOGCLOUD_PROFILE=")))
+    cli:run "client create"
+    assert.equal(0, select(2, cli:run("pub x y", cli.environment .. " FOGCLOUD_CA_FILE=")))
+    local login = ("login --base-url %s --access-key %s"):format(sandbox.url, sandbox.account.client_id)
+    assert.equal(0, select(2, cli:run(login, bare .. " FOGCLOUD_PROFILE= FOGCLOUD_CLIENT_SECRET=" .. sandbox.account.client_secret)))
+    assert.equal(0, select(2, cli:run("pub x y", bare .. " FOGCLOUD_BASE_URL=")))
+  end)
+
   it("colours on a terminal only, or when told", function()
     assert.is_nil((cli:run "product list"):find("\27", 1, true))
     assert.truthy((cli:run "--color always product list"):find("\27[1m", 1, true))
     local terminal = ("timeout 20 script -qec \"%s\" /dev/null </dev/null"):format(cli:command "product list")
     assert.truthy((support.shell(terminal)):find("\27[1m", 1, true))
-    assert.is_nil((support.shell("NO_COLOR=1 " .. terminal)):find("\27", 1, true))
+    for _, plain in ipairs { "NO_COLOR=1 ", "TERM=dumb " } do
+      assert.is_nil((support.shell(plain .. terminal)):find("\27", 1, true), plain)
+    end
+    assert.truthy((support.shell("NO_COLOR= TERM=xterm " .. terminal)):find("\27[1m", 1, true))
   end)
 
-  it("is quiet when nobody reads", function()
+  it("is quiet when nobody reads, and says when nothing can be written", function()
     assert.equal("", (support.shell(cli:command "product list" .. " | true")))
+    for _, arguments in ipairs { "product list", "--help", "--version", "product --help", "completion bash" } do
+      local said, code = support.shell(cli:command(arguments) .. " >/dev/full")
+      assert.same({ "fogcloud: standard output: No space left on device\n", 1 }, { said, code }, arguments)
+    end
   end)
 
   it("completes in three shells", function()
@@ -176,6 +277,10 @@ describe("fogcloud", function()
       assert.equal(0, code)
       assert.truthy(out:find("permission", 1, true) and out:find("resume", 1, true), shell)
     end
-    assert.equal("", (support.shell(cli:command "completion bash" .. " | bash -n")))
+    for _, check in ipairs { "bash -n", "zsh -n /dev/stdin", "fish --no-execute" } do
+      assert.equal("", (support.shell(cli:command("completion " .. check:match "%l+") .. " | " .. check)))
+    end
+    local words = "COMP_WORDS=(fogcloud completion b) COMP_CWORD=2; _fogcloud; echo ${COMPREPLY[@]}"
+    assert.equal("bash\n", (support.shell(("bash -c 'eval \"$(%s)\"; %s'"):format(cli:command "completion bash", words))))
   end)
 end)

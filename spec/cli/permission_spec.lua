@@ -57,10 +57,39 @@ describe("fogcloud permission", function()
     assert.same({ device_id = "dev2", action = "revoke", ok = true }, cjson.decode((out:match("[^\n]+"))))
     assert.equal(2, select(2, cli:run("permission grant")))
     assert.equal(2, select(2, cli:run("permission grant 'a/b'")))
-    assert.equal(2, select(2, cli:run("permission grant --devices /nowhere")))
+    for _, option in ipairs {
+      "--devices /nowhere", "--devices /tmp", "dev1 --resume /tmp", "dev1 --resume /nowhere/x", "dev1 --concurrency 1.5",
+      "dev1 --concurrency 0", "dev1 --concurrency x",
+    } do
+      _, code, said = cli:run("permission grant " .. option)
+      assert.equal(2, code, option)
+      assert.truthy(said:find("^fogcloud: " .. option:match "%-%-%l+":gsub("%-", "%%-") .. ": [^\n]+\n$"), said)
+    end
+  end)
+
+  it("says which line holds no device id, and does nothing", function()
+    local path, before = cli.home .. "/ids", sandbox:count { endpoint = "grant" }
+    support.shell(("printf 'dev1\\n\\na/b\\n' >%s"):format(path))
+    local _, code, said = cli:run("permission grant --devices " .. path)
+    assert.equal(2, code)
+    assert.equal("fogcloud: --devices: line 3: 'a/b' is no device id: it may hold no '/', '+' or '#'\n", said)
+    assert.equal(before, sandbox:count { endpoint = "grant" })
+  end)
+
+  it("takes a file as editors leave it", function()
+    local path = cli.home .. "/ids"
+    support.shell(("printf '\\357\\273\\277dev1\\r\\ndev2' >%s"):format(path))
+    local out, code = cli:run("permission grant --json --devices " .. path)
+    assert.equal(0, code, out)
+    assert.same({ dev1 = true, dev2 = true }, (granted()))
+    cli:run "permission revoke dev1 dev2"
   end)
 
   it("says which failed, and that it was only a part", function()
+    local out = cli:run "permission grant --json nobodys"
+    local err = cjson.decode((out:match("[^\n]+"))).error
+    assert.same({ "api", 10000 }, { err.kind, err.code })
+    assert.truthy(#err.message > 10)
     local _, code, said = cli:run "permission grant dev1 nobodys"
     assert.equal(5, code)
     assert.truthy(said:find("nobodys: ", 1, true) and said:find("1 granted, 1 failed", 1, true), said)
@@ -85,6 +114,11 @@ describe("fogcloud permission", function()
     local terminal = support.shell(("timeout 60 script -qec \"%s\" /dev/null </dev/null")
       :format(cli:command("permission revoke --devices " .. devices_file)))
     assert.truthy(terminal:find("\r\27%[K%[#*%.*%] %d+/" .. COUNT), terminal)
+    local narrow = support.shell(("timeout 60 script -qec 'stty cols 40; %s' /dev/null </dev/null")
+      :format(cli:command("permission revoke --devices " .. devices_file)))
+    for drawn in narrow:gmatch("\r\27%[K([^\r\n]*)") do
+      assert.truthy(require("fogcloud.cli.text").width(drawn) < 40, drawn)
+    end
     assert.same({ {}, 0 }, { granted() })
   end)
 
@@ -121,6 +155,43 @@ describe("fogcloud permission", function()
     assert.truthy(said:find("is of another job", 1, true), said)
   end)
 
+  it("touches no file that is not its own", function()
+    local resume = cli.home .. "/foreign"
+    for _, text in ipairs { "precious", "precious\n", "# fogcloud permission grant somebody else\n", "# fogcloud permission gr?" } do
+      local file = assert(io.open(resume, "w"))
+      file:write(text)
+      file:close()
+      local _, code, said = cli:run("permission grant dev1 --resume " .. resume)
+      assert.equal(2, code)
+      assert.truthy(said:find("is of another job", 1, true), said)
+      assert.equal(text, read(resume))
+    end
+  end)
+
+  it("lets one run at a time have a file", function()
+    local resume = cli.home .. "/locked"
+    sandbox:fail { endpoint = "grant", delay = 0.05, count = 0 }
+    local command = ("permission grant --devices %s --resume %s"):format(devices_file, resume)
+    local text = support.shell(([[%s >/dev/null 2>&1 & pid=$!
+      for i in $(seq 400); do grep -q '^bulk' %s 2>/dev/null && break; sleep 0.05; done
+      %s; echo code $?; kill -INT $pid; wait $pid]]):format(cli:command(command):gsub(" timeout 60 ", " "), resume, cli:command(command)))
+    sandbox:heal()
+    assert.truthy(text:find("is in use by another run", 1, true) and text:find("code 2", 1, true), text)
+    cli:run("permission revoke --devices " .. devices_file)
+  end)
+
+  it("goes on with a file that was torn while it was made", function()
+    local resume = cli.home .. "/torn_title"
+    for _, text in ipairs { "", "# fogcloud permi", ("# fogcloud permission grant %s %s"):format(client, sandbox.url) } do
+      local file = assert(io.open(resume, "w"))
+      file:write(text)
+      file:close()
+      local _, code, said = cli:run("permission grant dev1 --resume " .. resume)
+      assert.equal(0, code, said)
+    end
+    cli:run "permission revoke dev1"
+  end)
+
   it("does not trust a torn line", function()
     local resume = cli.home .. "/torn"
     local file = assert(io.open(resume, "w"))
@@ -130,6 +201,15 @@ describe("fogcloud permission", function()
     assert.equal(0, code, said)
     assert.truthy(said:find("1 granted, 1 earlier", 1, true), said)
     assert.truthy(read(resume):find("\ndev1\ndev2\n$"))
+  end)
+
+  it("ends when interrupted at its standard input", function()
+    -- Once it catches SIGINT, which is the second bit of that mask.
+    local said, code = support.shell(("mkfifo %s/fifo; %s <>%s/fifo & pid=$!; until grep -q '^SigCgt:.*[2367abef]$' /proc/$pid/status; "
+      .. "do sleep 0.05; done; kill -INT $pid; wait $pid"):format(cli.home,
+      cli:command("permission grant --devices -"):gsub(" timeout 60 ", " "), cli.home))
+    assert.equal(1, code, said)
+    assert.equal("fogcloud: interrupted\n", said)
   end)
 
   it("ends cleanly when interrupted, and says what is left", function()

@@ -5,8 +5,11 @@ local exit = require "fogcloud.cli.exit"
 
 local command = { summary = "Print what lets a shell complete commands and options." }
 
+local SHELLS = { "bash", "zsh", "fish" }
+
 function command.options(parser)
-  parser:argument("shell", "which one"):choices { "bash", "zsh", "fish" }
+  parser:command_target("shell"):require_command(true)
+  for _, shell in ipairs(SHELLS) do parser:command(shell, "for " .. shell) end
   parser:epilog("For bash: fogcloud completion bash > ~/.local/share/bash-completion/completions/fogcloud")
 end
 

@@ -4,6 +4,7 @@
 local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
+local input = require "fogcloud.cli.input"
 local profiles = require "fogcloud.cli.profiles"
 
 local command = { summary = "Store an account as a profile, 0600, after it was tried." }
@@ -17,39 +18,49 @@ function command.options(parser)
     .. "from an argument.")
 end
 
--- A line that the person types; what is shown in brackets is taken for an empty one.
-local function ask(question, default)
-  io.stderr:write(question, default and (" [%s]"):format(default) or "", ": ")
-  local line = io.read("*l")
-  if line == nil then return default end
-  line = line:gsub("^%s+", ""):gsub("%s+$", "")
-  return line ~= "" and line or default
+local function from_environment(variable)
+  local value = os.getenv(variable)
+  return value ~= "" and value or nil
 end
 
 local function secret_of(args, context)
+  if args.secret_file == "-" then return input.lines()() end
   if args.secret_file then
-    local file, why = io.stdin, nil
-    if args.secret_file ~= "-" then file, why = io.open(args.secret_file) end
-    if not file then context:usage("--secret-file: " .. why) end
-    local line = file:read("*l")
-    if file ~= io.stdin then file:close() end
-    return line and line:gsub("%s+$", "")
+    local lines, why = input.lines_of_file(args.secret_file)
+    if lines == nil then context:usage("--secret-file: " .. why) end
+    return lines[1]
   end
-  return os.getenv("FOGCLOUD_CLIENT_SECRET") or core.terminal.read_secret("Access Key Secret: ")
+  local given = from_environment("FOGCLOUD_CLIENT_SECRET")
+  if given then return given end
+  local secret, why = core.terminal.read_secret("Access Key Secret: ")
+  if why then context:usage("client_secret: " .. why) end
+  return secret
 end
 
+local FLAGS = { base_url = "--base-url", client_id = "--access-key", client_secret = "--secret-file" }
+
+-- The account: as given, as in the environment, else as answered. An interrupt ends it.
 local function gather(args, context)
   local can_ask = core.terminal.is_terminal(0)
+  local function answer(given, variable, question)
+    local value = given or from_environment(variable) or can_ask and input.ask(question) or nil
+    context:go_on()
+    return value
+  end
   local options = {
-    base_url = args.base_url or os.getenv("FOGCLOUD_BASE_URL") or can_ask and ask("API URL") or nil,
-    client_id = args.access_key or os.getenv("FOGCLOUD_CLIENT_ID") or can_ask and ask("Access Key ID") or nil,
-    ca_file = args.ca_file or os.getenv("FOGCLOUD_CA_FILE"), app_id = args.app or os.getenv("FOGCLOUD_APP_ID"),
+    base_url = answer(args.base_url, "FOGCLOUD_BASE_URL", "API URL"),
+    client_id = answer(args.access_key, "FOGCLOUD_CLIENT_ID", "Access Key ID"),
+    app_id = answer(args.app, "FOGCLOUD_APP_ID", "Application ID, Enter for none"),
+    ca_file = args.ca_file or from_environment("FOGCLOUD_CA_FILE"),
     allow_insecure_http = args.allow_insecure_http or nil,
   }
-  options.client_secret = secret_of(args, context)
-  for name, flag in pairs { base_url = "--base-url", client_id = "--access-key", client_secret = "--secret-file" } do
-    if options[name] == nil or options[name] == "" then context:usage(("%s is missing: %s, or an answer on a terminal")
-      :format(name, flag)) end
+  local secret = secret_of(args, context)
+  context:go_on()
+  options.client_secret = secret and secret:match("^(.-)%s*$")
+  for name, flag in pairs(FLAGS) do
+    if options[name] == nil or options[name] == "" then
+      context:usage(("%s is missing: %s, or an answer on a terminal"):format(name, flag))
+    end
   end
   return options
 end
@@ -70,7 +81,7 @@ function command.run(args, context)
     local ok, err = try(options, context)
     if not ok then return context:failed(err) end
   end
-  local name = args.profile or os.getenv("FOGCLOUD_PROFILE") or "default"
+  local name = args.profile or from_environment("FOGCLOUD_PROFILE") or "default"
   local ok, why = profiles.save(name, options)
   if not ok then return context:failed(why) end
   if profiles.current() ~= name and args.profile == nil then
@@ -78,6 +89,9 @@ function command.run(args, context)
     if not ok then return context:failed(why) end
   end
   context.out:note(("Stored as profile '%s' in %s."):format(name, profiles.path()))
+  if profiles.current() ~= name then
+    context.out:note(("It is used with --profile %s, or from now on by: fogcloud profile use %s"):format(name, name))
+  end
   return exit.ok
 end
 

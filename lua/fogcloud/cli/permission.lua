@@ -3,8 +3,11 @@
 --- `fogcloud permission grant|revoke`: for one device, for many, from a file or standard input.
 local clients = require "fogcloud.cli.clients"
 local exit = require "fogcloud.cli.exit"
+local input = require "fogcloud.cli.input"
+local number = require "fogcloud.cli.number"
 local Progress = require "fogcloud.cli.progress"
 local Resume = require "fogcloud.cli.resume"
+local topic_rules = require "fogcloud.topic"
 
 local command = { summary = "Let a client talk to devices, or no longer." }
 
@@ -14,33 +17,37 @@ local function add(parser, name, summary)
   action:option("--client", "name or client id, default the only one kept here"):argname("CLIENT")
   action:option("--devices", "device ids from a file, one a line, - for standard input"):argname("FILE")
   action:option("--resume", "note in a file what is done, and leave that out the next time"):argname("FILE")
-  action:option("--concurrency", "calls in flight at most, default 16, at most 256"):argname("N"):convert(tonumber)
+  action:option("--concurrency", "calls in flight at most, default 16, at most 256"):argname("N")
+    :convert(number.count("--concurrency", 1, 256))
 end
 
 function command.options(parser)
   parser:command_target("action"):require_command(true)
-  add(parser, "grant", "allow")
-  add(parser, "revoke", "no longer allow")
+  add(parser, "grant", "let a client hear devices and send to them")
+  add(parser, "revoke", "take that away from a client")
+end
+
+local function add_id(ids, id, where, context)
+  local ok, why = topic_rules.valid_device_id(id)
+  if not ok then context:usage(("%s'%s' is no device id: it %s"):format(where, id, why)) end
+  ids[#ids + 1] = id
 end
 
 -- Blank lines and those that begin with # are nobody's ids.
-local function add_lines(ids, file)
-  for line in file:lines() do
+local function add_lines(ids, path, context)
+  local lines, why = input.lines_of_file(path)
+  context:go_on()
+  if lines == nil then context:usage("--devices: " .. why) end
+  for n, line in ipairs(lines) do
     local id = line:match("^%s*(.-)%s*$")
-    if id ~= "" and id:sub(1, 1) ~= "#" then ids[#ids + 1] = id end
+    if id ~= "" and id:sub(1, 1) ~= "#" then add_id(ids, id, ("--devices: line %d: "):format(n), context) end
   end
 end
 
 local function wanted(args, context)
   local ids = {}
-  for _, id in ipairs(args.device) do ids[#ids + 1] = id end
-  if args.devices then
-    local file, why = io.stdin, nil
-    if args.devices ~= "-" then file, why = io.open(args.devices) end
-    if file == nil then context:usage("--devices: " .. why) end
-    add_lines(ids, file)
-    if file ~= io.stdin then file:close() end
-  end
+  for _, id in ipairs(args.device) do add_id(ids, id, "", context) end
+  if args.devices then add_lines(ids, args.devices, context) end
   if #ids == 0 then context:usage("no device: name some, or give --devices FILE") end
   return ids
 end
@@ -59,7 +66,7 @@ end
 
 -- The client id that is meant: of one kept here, or as it was given.
 local function client_id(args, context, cloud)
-  local client, why = clients.find(args.client, cloud.options.base_url)
+  local client, why = clients.find(args.client, cloud.options.base_url, cloud.options.client_id)
   if client then return client.clientid end
   if args.client == nil then context:usage(why) end
   return args.client
@@ -75,8 +82,10 @@ end
 
 -- What is said of each device, when there is no file that says it.
 local function tell(context, action, id, err)
-  local object = { device_id = id, action = action, ok = err == nil, error = err and tostring(err) or nil }
-  if context.args.json then return context.out:record(object) end
+  if context.args.json then
+    local object = err and context.out.error_object(err) or nil
+    return context.out:record { device_id = id, action = action, ok = err == nil, error = object }
+  end
   if err then context.out:fail(("%s: %s"):format(id, tostring(err))) end
 end
 

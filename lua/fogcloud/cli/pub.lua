@@ -2,12 +2,11 @@
 
 --- `fogcloud pub`: publishes an argument, a file, or lines of standard input.
 local exit = require "fogcloud.cli.exit"
-local lines = require "fogcloud.cli.lines"
+local input = require "fogcloud.cli.input"
 local link = require "fogcloud.cli.link"
+local topics = require "fogcloud.cli.topics"
 
 local command = { summary = "Publish a message, or one for each line of standard input." }
-
-local FLUSH = 30 -- seconds for the last acknowledgements
 
 function command.options(parser)
   parser:argument("topic", "the topic; with --device its channel, as in commands")
@@ -19,14 +18,13 @@ function command.options(parser)
   parser:flag("-l --lines", "a message for each line of standard input")
   parser:flag("-n --null", "an empty payload; with --retain it takes away what is retained")
   link.options(parser)
+  parser:epilog("Exit code 5 when only some of the messages were acknowledged, or when it was interrupted halfway.")
 end
 
 local function read(path, context)
-  local file, why = io.stdin, nil
-  if path ~= "-" then file, why = io.open(path, "rb") end
-  if file == nil then context:usage("--file: " .. why) end
-  local text = file:read("*a")
-  if file ~= io.stdin then file:close() end
+  local text, why = input.read(path)
+  context:go_on()
+  if text == nil then context:usage("--file: " .. why) end
   return text
 end
 
@@ -42,7 +40,7 @@ end
 local function payloads(args, context)
   local given = (args.message and 1 or 0) + (args.file and 1 or 0) + (args.lines and 1 or 0) + (args.null and 1 or 0)
   if given ~= 1 then context:usage("one of MESSAGE, --file, --lines and --null is needed") end
-  if args.lines then return lines.each() end
+  if args.lines then return input.lines() end
   return once(args.message or args.null and "" or read(args.file, context))
 end
 
@@ -58,29 +56,35 @@ local function publish_all(session, topic, args, each, context)
   return count
 end
 
-function command.run(args, context)
-  local each = payloads(args, context)
-  local topic = args.device and ("c2d/%s/%s"):format(args.device, args.topic) or args.topic
-  local session, err = link.open(args, context)
-  if session == nil then return context:failed(err) end
-  local count
-  count, err = publish_all(session, topic, args, each, context)
-  local interrupted = context.interrupted()
-  local ok, why = session:finish(interrupted and 1 or FLUSH)
-  if err == nil and not ok and not interrupted then err = why end
-  local stats = session:stats()
-  session:close()
-  if args.lines or interrupted or context.args.json then
-    local sent = stats.acknowledged
+-- What became of it for the person, and the exit code. A message that is lost has a reason of its own.
+local function outcome(context, args, count, stats, err)
+  local sent, interrupted = stats.acknowledged, context.interrupted()
+  if args.lines or interrupted or args.json then
     local summary = { published = count, acknowledged = sent, failed = stats.failed + stats.dropped }
-    if context.args.json then context.out:record(summary) end
+    if args.json then context.out:record(summary) end
     context.out:note(("%d published, %d acknowledged"):format(count, sent))
   end
-  if err and err.kind ~= "cancelled" then
-    local code = context:failed(err)
-    return stats.acknowledged > 0 and exit.partial or code
-  end
-  return exit.ok
+  if interrupted then err = (args.lines or sent < count) and "interrupted" or nil end
+  if err == nil then return exit.ok end
+  local code = interrupted and exit.failure or context:failed(err)
+  if interrupted then context.out:fail(err, "interrupted") end
+  return sent > 0 and exit.partial or code
+end
+
+function command.run(args, context)
+  local each = payloads(args, context)
+  local topic = args.device and topics.to(topics.check(args.device, context), args.topic) or args.topic
+  local session, err = link.open(args, context)
+  if session == nil then return context:failed(err) end
+  local lost
+  session:on("drop", function(message) lost = lost or message.err end)
+  local count
+  count, err = publish_all(session, topic, args, each, context)
+  local _, why = session:finish(context:settings().timeout)
+  local stats = session:stats()
+  session:close()
+  if lost and why and why.kind == "mqtt" then why = lost end -- which says more than that some were lost
+  return outcome(context, args, count, stats, err or why)
 end
 
 return command

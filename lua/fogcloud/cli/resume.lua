@@ -2,17 +2,21 @@
 
 --- What is done of a bulk job, in a file that survives a kill at any moment: a first line that says which job it is,
 --- then a line for each id that is done. A line that is not whole counts for nothing.
+--
+-- One job at a time: a file `.lock` beside it is locked, and stays, for whoever removed it could let two in.
+local core = require "fogcloud.core"
+
 local Resume = {}
 Resume.__index = Resume
 
--- The whole lines of the file, and whether that is all of it.
+-- All that is in the file, "" when there is none.
 local function read(path)
   local file = io.open(path, "rb")
-  if file == nil then return "", false end
-  local text = file:read("*a")
+  if file == nil then return "" end
+  local text, why = file:read("*a") -- nil for a folder
   file:close()
-  local whole = text:match("^.*\n") or ""
-  return whole, whole == text and text ~= ""
+  if text == nil then return nil, ("%s: %s"):format(path, why) end
+  return text
 end
 
 -- Puts the text in the file's place in one step.
@@ -24,26 +28,54 @@ local function replace(path, text)
   return os.rename(path .. ".new", path)
 end
 
+-- The ids of the whole lines below the title, how many, and the text of all that; nil for a file that is not of this
+-- job. Of one that was torn while it was made there is a piece of the title.
+local function parse(text, title)
+  local head = "# " .. title .. "\n"
+  if head:sub(1, #text) == text then return {}, 0, head end
+  if text:sub(1, #head) ~= head then return nil end
+  local whole = text:match("^.*\n")
+  local done, count = {}, 0
+  for id in whole:sub(#head + 1):gmatch("([^\n]+)\n") do
+    if not done[id] then done[id], count = true, count + 1 end
+  end
+  return done, count, whole
+end
+
+local function open(path, title)
+  local text, why = read(path)
+  if text == nil then return nil, why end
+  local done, count, whole = parse(text, title)
+  if done == nil then
+    return nil, ("%s is of another job: %s"):format(path, text:match("^# (fogcloud [^\n]*)\n") or "not one of ours")
+  end
+  local ok = true
+  if whole ~= text then ok, why = replace(path, whole) end
+  local file = nil
+  if ok then file, why = io.open(path, "ab") end
+  if file == nil then return nil, why end
+  return setmetatable({ file = file, path = path, done = done, count = count }, Resume)
+end
+
 --- Opens the file, which is made when it is not there, for the job that `title` names.
 ---@param path string
 ---@param title string  one line
 ---@return table? resume  its `done` is a set of ids, `count` how many
 ---@return string? why
 function Resume.open(path, title)
-  local done, count = {}, 0
-  local whole, good = read(path)
-  local first, rest = whole:match("^# ([^\n]*)\n(.*)$")
-  if whole ~= "" and first ~= title then
-    return nil, ("%s is of another job: %s"):format(path, first or "not one of ours")
+  local readable, unreadable = read(path)
+  if readable == nil then return nil, unreadable end
+  local lock, busy, detail = core.file.lock(path .. ".lock")
+  if lock == nil then
+    return nil, busy == "busy" and path .. " is in use by another run" or ("%s.lock: %s"):format(path, detail)
   end
-  for id in (rest or ""):gmatch("([^\n]+)\n") do
-    if not done[id] then done[id], count = true, count + 1 end
+  local self, why = open(path, title)
+  if self == nil then
+    lock:unlock()
+    return nil, why
   end
-  local ok, why = true, nil
-  if not good then ok, why = replace(path, whole ~= "" and whole or "# " .. title .. "\n") end
-  local file = ok and io.open(path, "ab")
-  if not file then return nil, why or path .. " cannot be written" end
-  return setmetatable({ file = file, path = path, done = done, count = count }, Resume)
+  self.lock = lock
+  return self
 end
 
 --- Notes that an id is done, before anything else is told of it.
@@ -54,6 +86,9 @@ function Resume:note(id)
   self.done[id], self.count = true, self.count + 1
 end
 
-function Resume:close() self.file:close() end
+function Resume:close()
+  self.file:close()
+  self.lock:unlock()
+end
 
 return Resume
