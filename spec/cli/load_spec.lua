@@ -9,7 +9,7 @@ describe("fogcloud", function()
   local sandbox, cli
 
   setup(function()
-    sandbox = support.start()
+    sandbox = support.start { mqtt_faults = true }
     cli = Cli.new(sandbox)
     cli:run "client create"
     cli:run "permission grant dev1"
@@ -57,6 +57,41 @@ describe("fogcloud", function()
     assert.truthy(summary.seconds >= 0.45, "it keeps the rate")
   end)
 
+  it("bench publish times acknowledgements", function()
+    local device = ("--credentials %s/device.json"):format(cli.home)
+    local out, code = cli:run("--json bench publish d2c/dev1/b --count 200 --rate 400 -q 1 " .. device)
+    assert.equal(0, code, out)
+    local ms = cjson.decode(out).latency_ms
+    assert.truthy(ms.p50 > 0 and ms.p50 <= ms.p90 and ms.p90 <= ms.p99 and ms.p99 <= ms.p999 and ms.p999 <= ms.max, out)
+    out = cli:run("--json bench publish d2c/dev1/b --count 50 " .. device)
+    assert.is_nil(cjson.decode(out).latency_ms) -- of QoS 0 nothing is known
+    -- The broker's words are held back, which a time-out of the whole would not show.
+    sandbox:fail_mqtt { puback_delay_ms = 300 }
+    out = cli:run("--json bench publish d2c/dev1/b --count 5 -q 1 " .. device)
+    sandbox:heal_mqtt()
+    assert.truthy(cjson.decode(out).latency_ms.p50 >= 300, out)
+  end)
+
+  it("bench refuses numbers that make no sense, and says of which option", function()
+    for _, wrong in ipairs {
+      "call --concurrency 1.5", "call --concurrency 0", "call --concurrency 1e9", "call --count=-1", "call --count x",
+      "publish x --size 1e12", "publish x --size 31",
+      "publish x --rate=-1", "publish x --rate 1e999", "receive x --seconds 0", "receive x --count 0.5",
+    } do
+      local _, code, said = cli:run("bench " .. wrong)
+      assert.equal(2, code, wrong)
+      assert.truthy(said:find("^fogcloud: " .. wrong:match "%-%-%l+":gsub("%-", "%%-") .. ": "), said)
+    end
+  end)
+
+  it("bench call tells a part from the whole", function()
+    sandbox:fail { endpoint = "products", code = 10000, count = 3 }
+    assert.equal(5, select(2, cli:run "--json bench call --count 10"))
+    sandbox:fail { endpoint = "products", code = 10000, count = 0 }
+    assert.equal(1, select(2, cli:run "--json bench call --count 10"))
+    sandbox:heal()
+  end)
+
   it("bench ends with its summary on SIGINT", function()
     local out, code = support.shell("timeout --preserve-status -s INT 2 "
       .. (cli:command "--quiet bench receive d2c/dev1/b --seconds 60":gsub(" timeout 60 ", " ")))
@@ -95,5 +130,56 @@ describe("fogcloud", function()
       credentials = function() return { clientid = "x", loginname = "l", password = "p", mqtthost = "localhost", sslport = %d } end,
       run = function() end }]]):format(sandbox.tls_port))))
     assert.equal(3, code, said)
+  end)
+
+  it("simulate counts what was delivered, and delivers what was said", function()
+    local path, heard = scenario [[
+      return { run = function(device)
+        for i = 1, 500 do device:report("count", { i = i }) end
+        require("fogcloud").sleep(60)
+      end }]], cli.home .. "/heard"
+    support.shell(("%s >/dev/null"):format(cli:command "--quiet permission grant simulated1"))
+    sandbox:fail_mqtt { rate = 10000 } -- so that it takes longer than the simulation
+    local subscriber, simulation = cli:command "sub -q 1 d2c/simulated1/# -C 500 -W 20",
+      cli:command(("--json simulate %s -N 1 -W 1"):format(path))
+    local out = support.shell(([[%s >%s 2>%s.said &
+      for i in $(seq 400); do grep -q listening %s.said && break; sleep 0.05; done; %s; wait]])
+      :format(subscriber, heard, heard, heard, simulation))
+    sandbox:heal_mqtt()
+    assert.equal(500, cjson.decode((out:match "{[^\n]*}")).reports)
+    assert.equal("500\n", (support.shell("grep -c . " .. heard)))
+  end)
+
+  it("simulate ends when a scenario's credentials throw or make no sense", function()
+    for _, wrong in ipairs { "error 'no such device'", "return nil", "return {}", "return 5",
+      "return { clientid = 'x', loginname = 'a/b', password = 'p', mqtthost = 'localhost', sslport = 1 }" } do
+      local _, code, said = cli:run(("simulate %s -N 3 -W 30 --timeout 2"):format(
+        scenario("return { credentials = function() " .. wrong .. " end, run = function() end }")))
+      assert.truthy(code == 1 or code == 4, said)
+      assert.is_nil(said:find("traceback", 1, true), said)
+    end
+    for _, wrong in ipairs { "-N 0", "-N 1.5", "-W 0", "-N x" } do
+      local _, code, said = cli:run(("simulate %s %s"):format(scenario "return { run = function() end }", wrong))
+      assert.equal(2, code)
+      assert.truthy(said:find("^fogcloud: %-%-%l+: "), said)
+    end
+  end)
+
+  it("works without the sandbox's rock, and says where that is needed", function()
+    local tree = cli.home .. "/tree"
+    support.shell(([[mkdir -p %s/lua %s/bin && cp -r lua/fogcloud %s/lua/ && cp bin/fogcloud %s/bin/ &&
+      rm -r %s/lua/fogcloud/sandbox %s/lua/fogcloud/cli/sandbox.lua]]):format(tree, tree, tree, tree, tree, tree))
+    local function run(arguments)
+      -- The paths of the checkout have the sandbox.
+      local environment = cli.environment .. " LUA_PATH=';;' LUA_CPATH=';;' FOGCLOUD_BUILD=" .. os.getenv("FOGCLOUD_BUILD")
+      return support.shell((cli:command(arguments, environment):gsub("bin/fogcloud", tree .. "/bin/fogcloud")))
+    end
+    assert.equal(0, select(2, run "product list"))
+    for _, arguments in ipairs { "sandbox", "sandbox --port 1", "simulate " .. scenario "return { run = function() end }" } do
+      local said, code = run(arguments)
+      assert.equal(2, code, said)
+      assert.truthy(said:find("sandbox", 1, true) and not said:find("no field package", 1, true), said)
+    end
+    assert.truthy((run "sandbox"):find("rock fogcloud-sandbox", 1, true))
   end)
 end)

@@ -5,30 +5,40 @@ local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local link = require "fogcloud.cli.link"
+local number = require "fogcloud.cli.number"
 
 local command = { summary = "Measure calls, publishing and receiving." }
 
 local STAMP = "^fogcloud%-bench (%d+%.%d+) " -- what `publish` puts before its padding: the wall clock, for `receive`
 local KEPT = 100000 -- latencies that percentiles are taken of, at most
+local LOOK = 0.001 -- seconds between two looks at what is acknowledged
 
-local function number(action, names, text, default)
-  return action:option(names, text, tostring(default)):argname("N"):convert(tonumber)
+local MANY = 1e9
+
+local function option(action, name, text, default, convert)
+  return action:option(name, text, tostring(default)):argname("N"):convert(convert)
+end
+
+local function count(action, name, text, default, least, most)
+  return option(action, name, text, default, number.count(name, least, most))
 end
 
 function command.options(parser)
   parser:command_target("action"):require_command(true)
   local call = parser:command("call", "list the products again and again")
-  number(call, "--count", "calls", 1000)
-  number(call, "--concurrency", "calls in flight", 16)
-  local publish = parser:command("publish", "publish stamped messages as fast as they are taken")
+  count(call, "--count", "calls", 1000, 1, MANY)
+  count(call, "--concurrency", "calls in flight, at most 1000", 16, 1, 1000)
+  call:epilog("Exit code 5 when some of the calls failed.")
+  local publish = parser:command("publish", "publish stamped messages as fast as they are taken; with QoS 1 and 2, the "
+    .. "time to their acknowledgement")
   publish:argument("topic", "the topic")
-  number(publish, "--count", "messages", 10000)
-  number(publish, "--size", "bytes of a payload, at least 32", 64)
-  number(publish, "--rate", "messages a second, 0 for as many as possible", 0)
+  count(publish, "--count", "messages", 10000, 1, MANY)
+  count(publish, "--size", "bytes of a payload, 40 to 16 MiB", 64, 40, 16777216)
+  option(publish, "--rate", "messages a second, 0 for as many as possible", 0, number.rate("--rate"))
   local receive = parser:command("receive", "count what comes; of messages of `bench publish` the time they took, too")
   receive:argument("topic", "topic filter")
-  number(receive, "--count", "end after so many messages, 0 for without end", 0)
-  number(receive, "--seconds", "end after so many seconds", 10)
+  count(receive, "--count", "end after so many messages, 0 for without end", 0, 0, MANY)
+  option(receive, "--seconds", "end after so many seconds", 10, number.seconds("--seconds"))
   for _, action in ipairs { publish, receive } do
     link.topic_options(action)
     link.options(action)
@@ -98,7 +108,7 @@ end
 
 -- What is measured --------------------------------------------------------------------------------------------------
 
-local function caller(cloud, meter, args, state)
+local function caller(cloud, meter, state)
   while state.left > 0 and not state.stop do
     state.left = state.left - 1
     local began = core.now()
@@ -113,7 +123,6 @@ local function caller(cloud, meter, args, state)
     end
   end
   state.running = state.running - 1
-  return args
 end
 
 local function call(args, context)
@@ -121,9 +130,9 @@ local function call(args, context)
   local ok, err = cloud:token() -- not part of what is measured
   if ok == nil then return context:failed(err) end
   local meter = Meter.new(context, "calls")
-  local state = { left = args.count, running = math.max(1, args.concurrency) }
+  local state = { left = args.count, running = args.concurrency }
   local tasks = {}
-  for i = 1, state.running do tasks[i] = fogcloud.spawn(caller, cloud, meter, args, state) end
+  for i = 1, state.running do tasks[i] = fogcloud.spawn(caller, cloud, meter, state) end
   while state.running > 0 do
     meter:tick()
     if not fogcloud.sleep(0.02) then
@@ -146,31 +155,51 @@ end
 local function pace(args, meter)
   if args.rate <= 0 then return meter.count % 256 ~= 0 or fogcloud.sleep(0) end
   local ahead = meter.count / args.rate - (core.now() - meter.began)
-  return ahead <= 0.001 or fogcloud.sleep(ahead)
+  return ahead <= LOOK or fogcloud.sleep(ahead)
 end
 
-local function publish(args, context)
-  if args.size < 32 then context:usage("--size: 32 at least") end
-  local session, err = link.open(args, context)
-  if session == nil then return context:failed(err) end
-  local meter, padding = Meter.new(context, "messages"), ("x"):rep(args.size)
-  local options = { qos = tonumber(args.qos), wait = true }
+-- Notes the times of what was acknowledged since the last look, which happens in the order of sending. `sent` has the
+-- times of sending by number, and how many were `seen`.
+local function look(session, meter, sent)
+  local stats, now = session:stats(), core.now()
+  while sent.seen < stats.acknowledged + stats.failed + stats.dropped do
+    sent.seen = sent.seen + 1
+    meter:latency(now - sent[sent.seen])
+    sent[sent.seen] = nil
+  end
+end
+
+local function keep_looking(session, meter, sent)
+  repeat look(session, meter, sent) until session.ended or not fogcloud.sleep(LOOK)
+end
+
+-- Publishes them all; nil, err when that ends early.
+local function publish_all(session, args, context, meter, sent)
+  local padding, options = ("x"):rep(args.size), { qos = tonumber(args.qos), wait = true }
   while meter.count < args.count do
-    local id, why = context:try(publish_one, session, args, options, padding)
-    if id == nil then
-      err = why
-      break
-    end
+    if sent then sent[meter.count + 1] = core.now() end
+    local id, err = context:try(publish_one, session, args, options, padding)
+    if id == nil then return nil, err end
     meter.count, meter.bytes = meter.count + 1, meter.bytes + args.size
     meter:tick()
     if not pace(args, meter) then break end
   end
-  local flushed, why = session:flush(context.interrupted() and 1 or 30)
+  return true
+end
+
+local function publish(args, context)
+  local session, err = link.open(args, context)
+  if session == nil then return context:failed(err) end
+  local meter, sent = Meter.new(context, "messages"), args.qos ~= "0" and { seen = 0 } or nil
+  if sent then fogcloud.spawn(keep_looking, session, meter, sent) end
+  local _, why = publish_all(session, args, context, meter, sent)
+  local flushed, late = session:flush(context:settings().timeout)
+  if sent then look(session, meter, sent) end
   local stats = session:stats()
   meter.count, meter.failed = stats.acknowledged, stats.failed + stats.dropped
   meter:finish()
   session:close()
-  if err == nil and not flushed then err = why end
+  err = why or not flushed and late or nil
   if err and err.kind ~= "cancelled" then return context:failed(err) end
   return exit.ok
 end
@@ -178,7 +207,7 @@ end
 local function receive(args, context)
   local session, err = link.open(args, context)
   if session == nil then return context:failed(err) end
-  local meter
+  local meter = Meter.new(context, "messages")
   local granted
   granted, err = context:try(session.subscribe, session, args.topic, tonumber(args.qos), function(_, payload)
     if meter.count == 0 then meter.began = core.now() end -- the rate counts from the first message on
@@ -186,7 +215,6 @@ local function receive(args, context)
     local stamp = tonumber((payload:match(STAMP)))
     if stamp then meter:latency(core.wall() - stamp) end
   end)
-  meter = Meter.new(context, "messages")
   if granted then
     context.out:note(("listening to %s; Ctrl-C ends"):format(args.topic))
     local deadline = core.now() + args.seconds
