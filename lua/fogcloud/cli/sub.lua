@@ -6,6 +6,9 @@ local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local format = require "fogcloud.cli.format"
 local link = require "fogcloud.cli.link"
+local number = require "fogcloud.cli.number"
+local Router = require "fogcloud.router"
+local topics = require "fogcloud.cli.topics"
 
 local command = { summary = "Print the messages of topics or of a device." }
 
@@ -13,23 +16,26 @@ local TURN = 0.02 -- seconds between two looks whether it is over
 
 function command.options(parser)
   parser:argument("topic", "topic filters; with --device its channels, default all"):args("*")
+  parser:option("-t --topic", "another topic filter, as mosquitto_sub has it"):argname("TOPIC"):target("topics")
+    :count("*"):args(1)
   parser:option("--device", "what this device sends: d2c/DEVICE/…"):argname("DEVICE")
   link.topic_options(parser)
-  parser:option("-C --count", "end after so many messages"):argname("N"):convert(tonumber)
-  parser:option("-W --wait", "end after so many seconds"):argname("SECONDS"):convert(tonumber)
-  parser:option("--format", format.HELP):argname("FORMAT")
+  parser:option("-C --count", "end after so many messages"):argname("N"):convert(number.count("--count", 1, 1e9))
+  parser:option("-W --wait", "end after so many seconds"):argname("SECONDS"):convert(number.seconds("--wait"))
+  parser:option("-F --format", format.HELP):argname("FORMAT")
   parser:flag("-v --verbose", "the topic before the payload")
   parser:flag("-R --no-retained", "not what was retained before")
   link.options(parser)
-  parser:epilog("Exit code 1 when --wait is over before --count messages have come.")
+  parser:epilog("Exit code 1 when it ended before --count messages had come.")
 end
 
 local function filters_of(args, context)
+  local device = args.device and topics.check(args.device, context)
   local filters = {}
-  for _, topic in ipairs(args.topic) do
-    filters[#filters + 1] = args.device and ("d2c/%s/%s"):format(args.device, topic) or topic
+  for _, given in ipairs { args.topic, args.topics or {} } do
+    for _, topic in ipairs(given) do filters[#filters + 1] = device and topics.from(device, topic) or topic end
   end
-  if #filters == 0 and args.device then filters[1] = ("d2c/%s/#"):format(args.device) end
+  if #filters == 0 and device then filters[1] = topics.from(device, "#") end
   if #filters == 0 then context:usage("no topic: give some, or --device DEVICE") end
   return filters
 end
@@ -41,9 +47,15 @@ local function pattern_of(args, context)
   return pattern
 end
 
+-- The library calls the handler of each filter that matches, and a message is to be printed once: for the first.
 local function subscribe(session, filters, args, handler, context)
-  for _, filter in ipairs(filters) do
-    local granted, err = context:try(session.subscribe, session, filter, tonumber(args.qos), handler)
+  local router = Router.new()
+  for i, filter in ipairs(filters) do
+    local function first(topic, ...)
+      if router:match(topic)[1] == i then handler(topic, ...) end
+    end
+    router:add(filter, i)
+    local granted, err = context:try(session.subscribe, session, filter, tonumber(args.qos), first)
     if granted == nil then return nil, err end
   end
   return true
@@ -53,10 +65,7 @@ local function serve(session, args, state)
   local deadline = args.wait and core.now() + args.wait
   while not (args.count and state.count >= args.count) do
     if session.ended then return session.ended end
-    if deadline and core.now() >= deadline then
-      state.in_time = args.count == nil
-      return nil
-    end
+    if deadline and core.now() >= deadline then return nil end
     if not fogcloud.sleep(TURN) then return nil end
   end
 end
@@ -65,7 +74,7 @@ function command.run(args, context)
   local filters, pattern = filters_of(args, context), pattern_of(args, context)
   local session, err = link.open(args, context)
   if session == nil then return context:failed(err) end
-  local state = { count = 0, in_time = true }
+  local state = { count = 0 }
   local ok
   ok, err = subscribe(session, filters, args, function(topic, payload, message)
     if args.no_retained and message.retained or args.count and state.count >= args.count then return end
@@ -80,7 +89,8 @@ function command.run(args, context)
   session:close()
   context.out:note(("%d message%s"):format(state.count, state.count == 1 and "" or "s"))
   if err and err.kind ~= "cancelled" then return context:failed(err) end
-  return state.in_time and exit.ok or exit.failure
+  local short = args.count and state.count < args.count
+  return short and exit.failure or exit.ok
 end
 
 return command
