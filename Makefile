@@ -154,10 +154,22 @@ LUA_VERSION := $(if $(filter luajit,$(LUA)),5.1,$(LUA:lua%=%))
 LUA_DEST := $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)
 C_DEST   := $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)
 
+# The program as installed names its Lua and its modules: the first Lua of a PATH may be another, which would not find them.
+define PROGRAM
+#!$(or $(shell command -v $(LUA) || true),/usr/bin/env $(LUA))
+-- SPDX-License-Identifier: MIT
+package.path = "$(PREFIX)/share/lua/$(LUA_VERSION)/?.lua;$(PREFIX)/share/lua/$(LUA_VERSION)/?/init.lua;" .. package.path
+package.cpath = "$(PREFIX)/lib/lua/$(LUA_VERSION)/?.so;" .. package.cpath
+os.exit(require("fogcloud.cli").run(arg), true)
+endef
+export PROGRAM
+
 install: build
 	for f in $$(cd lua && find fogcloud -name '*.lua'); do install -D -m 644 lua/$$f $(LUA_DEST)/$$f || exit 1; done
 	for f in $$(cd $(BUILD)/$(LUA) && find fogcloud -name '*.so'); do install -D -m 755 $(BUILD)/$(LUA)/$$f $(C_DEST)/$$f || exit 1; done
-	install -D -m 755 bin/fogcloud $(DESTDIR)$(PREFIX)/bin/fogcloud
+	install -d $(DESTDIR)$(PREFIX)/bin
+	printf '%s\n' "$$PROGRAM" >$(DESTDIR)$(PREFIX)/bin/fogcloud
+	chmod 755 $(DESTDIR)$(PREFIX)/bin/fogcloud
 	for f in $(notdir $(wildcard docs/*.1)); do install -D -m 644 docs/$$f $(DESTDIR)$(PREFIX)/share/man/man1/$$f || exit 1; done
 
 # What LuaRocks calls, with LUA_INCDIR when it builds, LUADIR, LIBDIR and BINDIR when it installs.

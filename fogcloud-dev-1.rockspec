@@ -24,4 +24,5 @@ build = {
     OPENSSL_DIR = "$(OPENSSL_DIR)",
   },
   install_variables = { LUADIR = "$(LUADIR)", LIBDIR = "$(LIBDIR)", BINDIR = "$(BINDIR)" },
+  copy_directories = { "docs" }, -- with the manual page: `luarocks doc fogcloud` shows where
 }

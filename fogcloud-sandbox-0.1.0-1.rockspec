@@ -12,6 +12,7 @@ external_dependencies = {
   MICROHTTPD = { library = "microhttpd" },
   SQLITE = { library = "sqlite3" },
   OPENSSL = { library = "ssl" },
+  MOSQUITTO = { header = "mosquitto_plugin.h" },
 }
 build = {
   type = "make",
@@ -19,7 +20,7 @@ build = {
   install_target = "rock-sandbox-install",
   build_variables = {
     CFLAGS = "$(CFLAGS)", LUA_INCDIR = "$(LUA_INCDIR)", MICROHTTPD_DIR = "$(MICROHTTPD_DIR)", SQLITE_DIR = "$(SQLITE_DIR)",
-    OPENSSL_DIR = "$(OPENSSL_DIR)",
+    OPENSSL_DIR = "$(OPENSSL_DIR)", MOSQUITTO_DIR = "$(MOSQUITTO_DIR)",
   },
   install_variables = { LUADIR = "$(LUADIR)", LIBDIR = "$(LIBDIR)" },
 }

@@ -2,6 +2,7 @@
 
 -- Ways to install: both rocks, packed and put into an empty tree for each Lua, `make install`, and libraries in the
 -- places of other systems. From each of them the quickstart runs.
+local fogcloud = require "fogcloud"
 local support = require "spec.support.sandbox"
 
 local LUAS = {
@@ -34,7 +35,7 @@ end
 local function quickstart(tree, lua)
   return succeed([[cd / && export LUA_PATH='%s/share/lua/%s/?.lua;%s/share/lua/%s/?/init.lua;;' LUA_CPATH='%s/lib/lua/%s/?.so;;'
     unset FOGCLOUD_BUILD
-    run=$(mktemp -d) && mkfifo $run/stdin && { %s %s/bin/fogcloud.lua sandbox --until-eof <$run/stdin >$run/out & } && exec 3>$run/stdin
+    run=$(mktemp -d) && mkfifo $run/stdin && { %s %s/fogcloud.lua sandbox --until-eof <$run/stdin >$run/out & } && exec 3>$run/stdin
     i=0; until grep -q APP_ID $run/out || [ $i = 200 ]; do sleep 0.05; i=$((i + 1)); done
     . $run/out && %s %s; status=$?; exec 3>&-; wait; rm -rf $run; exit $status]],
     tree, lua.version, tree, lua.version, tree, lua.version, lua.name, tree, lua.name, tree .. "/quickstart.lua")
@@ -51,10 +52,20 @@ describe("fogcloud is installed", function()
   end)
   teardown(function() support.shell("rm -rf " .. folder) end)
 
-  -- The scripts that start a program may be wrapped by LuaRocks for its own Lua; the program itself is what we run.
-  local function place_programs(tree)
-    succeed("cp %s/bin/fogcloud %s/bin/fogcloud.lua && cp %s/examples/quickstart.lua %s/quickstart.lua", here, tree, here, tree)
+  -- The program as it was installed, where nothing says which Lua, which modules and which PATH.
+  local function check_program(tree)
+    local version = succeed("cd / && env -i %s/bin/fogcloud --version", tree)
+    assert.matches("^fogcloud " .. fogcloud._VERSION:gsub("%.", "%%.") .. " %(Lua", version)
+    local said, status = support.shell(("cd / && env -i HOME=/nowhere %s/bin/fogcloud product list"):format(tree))
+    assert.same({ 2, 1 }, { status, (said:find("^fogcloud: option 'base_url' is missing")) }, said)
+    return version
   end
+
+  it("in one version everywhere", function()
+    for _, rock in ipairs { "fogcloud", "fogcloud-sandbox" } do
+      assert.truthy(io.open(("%s-%s-1.rockspec"):format(rock, fogcloud._VERSION)), rock)
+    end
+  end)
 
   it("by rockspecs that pass luarocks lint and differ in their version only", function()
     for _, rock in ipairs { "fogcloud", "fogcloud-sandbox" } do
@@ -80,8 +91,10 @@ describe("fogcloud is installed", function()
         succeed("%s --tree %s install %s-0.1.0-1.*.rock", luarocks, tree, rock)
       end
       succeed("rm -rf %s %s/src/*.rock", build, folder)
-      assert.matches("fogcloud", succeed("ls %s/bin", tree))
-      place_programs(tree)
+      check_program(tree) -- LuaRocks' wrapper, for the Lua that it took
+      succeed("test -f %s/share/lua/%s/fogcloud/_meta.lua && ls %s/lib/luarocks/rocks-%s/fogcloud/*/docs/fogcloud.1", tree, lua.version,
+        tree, lua.version)
+      succeed("cp %s/bin/fogcloud %s/fogcloud.lua && cp %s/examples/quickstart.lua %s/quickstart.lua", here, tree, here, tree)
       assert.matches("heard\td2c/dev1/status.-done\n$", quickstart(tree, lua))
     end)
   end
@@ -97,9 +110,17 @@ describe("fogcloud is installed", function()
       assert.matches("./opt/fog/" .. name, files, 1, true)
     end
     for name in files:gmatch("[^\n]+") do assert.matches("^%./opt/fog/", name) end
-    place_programs(destination .. "/opt/fog")
-    assert.matches("done\n$", quickstart(destination .. "/opt/fog", LUAS[1]))
   end)
+
+  for _, lua in ipairs { LUAS[1], LUAS[5] } do
+    it("by make install as a program that runs with nothing said, for " .. lua.name, function()
+      local prefix = ("%s/prefix-%s"):format(folder, lua.name)
+      succeed("make -s install LUA=%s PREFIX=%s", lua.name, prefix)
+      assert.matches(lua.name == "luajit" and "LuaJIT" or "Lua 5.4", check_program(prefix))
+      succeed("cp %s/bin/fogcloud %s/fogcloud.lua && cp %s/examples/quickstart.lua %s/quickstart.lua", prefix, prefix, here, prefix)
+      assert.matches("done\n$", quickstart(prefix, lua))
+    end)
+  end
 end)
 
 -- A tree of symbolic links, as another system lays its libraries out.
