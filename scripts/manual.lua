@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- Prints the manual page of the command line, fogcloud(1), from its own parser, so that neither can say more than the
--- other: lua5.4 scripts/manual.lua > docs/fogcloud.1
+-- Prints the manual page of the command line, fogcloud(1), from its own parser, and examples and exit codes from its
+-- guide, so that none can say more than the other: lua5.4 scripts/manual.lua > docs/fogcloud.1
 local cli = require "fogcloud.cli"
 
 local out = {}
@@ -46,6 +46,24 @@ local function synopsis(parser, name)
   return ("\\fBfogcloud %s\\fR [\\fIoptions\\fR] %s"):format(roff(name), table.concat(parts, " "))
 end
 
+local file = assert(io.open "docs/cli.md")
+local guide = file:read "*a"
+file:close()
+
+-- Without the marks of Markdown.
+local function plain(text) return roff((text:gsub("[`*]", ""):gsub("%[([^%]]*)%]%b()", "%1"))) end
+
+local function add_examples()
+  add(".SH EXAMPLES\n.nf\n", roff(guide:match "```sh\n(.-)\n```"):gsub("\n([.'])", "\n\\&%1"), "\n.fi")
+end
+
+local function add_exit_codes()
+  add(".SH EXIT STATUS")
+  for code, text in guide:match("## Exit codes\n\n(.-)\n\n"):gmatch "| (%d) | ([^\n]*) |\n?" do
+    add(".TP\n", code, "\n", plain(text))
+  end
+end
+
 local parser = cli.parser()
 add(".\\\" Made by scripts/manual.lua from the program's own parser.")
 add(".TH FOGCLOUD 1 \"\" \"fogcloud\" \"User Commands\"")
@@ -68,7 +86,7 @@ for _, command in ipairs(parser._commands) do
 end
 add [[
 .SH CONFIGURATION
-A value is taken from an option, else from the environment, else from the profile.
+A value is taken from an option, else from the environment, else from the profile. An empty variable counts for nothing.
 Secrets are never arguments: \fBlogin\fR asks for them without echo, or reads \fB\-\-secret\-file\fR or
 \fBFOGCLOUD_CLIENT_SECRET\fR.
 .SH ENVIRONMENT
@@ -80,32 +98,19 @@ The API's URL, the Access Key and its secret, the application, and the authoriti
 \fBFOGCLOUD_PROFILE\fR
 The profile to use.
 .TP
+\fBFOGCLOUD_LOG\fR
+\fIdebug\fR, \fIinfo\fR, \fIwarn\fR or \fIerror\fR: what the library tells on standard error.
+.TP
 \fBNO_COLOR\fR
-When set, no colours.
+When set and not empty, no colours; nor with \fBTERM\fR=\fIdumb\fR.
 .SH FILES
 .TP
 \fI$XDG_CONFIG_HOME/fogcloud/profiles.json\fR (\fI~/.config\fR)
 The profiles, with their secrets, 0600; \fIcurrent\fR beside it names the one in use.
 .TP
 \fI$XDG_STATE_HOME/fogcloud\fR (\fI~/.local/state\fR)
-Kept tokens, and the clients that were made, with their passwords (\fIclients.json\fR), 0600.
-.SH EXIT STATUS
-.TP
-0
-Done.
-.TP
-1
-It failed, or fewer messages came than were asked for.
-.TP
-2
-Wrong use, or wrong configuration.
-.TP
-3
-The account or the client was refused.
-.TP
-4
-The network: no connection, no trust, or no answer in time.
-.TP
-5
-Only a part was done.]]
+Kept tokens, and the clients that were made, with their passwords (\fIclients.json\fR), 0600.]]
+add_exit_codes()
+add_examples()
+add(".SH SEE ALSO\n.BR mosquitto_sub (1),\n.BR mosquitto_pub (1),\n.BR mosquitto (8)")
 print(table.concat(out, "\n"))

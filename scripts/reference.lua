@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- Writes docs/reference.md from the LuaCATS annotations: `lua5.4 scripts/reference.lua >docs/reference.md`. Also a
--- module for spec/docs_spec.lua. What is marked @package is the library's own and left out.
+-- module for spec/support/documented.lua. What is marked @package is the library's own and left out.
 local reference = {}
 
 -- A chapter: its title, the file, and how a function's table is spelt in the file and by users.

@@ -9,7 +9,7 @@ mkdir -p "$results"
 luas=${LUAS:-lua5.4 luajit lua5.1 lua5.2 lua5.3}
 [ -z "${SANITIZE:-}" ] || luas=lua5.4
 limit=${TEST_TIMEOUT:-600}
-once="spec/arch_spec.lua spec/rocks_spec.lua spec/docs_spec.lua spec/embed_spec.lua"
+once="spec/arch_spec.lua spec/rocks_spec.lua spec/docs_spec.lua spec/code_docs_spec.lua spec/embed_spec.lua"
 run_once=$once
 [ -z "${SANITIZE:-}" ] || run_once=spec/embed_spec.lua # of them, what runs our C
 

@@ -34,6 +34,7 @@ describe("fogcloud", function()
       local help, status = cli:run(name .. " --help")
       assert.equal(0, status)
       assert.truthy(help:find("^Usage: fogcloud " .. name), help)
+      assert.truthy(help:find("The options of `fogcloud --help`", 1, true), help)
     end
     out, code = cli:run "--version"
     assert.equal(0, code)

@@ -50,9 +50,11 @@ local function say(text)
   os.exit(exit.ok)
 end
 
-local function say_help(element)
-  element._options[element._help_option_idx]:action(function() say(element:get_help()) end)
-  for _, command in ipairs(element._commands) do say_help(command) end
+local function say_help(element, more)
+  element._options[element._help_option_idx]:action(function() say(element:get_help() .. more) end)
+  for _, command in ipairs(element._commands) do
+    say_help(command, "\n\nThe options of `fogcloud --help` may follow every command, too.")
+  end
 end
 
 -- A command, or one that says why there is none: other commands go on without what it needs.
@@ -76,7 +78,7 @@ function cli.parser()
     commands[name] = command
     command.options(parser:command(name, command.summary):summary(command.summary:match("^[^.;]+")))
   end
-  say_help(parser)
+  say_help(parser, "")
   return parser, commands
 end
 
