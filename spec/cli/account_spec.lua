@@ -210,10 +210,11 @@ describe("fogcloud", function()
 
   it("loses no password when two make a client of one name at once", function()
     local one = cli:command "client create --name twin"
-    local both = ("(%s & %s & wait) >/dev/null 2>&1"):format(one, one)
-    sandbox:fail { endpoint = "create_client", delay = 0.5, count = 0 }
-    support.shell(both)
+    local both = ("%s & one=$!; %s & two=$!; wait $one && wait $two"):format(one, one)
+    sandbox:fail { endpoint = "create_client", delay = 2, count = 0 }
+    local said, code = support.shell(both)
     sandbox:heal()
+    assert.equal(0, code, said)
     local _, lines = (cli:run "--quiet client list"):gsub("\n", "\n")
     assert.equal(2, lines)
   end)

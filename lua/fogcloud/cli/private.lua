@@ -3,8 +3,11 @@
 --- JSON objects in files that are their owner's alone (0600), replaced in one step and locked while they change.
 local cjson = require "cjson"
 local core = require "fogcloud.core"
+local fogcloud = require "fogcloud"
 
 local private = {}
+
+local PATIENCE, TURN = 5, 0.02 -- seconds for another program's change; between two looks whether it is over
 
 local function folder_of(variable, default)
   local home = os.getenv(variable)
@@ -45,14 +48,26 @@ local function make_folders(path)
   return true
 end
 
+local function take_lock(path)
+  local deadline = core.now() + PATIENCE
+  while true do
+    local lock, why, detail = core.file.lock(path)
+    if lock then return lock end
+    if why ~= "busy" then return nil, ("%s cannot be used: %s"):format(path, detail) end
+    if core.now() >= deadline or not fogcloud.sleep(TURN) then
+      return nil, path .. " is held by another program"
+    end
+  end
+end
+
 --- Changes the object in a file by `change(object)`; what that returns is given back.
 ---@return any result
 ---@return string? why
 function private.update(path, change)
   local ok, why = make_folders(path)
   if not ok then return nil, why end
-  local lock, _, busy = core.file.lock(path .. ".lock")
-  if lock == nil then return nil, ("%s is being changed by another program: %s"):format(path, busy or "locked") end
+  local lock, held = take_lock(path .. ".lock")
+  if lock == nil then return nil, held end
   local object, unreadable = private.read(path)
   if object == nil then
     lock:unlock()
