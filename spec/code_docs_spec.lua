@@ -152,7 +152,8 @@ describe("docs/cli.md", function()
       assert.is_truthy(page_of_manual:find(name, 1, true), name)
     end
     assert.is_truthy(page_of_manual:find("FOGCLOUD_LOG", 1, true))
-    assert.equal("", (support.shell "command -v man >/dev/null || exit 0; LC_ALL=C.UTF-8 man --warnings -l docs/fogcloud.1 2>&1 >/dev/null"))
+    local format = "command -v man >/dev/null || exit 0; LC_ALL=C.UTF-8 man --warnings -l docs/fogcloud.1 2>&1 >/dev/null"
+    assert.equal("", (support.shell(format)))
   end)
 end)
 

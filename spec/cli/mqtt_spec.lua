@@ -173,6 +173,14 @@ describe("fogcloud", function()
     assert.equal(1, select(2, interrupted("sub -C 10 d2c/dev1/i", said_so "listening")))
   end)
 
+  it("says that it was interrupted, whatever it waited for", function()
+    sandbox:fail { endpoint = "products", delay = 20, count = 0 }
+    local catches = "grep -q '^SigCgt:.*[4567cdef]...$' /proc/$pid/status" -- SIGTERM, too, which is no habit of lua's
+    local said, code = interrupted("product list", catches)
+    sandbox:heal()
+    assert.same({ "fogcloud: interrupted\n", 1 }, { said, code })
+  end)
+
   it("says on SIGINT that a message is not acknowledged, or that not all was read", function()
     sandbox:fail_mqtt { puback = "swallow" }
     -- The device has the message, so all that is missing is the broker's word.

@@ -60,9 +60,10 @@ function Context:go_on()
   if self.interrupted() then error({ interrupted = true }, 0) end
 end
 
---- Says what went wrong and gives the exit code for it.
----@param err fogcloud.Error
+--- Says what went wrong and gives the exit code for it. What an interrupt has cancelled ends the command as such.
+---@param err fogcloud.Error|string
 function Context:failed(err)
+  if errors.is(err) and err.kind == "cancelled" then self:go_on() end
   self.out:fail(err)
   return errors.is(err) and exit.of(err) or exit.failure
 end
