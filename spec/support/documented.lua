@@ -53,20 +53,16 @@ function documented.fields(path, class)
   error(path .. " has no class " .. class)
 end
 
--- By the name that users write: the module, the table's name in it, and how to get that where the module is another.
+-- By the name that users write: the module, and the table's name in it.
 documented.MODULES = {
   fogcloud = { "fogcloud", "fogcloud" }, cloud = { "fogcloud.cloud", "Cloud" }, session = { "fogcloud.session", "Session" },
   device = { "fogcloud.device", "Device" }, metrics = { "fogcloud.metrics", "metrics" },
   sandbox = { "fogcloud.sandbox", "Sandbox" }, leader = { "fogcloud.leader", "Leader" },
-  task = { "fogcloud.task", "Task", function() return getmetatable(require("fogcloud").spawn(function() end)).__index end },
+  task = { "fogcloud.joinable", "Joinable" },
 }
 
 --- The table that has a user's functions.
-function documented.value(user)
-  local entry = documented.MODULES[user]
-  if entry[3] and entry.value == nil then entry.value = entry[3]() end
-  return entry.value or require(entry[1])
-end
+function documented.value(user) return require(documented.MODULES[user][1]) end
 
 --- Functions by the name that users write: { documented = set, exported = set, package = set }.
 function documented.functions_of(user)
