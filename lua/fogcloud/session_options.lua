@@ -62,12 +62,44 @@ local FOR_EVER = 4294967295 -- MQTT 5, 3.1.2.11.2
 local VERSIONS = { ["3.1.1"] = 4, ["5.0"] = 5 }
 local TRANSPORTS = { tcp = true, websockets = true }
 
-local function check_types(given, level)
-  for name, value in pairs(given) do
-    local expected = SPEC[name]
-    if expected == nil then error(("unknown session option '%s'"):format(tostring(name)), level) end
-    if type(value) ~= expected then
-      error(("session option '%s': %s expected, got %s"):format(name, expected, type(value)), level)
+--- Raises at `level` unless the option is known and of the type that it has in `spec`.
+---@param what string  whose option, for the text: "session", "publish", …
+function options.check_type(spec, name, value, what, level)
+  local expected = spec[name]
+  if expected == nil then error(("unknown %s option '%s'"):format(what, tostring(name)), level) end
+  if type(value) ~= expected then
+    error(("%s option '%s': %s expected, got %s"):format(what, name, expected, type(value)), level)
+  end
+end
+
+--- The same of a call's whole table of options, which may be missing.
+function options.check_all(spec, opts, what, level)
+  if opts == nil then return end
+  if type(opts) ~= "table" then error(("%s options: table expected, got %s"):format(what, type(opts)), level) end
+  for name, value in pairs(opts) do options.check_type(spec, name, value, what, level + 1) end
+end
+
+local CALL = { timeout = "number" }
+
+--- Those of a call that takes nothing but a time-out.
+function options.check_call(opts, what, level) options.check_all(CALL, opts, what, level + 1) end
+
+-- Least and most of each number; those that are true are whole.
+local RANGES = {
+  session_expiry = { 0, 4294967295, true }, receive_maximum = { 1, 65535, true }, keepalive = { 0, 65535, true },
+  connect_timeout = { 0, 3600 }, timeout = { 0, math.huge }, max_attempts = { 1, math.huge },
+  backoff_base = { 0, math.huge }, backoff_cap = { 0, math.huge }, stable_after = { 0, math.huge },
+  out_count = { 1, 1e9, true }, out_bytes = { 1, 1e12, true }, in_count = { 1, 1e9, true },
+  in_bytes = { 1, 1e12, true }, window = { 1, 65535, true }, max_handlers = { 1, 1e9, true },
+}
+
+local function check_ranges(given, level)
+  for name, range in pairs(RANGES) do
+    local value, least, most, whole = given[name], range[1], range[2], range[3]
+    if value and not (value >= least and value <= most and not (whole and value % 1 ~= 0)) then
+      local kind = whole and "a whole number" or "a number"
+      local to = most < math.huge and ("from %.0f to %.0f"):format(least, most) or ("from %.0f"):format(least)
+      error(("session option '%s': %s %s expected, got %s"):format(name, kind, to, tostring(value)), level)
     end
   end
 end
@@ -82,6 +114,19 @@ local function check_will(will, level)
   end
   local ok, why = topic_rules.valid_topic(will.topic)
   if not ok then error("session option 'will': topic: " .. why, level) end
+  local qos = will.qos or 0
+  if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("session option 'will': qos: 0, 1 or 2 expected", level) end
+end
+
+local TOPICS = { from_device = topic_rules.valid_filter, to_device = topic_rules.valid_topic }
+
+local function check_topics(topics, level)
+  for name, template in pairs(topics) do
+    local valid = TOPICS[name]
+    if valid == nil then error(("session option 'topics': unknown field '%s'"):format(tostring(name)), level) end
+    local ok, why = valid(template)
+    if not ok then error(("session option 'topics': %s: %s"):format(name, why), level) end
+  end
 end
 
 -- What only MQTT 5 has.
@@ -112,7 +157,8 @@ end
 function options.check(given, level)
   level = (level or 1) + 1
   given = given or {}
-  check_types(given, level + 1)
+  options.check_all(SPEC, given, "session", level + 1)
+  check_ranges(given, level + 1)
   local result = {}
   for name, value in pairs(DEFAULTS) do result[name] = value end
   for name, value in pairs(given) do result[name] = value end
@@ -120,8 +166,9 @@ function options.check(given, level)
   if not TRANSPORTS[result.transport] then
     error("session option 'transport': 'tcp' or 'websockets' expected", level)
   end
-  if result.will then check_will(result.will, level) end
-  check_version_5(result, level)
+  if result.will then check_will(result.will, level + 1) end
+  if result.topics then check_topics(result.topics, level + 1) end
+  check_version_5(result, level + 1)
   result.properties = options.properties(result.properties, "connect", level)
   result.will_properties = options.properties(result.will and result.will.properties, "will", level)
   return result
@@ -140,6 +187,9 @@ function options.check_credentials(credentials, opts, level)
       error(("credentials: field '%s' must be a non-empty string"):format(name), level)
     end
     if credentials[name]:find("%z") then error(("credentials: field '%s' holds a NUL byte"):format(name), level) end
+    if name ~= "password" and not topic_rules.is_utf8(credentials[name]) then
+      error(("credentials: field '%s' must be UTF-8"):format(name), level)
+    end
   end
   local port = opts.tls and "sslport" or "mqttport"
   local value = credentials[port]
