@@ -7,6 +7,7 @@ local Handlers = require "fogcloud.handlers"
 local Keeper = require "fogcloud.keeper"
 local Publications = require "fogcloud.publications"
 local Subscriptions = require "fogcloud.subscriptions"
+local deadlines = require "fogcloud.deadline"
 local errors = require "fogcloud.errors"
 local options = require "fogcloud.session_options"
 local runtime = require "fogcloud.runtime"
@@ -220,7 +221,10 @@ end
 ---@param timeout number?  seconds, default the session's
 ---@return boolean? ok
 ---@return fogcloud.Error? err  kinds: timeout (some are still queued), mqtt (some were lost), closed, cancelled
-function Session:flush(timeout) return self.publications:flush(timeout) end
+function Session:flush(timeout)
+  local by = deadlines.after(self.host.now(), timeout, self.opts.timeout, 2)
+  return self.publications:flush(by)
+end
 
 -- The rest --------------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,9 @@
 
 /* The userdata behind FOG_SESSION_CLASS. */
 struct fog_l_session {
-  struct fog_session *session; /* NULL: closed */
+  struct fog_session *session; /* NULL: never opened, or collected */
   uint32_t id;
+  bool closed; /* no command is taken any more */
 };
 
 /* Raises when the engine is closed, or was made before this process was forked. */

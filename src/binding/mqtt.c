@@ -15,25 +15,40 @@ static const double MAX_COUNT = 1e9, MAX_BYTES = 1e12;
 static const double DEFAULT_COUNT = 10000, DEFAULT_BYTES = 16 * 1024 * 1024, DEFAULT_WINDOW = 128;
 enum { MAX_WINDOW = 65535, MAX_PAYLOAD = 268435455, MAX_TOPIC = 65535 };
 
-static struct fog_session *check(lua_State *L) {
+/* What was counted and received can be had from a closed session too. */
+static struct fog_session *reach(lua_State *L) {
   struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
-  if (box->session == NULL) (void)luaL_argerror(L, 1, "the session is closed");
+  if (box->session == NULL) (void)luaL_argerror(L, 1, "the session is gone");
   return box->session;
+}
+
+static struct fog_session *check(lua_State *L) {
+  struct fog_session *s = reach(L);
+  const struct fog_l_session *box = lua_touserdata(L, 1);
+  if (box->closed) (void)luaL_argerror(L, 1, "the session is closed");
+  return s;
 }
 
 static int l_close(lua_State *L) {
   struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
+  if (box->session == NULL || box->closed) return 0;
+  box->closed = true;
+  fog_dispatcher_close(box->session);
+  return 0;
+}
+
+static int l_gc(lua_State *L) {
+  struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
   struct fog_session *s = box->session;
+  (void)l_close(L);
   box->session = NULL;
-  if (s == NULL) return 0;
-  fog_dispatcher_close(s);
-  fog_session_unref(s);
+  if (s != NULL) fog_session_unref(s);
   return 0;
 }
 
 static int l_tostring(lua_State *L) {
   const struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
-  lua_pushfstring(L, FOG_SESSION_CLASS " %d (%s)", (int)box->id, box->session == NULL ? "closed" : "open");
+  lua_pushfstring(L, FOG_SESSION_CLASS " %d (%s)", (int)box->id, box->session == NULL || box->closed ? "closed" : "open");
   return 1;
 }
 
@@ -74,7 +89,7 @@ int fog_l_session(lua_State *L) {
   };
   int error = FOG_OK;
   struct fog_l_session *box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = (struct fog_l_session){NULL, 0}; /* closed until all is well */
+  *box = (struct fog_l_session){.session = NULL}; /* closed until all is well */
   luaL_getmetatable(L, FOG_SESSION_CLASS);
   lua_setmetatable(L, -2);
   box->session = fog_engine_session(engine, &limits, &error);
@@ -227,8 +242,27 @@ static int l_unsubscribe(lua_State *L) {
   return result(L, fog_dispatcher_subscribe(s, token, check_topic(L, 3), &none));
 }
 
-/* session:publish(topic, payload, qos, retained, notify, properties) -> number | nil, "full" | nil, "not enough memory"
- */
+/* nil and why not, in a word that publications.lua knows. */
+static int no_room(lua_State *L, enum fog_outbox_room room) {
+  lua_pushnil(L);
+  lua_pushstring(L, room == FOG_ROOM_NEVER ? "too large" : "full");
+  return 2;
+}
+
+/* session:room(bytes, wait) -> true | nil, "full" | nil, "too large": whether a message of so many bytes in all would be
+ * taken. With `wait` an event comes once there is room where there is none now. */
+static int l_room(lua_State *L) {
+  struct fog_session *s = check(L);
+  lua_Number bytes = luaL_checknumber(L, 2);
+  luaL_argcheck(L, bytes >= 0 && bytes <= MAX_BYTES, 2, "a number of bytes expected");
+  enum fog_outbox_room room = fog_outbox_room(&s->outbox, (size_t)bytes, lua_toboolean(L, 3) != 0);
+  if (room != FOG_ROOM) return no_room(L, room);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* session:publish(topic, payload, qos, retained, notify, properties) -> number | nil, "full" | nil, "too large"
+ * | nil, "not enough memory" */
 static int l_publish(lua_State *L) {
   struct fog_session *s = check(L);
   struct fog_bytes topic = {check_topic(L, 2), 0}, payload, properties = {NULL, 0};
@@ -246,11 +280,10 @@ static int l_publish(lua_State *L) {
   m->qos = (uint8_t)qos;
   m->retained = lua_toboolean(L, 5) != 0;
   m->notify = lua_toboolean(L, 6) != 0;
-  if (!fog_outbox_add(&s->outbox, m, &id, &feed)) {
+  enum fog_outbox_room room = fog_outbox_add(&s->outbox, m, &id, &feed);
+  if (room != FOG_ROOM) {
     m->event.release(&m->event);
-    lua_pushnil(L);
-    lua_pushliteral(L, "full");
-    return 2;
+    return no_room(L, room);
   }
   if (feed && atomic_load(&s->sending)) fog_dispatcher_feed(s);
   lua_pushnumber(L, (lua_Number)id);
@@ -258,7 +291,7 @@ static int l_publish(lua_State *L) {
 }
 
 static int l_pending(lua_State *L) {
-  lua_pushboolean(L, fog_inbox_pending(&check(L)->inbox));
+  lua_pushboolean(L, fog_inbox_pending(&reach(L)->inbox));
   return 1;
 }
 
@@ -298,7 +331,7 @@ static void set_count(lua_State *L, const char *name, uint64_t n) {
 }
 
 static int l_stats(lua_State *L) {
-  struct fog_session *s = check(L);
+  struct fog_session *s = reach(L);
   struct fog_outbox_stats out;
   struct fog_inbox_stats in;
   fog_outbox_stats(&s->outbox, &out);
@@ -331,6 +364,7 @@ int fog_open_mqtt(lua_State *L) {
       {"subscribe", l_subscribe},
       {"unsubscribe", l_unsubscribe},
       {"publish", l_publish},
+      {"room", l_room},
       {"receiver", fog_l_receiver},
       {"pending", l_pending},
       {"drained", l_drained},
@@ -342,7 +376,7 @@ int fog_open_mqtt(lua_State *L) {
       {"close", l_close},
       {NULL, NULL},
   };
-  fog_class(L, FOG_SESSION_CLASS, methods, l_close, l_tostring);
+  fog_class(L, FOG_SESSION_CLASS, methods, l_gc, l_tostring);
   open_options(L);
   return 0;
 }
