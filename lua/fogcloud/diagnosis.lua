@@ -139,20 +139,27 @@ function diagnosis.poison(times, filter, id, topic, size)
   return errors.new("mqtt", text:format(times, what), { retryable = false })
 end
 
---- The error of a SUBSCRIBE that the broker refused (MQTT 3.1.1, 3.9.3; MQTT 5.0, 3.9.3).
-function diagnosis.subscription(filter, code, text, properties)
-  if code == 0x80 or code == 0x87 then
+local DOING = { subscribe = "subscribing to", unsubscribe = "unsubscribing from" }
+
+--- The error of a SUBSCRIBE or UNSUBSCRIBE that the broker refused (MQTT 3.1.1, 3.9.3; MQTT 5.0, 3.9.3, 3.11.3).
+---@param method "subscribe"|"unsubscribe"
+function diagnosis.refused_filter(method, filter, code, text, properties)
+  local fields = { code = code, properties = properties }
+  if method == "subscribe" and (code == 0x80 or code == 0x87) then
     local refusal = ("the broker refused the subscription to '%s': the client has no permission for it (grant)")
       :format(filter)
-    return errors.new("mqtt", refusal .. own_words(properties), { code = code, properties = properties })
+    return errors.new("mqtt", refusal .. own_words(properties), fields)
   end
-  if code < 0 then
-    local fields = { code = code, retryable = true }
-    return errors.new("network", ("the link was lost while subscribing to '%s'"):format(filter), fields)
-  end
-  text = (text or ("code " .. code)) .. own_words(properties)
-  local fields = { code = code, properties = properties }
-  return errors.new("mqtt", ("the subscription to '%s' failed: %s"):format(filter, text), fields)
+  text = (text or ("code %.0f"):format(code)) .. own_words(properties)
+  return errors.new("mqtt", ("%s '%s' failed: %s"):format(DOING[method], filter, text), fields)
+end
+
+--- The error of one that had no answer within its time.
+---@param asked boolean  it went out, at least once
+function diagnosis.unanswered(method, filter, asked)
+  local text = asked and "the broker did not acknowledge '%s' in time"
+    or "there was no link to the broker in the time for " .. DOING[method] .. " '%s'"
+  return errors.new("timeout", text:format(filter), { retryable = true })
 end
 
 --- The error of a message that was accepted and not delivered.

@@ -174,10 +174,11 @@ local function stay(self)
 end
 
 -- Left because Lua did not keep up: coming back before half of the room is free would only lead to leaving again.
-local function wait_room(self, share)
-  local opts = self.session.opts
-  if self.session.handlers:when_room(opts.in_count * share, opts.in_bytes * share, self.waiter) then return end
-  while self.session.handlers.room ~= nil and not self.closing do self.waiter:wait() end
+local function wait_room(self)
+  local opts, handlers = self.session.opts, self.session.handlers
+  if handlers:when_room(opts.in_count / 2, opts.in_bytes / 2, self.waiter) then return end
+  self.session.subscriptions:settle_paused()
+  while handlers.room ~= nil and not self.closing do self.waiter:wait() end
 end
 
 -- The broker may ask for a shorter keepalive (MQTT 5, 3.2.2.3.14), and Paho does not listen. True when the link in
@@ -195,6 +196,7 @@ end
 local function live(self)
   while true do
     local up, why = attempt(self)
+    if up and not up.third then self.session.subscriptions:doubt() end
     if up and not adopt_keepalive(self, up.properties) then
       self.state, self.failures, self.refreshed = "up", 0, false
       self.session:note_up(up.third, up.properties)
@@ -202,7 +204,7 @@ local function live(self)
       self.state = "waiting"
       if lost == nil or final then return lost end
       self.session:note_lost(lost)
-      wait_room(self, 1 / 2)
+      wait_room(self)
     elseif not up then
       local go_on, err = judge(self, why)
       if not go_on then return err.kind ~= "closed" and err or nil end

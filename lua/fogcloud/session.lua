@@ -88,7 +88,7 @@ end
 function Session:note_up(session_present, properties)
   self.was_up, self.up = true, true
   self.ready:signal()
-  if not session_present then self.subscriptions:restore() end
+  self.subscriptions:restore()
   self.handle:resume() -- after the subscriptions, so that an answer to a queued message finds its handler
   self.handlers:notify("connect", { session_present = session_present, properties = properties })
 end
@@ -96,7 +96,7 @@ end
 ---@package
 function Session:note_lost(err)
   self.up = false
-  self.subscriptions:fail(err)
+  self.subscriptions:lost()
   self.handlers:notify("disconnect", err)
 end
 
@@ -176,19 +176,23 @@ function Session:subscribe(filter, qos, handler, opts)
   if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("qos: 0, 1 or 2 expected", 2) end
   if type(handler) ~= "function" then error("handler: function expected, got " .. type(handler), 2) end
   local how = Subscriptions.check_options(opts, self.opts.version)
+  local by = deadlines.after(self.host.now(), opts and opts.timeout, self.opts.timeout, 2)
   if self.ended then return nil, self.ended end
-  return self.subscriptions:add(filter, qos, handler, how, opts and opts.timeout)
+  return self.subscriptions:add(filter, qos, handler, how, by)
 end
 
---- Ends a subscription with all its handlers. Waits as subscribe does.
+--- Ends a subscription with all its handlers, also one that an earlier process made for the same client. Waits as
+--- subscribe does; the handlers stay until the broker has acknowledged.
 ---@param filter string
 ---@param opts fogcloud.CallOptions?  default the session's timeout
 ---@return boolean? ok
 ---@return fogcloud.Error? err  kinds: mqtt, network, timeout, closed, cancelled
 function Session:unsubscribe(filter, opts)
   Subscriptions.check_filter(filter)
+  options.check_call(opts, "unsubscribe", 3)
+  local by = deadlines.after(self.host.now(), opts and opts.timeout, self.opts.timeout, 2)
   if self.ended then return nil, self.ended end
-  return self.subscriptions:remove(filter, opts and opts.timeout)
+  return self.subscriptions:remove(filter, by)
 end
 
 --- Lets the handlers of a session that was made with `paused = true` have what has come, and what comes from now on.
