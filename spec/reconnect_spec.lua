@@ -126,10 +126,10 @@ describe("reconnecting", function()
     local session = {
       opts = opts, credentials = { mqtthost = "h", mqttport = 1, sslport = 1, clientid = "c" },
       host = { now = function() return now end },
-      subscriptions = { unanswered = function() end },
-      handlers = { when_room = function() return true end, close = function() end },
+      subscriptions = { unanswered = function() end, doubt = function() end },
+      handlers = { when_room = function() return true end, drain = function() end },
       note_up = function() end, note_lost = function() end, note_error = function() end,
-      note_ending = function() end, note_closed = function() end,
+      note_ending = function() end, note_left = function() end, note_closed = function() end,
     }
     opts.transport, opts.version, opts.clean = "tcp", "3.1.1", true
     session.handle = {
@@ -164,8 +164,9 @@ describe("reconnecting", function()
     keeper = Keeper.new(session, function() return random end)
     keeper:run()
     assert.is_nil(waits[1])  -- after a link that lasted: at once
-    assert.is_nil(waits[2])  -- the first failure: at once
-    assert.same({ 2, 4, 8, 16, 32, 60, 60 }, { waits[3], waits[4], waits[5], waits[6], waits[7], waits[8], waits[9] })
+    assert.same({ 1, 2, 4, 8, 16, 32, 60, 60, 60 }, {
+      waits[2], waits[3], waits[4], waits[5], waits[6], waits[7], waits[8], waits[9], waits[10],
+    })
     assert.is_nil(waits[11]) -- begins anew
   end)
 
@@ -185,6 +186,91 @@ describe("reconnecting", function()
     assert.equal(1, asked)
     assert.equal("auth", session.ended.kind)
     assert.matches("create_client", tostring(session.ended))
+  end)
+
+  local NO_CLOUD = require("fogcloud.errors").new("network", "no cloud", { retryable = true })
+
+  it("asks for them again where they could not be had for a reason that passes, and says which", function()
+    local asked, good = 0, nil
+    local session = connect {
+      backoff_base = 0.01, backoff_cap = 0.05,
+      credentials = function()
+        asked = asked + 1
+        if asked < 4 then return nil, NO_CLOUD end
+        return good
+      end,
+    }
+    good = support.client(sandbox, cloud, { "dev1" })
+    local seen = events(session, "error")
+    session.credentials.password = "revoked"
+    sandbox:kick("*")
+    support.serve_until(function() return session.up and asked == 4 end)
+    support.serve_until(function() return #seen == 3 end)
+    assert.equal("auth", seen[1].kind)
+    assert.matches("create_client; fresh credentials could not be had: no cloud", tostring(seen[1]))
+    local bad = {}
+    for name, value in pairs(good) do bad[name] = value end
+    bad.password = "wrong"
+    local refused, err = cloud:connect(bad, { tls = false, credentials = function() return nil, NO_CLOUD end })
+    assert.is_nil(refused)
+    assert.matches("no cloud", tostring(err))
+    assert.is_true(err.retryable)
+  end)
+
+  it("asks for no more of them before a link has been stable", function()
+    local asked, ups = 0, 0
+    local session = connect {
+      backoff_base = 0.01, backoff_cap = 0.05,
+      credentials = function()
+        asked = asked + 1
+        return support.client(sandbox, cloud, { "dev1" })
+      end,
+    }
+    session:on("connect", function() ups = ups + 1 end)
+    for i = 1, 2 do
+      session.credentials.password = "revoked"
+      sandbox:kick(session.credentials.clientid)
+      support.serve_until(function() return session.ended or ups == i end)
+    end
+    assert.same({ 1, 1, "auth" }, { asked, ups, session.ended and session.ended.kind })
+  end)
+
+  it("takes no answer of an attempt whose time is up for that of the next, and one that just came for its own", function()
+    local Keeper = require "fogcloud.keeper"
+    local Scheduler = require "fogcloud.task"
+    local now, log, keeper = 0, {}, nil
+    local scheduler = Scheduler.new(function() return now end, function() end)
+    local session = {
+      opts = { stable_after = 10, backoff_base = 0, backoff_cap = 60, max_attempts = 100, connect_timeout = 5,
+        in_count = 1, in_bytes = 1, transport = "tcp", version = "3.1.1", clean = true, tls = false },
+      credentials = { mqtthost = "h", mqttport = 1, sslport = 1, clientid = "c" },
+      host = { now = function() return now end, waiter = function() return scheduler:waiter() end },
+      subscriptions = { unanswered = function() end, doubt = function() end },
+      handlers = {},
+      note_up = function() log[#log + 1] = "up " .. keeper.link end,
+      note_error = function(_, err) log[#log + 1] = err.kind end,
+      handle = {
+        leave = function() end, oldest_in_flight = function() end,
+        connect = function(_, link)
+          log[#log + 1] = "connect " .. link.link
+          return true
+        end,
+      },
+    }
+    keeper = Keeper.new(session, function() return 1 end)
+    scheduler:spawn(keeper.run, true, false, keeper)
+    scheduler:turn(0, true)
+    -- The event is collected in the turn in which the time is up.
+    scheduler.poll = function() if now == 10 then keeper:post("connected", keeper.link, 0, true) end end
+    now = 10
+    for _ = 1, 3 do scheduler:turn(10, true) end
+    assert.same({ "connect 1", "up 1" }, log)
+    keeper.mail = { { name = "lost", code = 0 }, { name = "connected", third = true } } -- the second is too late
+    keeper.waiter:signal()
+    session.note_lost, session.handlers.when_room = function() end, function() return true end
+    scheduler.poll = function() end
+    for _ = 1, 3 do scheduler:turn(now, true) end
+    assert.same({ "connect 1", "up 1", "connect 2" }, log)
   end)
 
   it("sends nothing twice to a broker that kept the session, and all to one that did not", function()

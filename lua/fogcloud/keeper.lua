@@ -28,6 +28,7 @@ function Keeper.new(session, random)
     mail = {},
     waiter = session.host.waiter(),
     link = 0,
+    refreshed = false,
     failures = 0,
     short_lives = 0,
     suspicions = 0,
@@ -50,9 +51,10 @@ end
 
 -- The next event; nil when the deadline passed or the session is closing.
 local function next_event(self, deadline)
+  local in_time = true
   while #self.mail == 0 do
-    if self.closing then return nil end
-    if self.waiter:wait(deadline) == false then return nil end
+    if self.closing or not in_time then return nil end
+    in_time = self.waiter:wait(deadline) ~= false -- an event may have come with the deadline
   end
   return table.remove(self.mail, 1)
 end
@@ -61,11 +63,12 @@ end
 local function attempt(self)
   local session = self.session
   self.link = self.link + 1
+  self.mail = {} -- what an earlier link had left to say
   self.state = "connecting"
   local link_options = options.link(session.credentials, session.opts, self.link)
   local ok, why = session.handle:connect(link_options)
   if not ok then return nil, errors.new("mqtt", why) end
-  -- Paho has a time-out of its own; should it forget (traps: P9), this one ends the attempt.
+  -- Paho has a time-out of its own; should it forget (P9), this one ends the attempt.
   local event = next_event(self, self.host.now() + session.opts.connect_timeout + 5)
   if event == nil then
     session.handle:leave()
@@ -91,16 +94,18 @@ local function supplied(session)
   return nil, errors.new("auth", "no fresh credentials: " .. tostring(credentials))
 end
 
--- Fresh credentials after a refusal, once in a row. True when there are some.
-local function refresh(self)
+-- Fresh credentials after the refusal `err`, once until a link has been stable. True when there are some; else nil and
+-- the refusal, with why there are none. It may be tried again where they could not be had for a reason that passes.
+local function refresh(self, err)
   local session = self.session
-  if session.opts.credentials == nil or self.refreshed then return false end
-  self.refreshed = true
-  local credentials, err = supplied(session)
+  if session.opts.credentials == nil or self.refreshed then return nil, err end
+  local credentials, why = supplied(session)
   if credentials == nil then
-    session:note_error(err)
-    return false
+    local text = ("%s; fresh credentials could not be had: %s"):format(err.message, tostring(why))
+    local passing = type(why) == "table" and why.retryable == true
+    return nil, errors.copy(err, { message = text, retryable = passing })
   end
+  self.refreshed = true
   session.credentials = credentials
   return true
 end
@@ -108,7 +113,7 @@ end
 local function backoff(self)
   local opts = self.session.opts
   if self.left and self.failures == 0 then return 0 end
-  if self.failures <= 1 and self.short_lives == 0 then return 0 end
+  if self.failures + self.short_lives == 0 then return 0 end
   local exponent = math.min(self.failures + self.short_lives - 1, 30)
   return self.random() * math.min(opts.backoff_cap, opts.backoff_base * 2 ^ exponent)
 end
@@ -129,11 +134,12 @@ local function judge(self, err)
   self.failures = self.failures + 1
   if err.kind == "closed" then return nil, err end
   if err.kind == "auth" then
-    if refresh(self) then
+    local fresh
+    fresh, err = refresh(self, err)
+    if fresh then
       self.failures = 0
       return true
     end
-    return nil, err
   end
   if not err.retryable or self.failures >= self.session.opts.max_attempts then return nil, err end
   self.session:note_error(err)
@@ -168,6 +174,7 @@ local function stay(self)
   if self.left then return diagnosis.lost(event.code, event.third) end
   local stable = self.host.now() - since >= self.session.opts.stable_after
   self.short_lives = stable and 0 or self.short_lives + 1
+  if stable then self.refreshed = false end
   local poisoned = poison(self, stable, event.code)
   if poisoned then return poisoned, true end
   return diagnosis.lost(event.code, event.third, self, event.properties)
@@ -198,7 +205,7 @@ local function live(self)
     local up, why = attempt(self)
     if up and not up.third then self.session.subscriptions:doubt() end
     if up and not adopt_keepalive(self, up.properties) then
-      self.state, self.failures, self.refreshed = "up", 0, false
+      self.state, self.failures = "up", 0
       self.session:note_up(up.third, up.properties)
       local lost, final = stay(self)
       self.state = "waiting"
