@@ -134,7 +134,7 @@ local function run(self)
     if self.closed then break end
     local waiter = self.host.waiter()
     self.idle[#self.idle + 1] = waiter
-    if self.drained and #self.idle == self.runners then self.drained:signal() end
+    if self.drained then self.drained:signal() end
     waiter:wait()
   end
   self.runners = self.runners - 1
@@ -184,17 +184,22 @@ function Handlers:listen(name, fn)
   self.listeners[name] = list
 end
 
---- Waits until all that has come is handled, or the deadline has passed. For one caller.
-function Handlers:drain(deadline)
-  while self.handle:pending() or #self.idle < self.runners do
+--- How many handlers, or others that wait for their turn, have not come to their end.
+function Handlers:at_work() return self.runners - #self.idle end
+
+--- Waits until all that has come is taken, with `handled` also until no handler is at work any more, or until close.
+--- For one caller.
+function Handlers:drain(handled)
+  while not self.closed and (self.handle:pending() or (handled and self:at_work() > 0)) do
     self.drained = self.host.waiter()
-    if not self.drained:wait(deadline) then return end
+    self.drained:wait()
   end
 end
 
 --- No message is handled any more; notices that are queued still are. Runners end.
 function Handlers:close()
   self.closed = true
+  if self.drained then self.drained:signal() end
   local idle = self.idle
   self.idle = {}
   for _, waiter in ipairs(idle) do waiter:signal() end

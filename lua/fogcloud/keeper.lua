@@ -19,7 +19,7 @@ local SUSPICIONS = 8 -- links lost with the same message or subscription on its 
 local Keeper = {}
 Keeper.__index = Keeper
 
---- For `session`, which has host, handle, opts, credentials, and takes note_up, note_lost, note_closed.
+--- For `session`, which has host, handle, opts, credentials, handlers, subscriptions, and takes the note_… below.
 function Keeper.new(session, random)
   return setmetatable({
     session = session,
@@ -227,31 +227,19 @@ local function wait_closed(self)
   until table.remove(self.mail, 1).name == "closed"
 end
 
--- Leaves the broker, so that nothing more comes, and waits until what had come is handled.
-local function hand_over(self, deadline)
-  if not self.session.up then return end
-  self.session.handle:leave()
-  self.closing = false
-  local event
-  repeat event = next_event(self, deadline) until event == nil or event.name == "lost"
-  self.session.handlers:drain(deadline)
-  self.closing = true
-end
-
---- The task: returns when the session is closed and the core has let go of it.
+--- The task: returns when the session is closed, the core has let go of it, and what had come is handled: it is
+--- acknowledged, and nobody else has it.
 function Keeper:run()
   local ok, err = protect.call(live, self)
   if not ok then err = errors.new("mqtt", "a mistake in fogcloud: " .. tostring(err)) end
   self.state = "closed"
-  local finish_by = self.session.finish_by
-  if finish_by then hand_over(self, finish_by) end
   self.session:note_ending(err)
-  -- What was received is acknowledged, and nobody else has it.
-  if not (self.closing or finish_by) then wait_room(self, 0) end
-  self.session.handlers:close()
   self.session.handle:close()
   wait_closed(self)
-  self.session:note_closed(err)
+  self.session:note_left()
+  local outcome = self.session.outcome -- of finish, where that waits for handlers
+  self.session.handlers:drain(outcome ~= nil and outcome.point == "gone")
+  self.session:note_closed()
 end
 
 return Keeper

@@ -114,15 +114,24 @@ end
 
 ---@package
 function Session:note_ending(err)
-  local stats = self.handle:stats() -- the last that can be had; what is queued now will be dropped
-  stats.dropped, stats.queued, stats.queued_bytes, stats.in_flight = stats.dropped + stats.queued, 0, 0, 0
-  self.final_stats = stats
   local was_up = self.up
   self.up = false
-  self.ended = err or self.first_error or closed_error()
+  self.ended = err or self.ended or self.first_error or closed_error()
   self.subscriptions:fail(self.ended)
   if was_up then self.handlers:notify("disconnect", err or closed_error()) end
   if err and self.was_up then self.handlers:notify("error", err) end
+end
+
+local function wake(waiters)
+  for _, waiter in ipairs(waiters) do waiter:signal() end
+end
+
+---@package
+--- The core has let go: nothing comes any more, but what had come may not be handled yet.
+function Session:note_left()
+  self.left = true
+  self.publications:close()
+  wake(self.finishers)
 end
 
 ---@package
@@ -132,8 +141,7 @@ function Session:note_closed()
   self.pump:remove_session(self.id)
   self.handlers:close()
   self.ready:signal()
-  self.publications:close()
-  for _, waiter in ipairs(self.finishers) do waiter:signal() end
+  wake(self.finishers)
 end
 
 -- What the core tells ---------------------------------------------------------------------------------------------
@@ -270,30 +278,53 @@ end
 --- What happened since the session was made. After `close` the last that was counted.
 ---@return fogcloud.SessionStats
 function Session:stats()
-  if self.final_stats then return self.final_stats end
   return self.handle:stats()
+end
+
+-- Waits until the session has come to this point ("left" or "gone"): as a waiter does.
+local function reach(self, point, deadline)
+  while not self[point] do
+    local waiter = self.host.waiter()
+    self.finishers[#self.finishers + 1] = waiter
+    local woken, why = waiter:wait(deadline)
+    if not woken then return woken, why end
+  end
+  return true
+end
+
+-- The handlers had their time: what they have not taken is dropped.
+local function cut_short(self, outcome)
+  local text = "%d messages were received and not handled in time, and %d handlers are still at work"
+  local err = errors.new("timeout", text:format(self:stats().inbox, self.handlers:at_work()))
+  outcome.ok, outcome.err = nil, outcome.err or err
+  self.handlers:close()
 end
 
 --- Ends the session and loses nothing: waits until what was published is acknowledged, leaves the broker, lets the
 --- handlers take what had come, closes. Yields in a task, blocks elsewhere (handlers then run in later steps only).
+--- What a handler publishes meanwhile is refused: the session has left.
 ---@param timeout number?  seconds, default the session's; what is not done by then is dropped
 ---@return boolean? ok
----@return fogcloud.Error? err  as of flush
+---@return fogcloud.Error? err  as of flush, and timeout when the handlers did not take all that had come in time
 function Session:finish(timeout)
-  local deadline = self.host.now() + (timeout or self.opts.timeout)
-  local ok, err = true, nil
-  if not self.ended then ok, err = self:flush(timeout) end
-  if not self.closing then
-    self.closing, self.finish_by = true, deadline
-    self.ended = self.ended or closed_error()
-    self.keeper:close()
+  local by = deadlines.after(self.host.now(), timeout, self.opts.timeout, 2)
+  if not self.ended then
+    local ok, err = self.publications:flush(by)
+    if not self.ended then -- else it gave up, was closed, or another finish was faster
+      local blocks = self.host.blocks ~= nil and self.host.blocks()
+      self.outcome = { ok = ok, err = err, point = blocks and "left" or "gone" }
+      self.ended = closed_error()
+      self.keeper:close()
+    end
   end
-  while not self.gone do
-    local waiter = self.host.waiter()
-    self.finishers[#self.finishers + 1] = waiter
-    if not waiter:wait(deadline + 1) then break end
+  local outcome = self.outcome or { err = self.ended, point = "gone" }
+  local done = reach(self, outcome.point, by)
+  if done == false and outcome.point == "gone" then
+    cut_short(self, outcome)
+    done = reach(self, "gone", by + 1)
   end
-  return ok, err
+  if done == nil then return nil, errors.new("cancelled", "the task was cancelled") end
+  return outcome.ok, outcome.err
 end
 
 --- Ends the session: says goodbye to the broker, drops what is queued (see finish). Returns at once, may be called

@@ -22,6 +22,8 @@
 --   host.attach(pump)         called once, before the first wait: from now on, whenever the engine's descriptor
 --                             is readable, pump:collect() has to be called
 --
+--   host.blocks()             may be missing: true where a wait would block, so that nothing of the user's can run
+--                             meanwhile
 --   host.check()              may be missing: raises where it is too early for anything of ours
 --
 -- All of them are idempotent where that makes sense, and none may raise for a reason of the host's.
