@@ -193,6 +193,56 @@ describe("a session", function()
     assert.equal(0, slow:stats().received_dropped)
   end)
 
+  it("lets a handler that takes long without yielding hold up nobody either", function()
+    local slow, fast = connect({ tls = false }, { "dev1" }), connect({ tls = false }, { "dev2" })
+    local handled, before, started = 0, nil, nil
+    assert(slow:subscribe("d2c/dev1/n", 1, function()
+      local until_ = socket.gettime() + 0.01
+      repeat until socket.gettime() >= until_
+      handled = handled + 1
+    end))
+    assert(fast:subscribe("d2c/dev2/n", 1, function() before = handled end))
+    local dev1, dev2 = device "dev1", device "dev2"
+    for i = 1, 300 do assert(dev1:publish("d2c/dev1/n", tostring(i), { qos = 1 })) end
+    assert(dev2:publish("d2c/dev2/n", "x", { qos = 1 }))
+    for _, dev in ipairs { dev1, dev2 } do assert(dev:flush(20)) end
+    for _ = 1, 1000 do
+      if slow:stats().inbox == 300 and fast:stats().inbox == 1 then break end
+      fogcloud.sleep(0.01)
+    end
+    fogcloud.spawn(function() started = handled end)
+    support.serve_until(function() return before and started end)
+    assert.is_true(before < 30 and started < 30, before .. " and " .. started)
+  end)
+
+  it("tells once of many that were dropped at the inbox's bound, and who listens to the log of all that is lost", function()
+    local lines = {}
+    fogcloud.log(function(level, message, fields) lines[#lines + 1] = level .. ": " .. message .. " " .. tostring(fields.err) end)
+    finally(function() fogcloud.log(nil) end)
+    local session, drops, handled = connect({ tls = false, in_count = 10 }), {}, 0
+    session:on("drop", function(drop) drops[#drops + 1] = drop end)
+    assert(session:subscribe("d2c/dev1/n", 0, function() handled = handled + 1 end))
+    local dev = device "dev1"
+    for i = 1, 100 do assert(dev:publish("d2c/dev1/n", tostring(i))) end
+    for _ = 1, 1000 do
+      if session:stats().received == 100 then break end
+      fogcloud.sleep(0.01)
+    end
+    support.serve_until(function() return drops[1] and session:stats().inbox == 0 end)
+    assert.same({ 1, 90, 10, "overflow" }, { #drops, drops[1].count, handled, drops[1].err.kind })
+    assert.matches("90 messages of QoS 0 were dropped", tostring(drops[1].err))
+    sandbox:fail_mqtt { refuse = true }
+    sandbox:kick(session.credentials.clientid)
+    support.serve_until(function() return not session.up end)
+    assert(session:publish("c2d/dev1/n", "x", { qos = 1 }))
+    session:close()
+    support.serve_until(function() return session.gone end)
+    local text = table.concat(lines, "\n")
+    assert.matches("warn: messages are lost 90 messages of QoS 0", text)
+    assert.matches("warn: the session is disconnected", text)
+    assert.matches("warn: messages are lost the message to 'c2d/dev1/n' was dropped", text)
+  end)
+
   it("drains a whole inbox into handlers in order, whatever came and went", function()
     local session, got = connect({ tls = false }), {}
     session:subscribe("d2c/dev1/n", 1, function(_, payload) got[#got + 1] = tonumber(payload) end)

@@ -8,15 +8,22 @@
 -- it is time for others. Their number is bounded, and what is not taken stays in the core's inbox, which is bounded
 -- too.
 --
+-- What is told to listeners goes to the log too, and an error in a handler that nobody listens for at least to the
+-- host's.
+--
 -- `serve` is the path of every message, so it looks bare: one protection around many messages instead of one around
 -- each handler (it is entered again after an error), and nothing is made but the strings of the message.
+local errors = require "fogcloud.errors"
 local protect = require "fogcloud.protect"
 local Router = require "fogcloud.router"
 
 local Handlers = {}
 Handlers.__index = Handlers
 
-local TURN = 1000 -- messages after which a runner hands over, so that a busy session starves nothing else
+-- A runner hands over after so many messages, or so much time, so that a busy session starves nothing else. Reading the
+-- clock costs a good part of what a message does: it is read at every message at the beginning of a turn, where a slow
+-- handler shows, and ever more rarely as long as they are quick.
+local TURN, SLICE, RAREST = 1000, 0.005, 16
 
 -- The third argument of a handler; one table per combination, for they are all alike.
 local MESSAGES = {}
@@ -25,10 +32,12 @@ for flags = 0, 15 do
 end
 
 --- For a session whose core half is `handle`.
-function Handlers.new(host, handle, max_runners)
+function Handlers.new(host, handle, max_runners, logger)
   return setmetatable({
     host = host,
     handle = handle,
+    logger = logger,
+    received_dropped = 0,
     receive = handle:receiver(),
     router = Router.new(),
     listeners = {},
@@ -39,12 +48,17 @@ function Handlers.new(host, handle, max_runners)
   }, Handlers)
 end
 
+-- To the log, or the host's own.
+local function complain(self, text, err)
+  if self.logger:write("error", text, { err = err }) then return end
+  local line = ("fogcloud: %s: %s"):format(text, tostring(err))
+  if self.host.report then return self.host.report(line) end
+  io.stderr:write(line, "\n")
+end
+
 local function report(self, err)
-  if #(self.listeners.error or {}) > 0 then
-    self:notify("error", err)
-  else
-    io.stderr:write("fogcloud: error in a handler: ", tostring(err), "\n")
-  end
+  if self.listeners.error then return self:notify("error", err) end
+  complain(self, "error in a handler", err)
 end
 
 local function take_notice(self)
@@ -60,7 +74,7 @@ local function run_notice(self, notice)
     local ok, err = protect.call(fn, notice.value)
     if not ok then
       if notice.name == "error" then
-        io.stderr:write("fogcloud: error in an error handler: ", tostring(err), "\n")
+        complain(self, "error in an error handler", err)
       else
         report(self, err)
       end
@@ -87,10 +101,22 @@ local function next_notice(self)
   run_notice(self, notice)
 end
 
+-- Tells of what was dropped since the last time.
+local function look_for_drops(self)
+  local dropped = self.handle:received_dropped()
+  local count = dropped - self.received_dropped
+  if count == 0 then return end
+  self.received_dropped = dropped
+  local text = ("%.0f messages of QoS 0 were dropped, for more came than were handled (in_count, in_bytes)"):format(count)
+  self:notify("drop", { count = count, err = errors.new("overflow", text) })
+end
+
 -- Handles one thing after the other until nothing is left, or it is time for others: true. Throws what a handler does.
 local function serve(self)
   local receive, router, notices, pause = self.receive, self.router, self.notices, self.host.pause
-  for _ = 1, TURN do
+  local now = self.host.now
+  local since, distance, next_look = now(), 1, 1
+  for n = 1, TURN do
     if notices.first > notices.last then
       if self.closed or self.paused then return false end
       local topic, payload, flags, properties = receive()
@@ -108,6 +134,11 @@ local function serve(self)
       next_notice(self)
     end
     pause()
+    if n == next_look then
+      if now() - since > SLICE then return true end
+      if distance < RAREST then distance = distance * 2 end
+      next_look = n + distance
+    end
   end
   return true
 end
@@ -116,6 +147,7 @@ end
 local function serve_all(self)
   while true do
     local ok, more = protect.call(serve, self)
+    look_for_drops(self)
     if not ok then
       report(self, more)
       self.host.pause()
@@ -169,8 +201,23 @@ function Handlers:wake()
   end
 end
 
+local LEVELS = { connect = "info", disconnect = "warn", drop = "warn", error = "error" }
+
+local TEXTS = {
+  connect = "the session is connected", disconnect = "the session is disconnected",
+  drop = "messages are lost", error = "an error of the session",
+}
+
+local function write_down(self, name, value)
+  local fields = { err = value }
+  if name == "connect" then fields = { session_present = value.session_present } end
+  if name == "drop" then fields = { topic = value.topic, id = value.id, count = value.count, err = value.err } end
+  self.logger:write(LEVELS[name], TEXTS[name], fields)
+end
+
 --- Queues a notice for the listeners of `name`.
 function Handlers:notify(name, value)
+  write_down(self, name, value)
   if self.listeners[name] == nil then return end
   local notices = self.notices
   notices.last = notices.last + 1

@@ -9,6 +9,7 @@ local Publications = require "fogcloud.publications"
 local Subscriptions = require "fogcloud.subscriptions"
 local deadlines = require "fogcloud.deadline"
 local errors = require "fogcloud.errors"
+local log = require "fogcloud.log"
 local options = require "fogcloud.session_options"
 local runtime = require "fogcloud.runtime"
 local topic_rules = require "fogcloud.topic"
@@ -29,15 +30,25 @@ local function closed_error() return errors.new("closed", "the session is closed
 -- connections, so that two would take each other's bytes.
 local over_websockets
 
+-- Writes to the sink without the password, also one of fresh credentials.
+local function new_logger(self, sink)
+  return log.new(sink, function(text)
+    local redactor = errors.redactor()
+    redactor:hide(self.credentials.password)
+    return redactor:clean(text)
+  end)
+end
+
 --- Connects with the credentials of a client and waits until the broker has taken it in. Yields in a task, blocks
 --- elsewhere.
 ---@package
 ---@param credentials fogcloud.Credentials  what create_client returned
 ---@param opts fogcloud.SessionOptions?
 ---@param level integer?     whom to blame for wrong arguments
+---@param sink function?      of the log; default the common one
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, cancelled
-function Session.connect(credentials, opts, level)
+---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, overflow (the journal), cancelled
+function Session.connect(credentials, opts, level, sink)
   level = (level or 1) + 1
   opts = options.check(opts, level)
   options.check_credentials(credentials, opts, level)
@@ -59,7 +70,7 @@ function Session.connect(credentials, opts, level)
   end
   self.handle, self.id = handle, id
   if opts.transport == "websockets" then over_websockets = self end
-  self.handlers = Handlers.new(host, handle, opts.max_handlers)
+  self.handlers = Handlers.new(host, handle, opts.max_handlers, new_logger(self, sink))
   self.handlers.paused = opts.paused
   self.keeper = Keeper.new(self)
   host.spawn(self.keeper.run, self.keeper)

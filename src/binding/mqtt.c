@@ -295,6 +295,14 @@ static int l_pending(lua_State *L) {
   return 1;
 }
 
+/* QoS 0 messages dropped at the inbox's bound, so far. */
+static int l_received_dropped(lua_State *L) {
+  struct fog_inbox_stats in;
+  fog_inbox_stats(&reach(L)->inbox, &in);
+  lua_pushnumber(L, (lua_Number)in.dropped);
+  return 1;
+}
+
 static int l_drained(lua_State *L) {
   lua_pushboolean(L, fog_outbox_want_drain(&check(L)->outbox));
   return 1;
@@ -367,6 +375,7 @@ int fog_open_mqtt(lua_State *L) {
       {"room", l_room},
       {"receiver", fog_l_receiver},
       {"pending", l_pending},
+      {"received_dropped", l_received_dropped},
       {"drained", l_drained},
       {"leave", l_leave},
       {"resume", l_resume},

@@ -24,6 +24,7 @@
 --
 --   host.blocks()             may be missing: true where a wait would block, so that nothing of the user's can run
 --                             meanwhile
+--   host.report(line)         may be missing: tells whoever runs the program of an error that nobody handles; stderr
 --   host.check()              may be missing: raises where it is too early for anything of ours
 --
 -- All of them are idempotent where that makes sense, and none may raise for a reason of the host's.
