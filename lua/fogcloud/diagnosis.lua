@@ -29,10 +29,24 @@ local TLS_TEXTS = {
   { "certificate has expired", "the broker's certificate has expired, or this machine's clock is wrong" },
   { "not yet valid", "the broker's certificate is not valid yet, or this machine's clock is wrong" },
   { "[Hh]ostname mismatch", "the certificate is for another host name than mqtthost" },
+  { "IP address mismatch", "the certificate is for another host name than mqtthost" },
+  { "issuer certificate", "the broker's certificate is not signed by a trusted authority: check ca_file" },
+  { "self.signed", "the broker's certificate is not signed by a trusted authority: check ca_file" },
   { "certificate verify failed", "the broker's certificate is not accepted: it is not signed by a trusted authority "
-    .. "(check ca_file), or out of date (check the clock)" },
+    .. "(check ca_file), or out of date (check the clock)" }, -- where Paho runs as packaged, which knows no more
   { "[Nn]o such file", "a certificate file cannot be read: check ca_file" },
+  { "PrivateKey", "the private key cannot be used: key_file must hold the key of cert_file as PEM, and key_password "
+    .. "its pass phrase" },
+  { "use_certificate", "cert_file cannot be used: it must hold a certificate as PEM" },
 }
+
+-- OpenSSL's line without its numbers and the places in its source: what failed, and why where it says so.
+local function essence(text)
+  local reason, rest = text:match("error:%x+:[^:]*:[^:]*:([^:]*):?(.*)")
+  if reason == nil then return text end
+  local why = rest:match("^[^:]*:%d+:(.+)$")
+  return why and reason .. ": " .. why or reason
+end
 
 -- A server that went away during the handshake, as on a restart: nothing that lasts.
 local CUT_SHORT = { "unexpected eof", "[Cc]onnection reset", "[Bb]roken pipe" }
@@ -52,9 +66,9 @@ end
 
 local function tls_error(text, fields)
   for _, entry in ipairs(TLS_TEXTS) do
-    if text:find(entry[1]) then return errors.new("tls", entry[2] .. " (" .. text .. ")", fields) end
+    if text:find(entry[1]) then return errors.new("tls", ("%s (%s)"):format(entry[2], essence(text)), fields) end
   end
-  return errors.new("tls", "no secure connection to the broker: " .. text, fields)
+  return errors.new("tls", "no secure connection to the broker: " .. essence(text), fields)
 end
 
 --- The error of a connection attempt that failed.
@@ -80,10 +94,10 @@ function diagnosis.refused(code, text, kind, uri)
   if text and text:find("timeout") then
     return errors.new("timeout", ("no answer from the broker at %s"):format(uri), fields)
   end
-  -- Paho says no more of a certificate for another host, or of a port that hangs up, than of a closed port.
-  local hint = "is it running?"
+  -- Paho says no more of a port that hangs up than of a closed port.
+  local hint = "is it running, and is this its plain port (mqttport)?"
   if uri:find("^ssl") or uri:find("^wss") then
-    hint = "is it running, is this its TLS port (sslport), and is its certificate for this host name?"
+    hint = "is it running, and is this its TLS port (sslport)?"
   end
   return errors.new("network", ("no connection to the broker at %s: %s"):format(uri, hint), fields)
 end

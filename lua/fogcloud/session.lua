@@ -55,6 +55,8 @@ function Session.connect(credentials, opts, level, sink)
   if opts.transport == "websockets" and over_websockets then
     return nil, errors.new("mqtt", "one WebSocket session at a time: close the other first, or use transport = \"tcp\"")
   end
+  local readable, unreadable = options.check_files(opts)
+  if not readable then return nil, unreadable end
   local host, pump = runtime.host(), runtime.pump()
   local self = setmetatable({
     host = host, pump = pump, opts = opts, credentials = credentials,

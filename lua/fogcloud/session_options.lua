@@ -2,6 +2,7 @@
 
 --- What `connect` takes, checked in one place, and how it becomes the core's options of one link. Pure.
 local core = require "fogcloud.core"
+local errors = require "fogcloud.errors"
 local topic_rules = require "fogcloud.topic"
 
 local options = {}
@@ -151,6 +152,22 @@ function options.properties(properties, packet, level)
   return bytes
 end
 
+--- Whether the files of certificates can be read: the TLS library would only say that something failed.
+---@return boolean? ok
+---@return fogcloud.Error? err
+function options.check_files(opts)
+  if not opts.tls then return true end
+  for _, name in ipairs { "ca_file", "cert_file", "key_file" } do
+    local file, why = true, nil
+    if opts[name] then file, why = io.open(opts[name], "rb") end
+    if not file then
+      return nil, errors.new("tls", ("a certificate file cannot be read: check %s (%s)"):format(name, why))
+    end
+    if file ~= true then file:close() end
+  end
+  return true
+end
+
 --- The options with their defaults; wrong ones raise at the caller of the caller.
 ---@param given fogcloud.SessionOptions?
 ---@return table
@@ -167,6 +184,9 @@ function options.check(given, level)
     error("session option 'transport': 'tcp' or 'websockets' expected", level)
   end
   if result.will then check_will(result.will, level + 1) end
+  if result.ca_pem and not result.ca_pem:find("-----BEGIN [%u ]*CERTIFICATE-----") then
+    error("session option 'ca_pem': certificates as PEM expected", level)
+  end
   if result.topics then check_topics(result.topics, level + 1) end
   check_version_5(result, level + 1)
   result.properties = options.properties(result.properties, "connect", level)
