@@ -9,7 +9,7 @@ describe("reconnecting", function()
   local sandbox, cloud, open
 
   setup(function()
-    sandbox = support.start { mqtt_faults = true }
+    sandbox = support.start { mqtt_faults = true, broker_log = "all" }
     cloud = support.cloud(sandbox)
   end)
   teardown(function() sandbox:stop() end)
@@ -284,13 +284,29 @@ describe("reconnecting", function()
     local session = connect { clean = false, backoff_base = 0.01 }
     local said = events(session, "connect")
     session:subscribe("d2c/dev1/#", 1, print)
+    -- Its own log survives its death. Once flush has returned, what it has seen is in there.
+    local function seen_by_broker(packet)
+      local seen, begins = 0, ("Received %s from %s"):format(packet, session.credentials.clientid)
+      for line in io.lines(sandbox.ca_file:match("^(.*/)") .. "mosquitto.log") do
+        if line:find(begins, 1, true) then seen = seen + 1 end
+      end
+      return seen
+    end
+    local function publish(n)
+      assert(session:publish("c2d/dev1/n", ("%d"):format(n), { qos = 1 }))
+      assert(session:flush(20))
+    end
+    publish(1)
     sandbox:kick("*")
     support.serve_until(function() return #said == 1 end)
     assert.is_true(said[1].session_present)
-    assert.is_nil(session.subscriptions:unanswered())
+    publish(2)
+    assert.same({ 1, 2 }, { seen_by_broker("SUBSCRIBE"), seen_by_broker("PUBLISH") })
     sandbox:broker("kill")
     sandbox:broker("start")
     support.serve_until(function() return #said == 2 end)
     assert.is_false(said[2].session_present)
+    publish(3)
+    assert.same({ 2, 3 }, { seen_by_broker("SUBSCRIBE"), seen_by_broker("PUBLISH") })
   end)
 end)
