@@ -273,6 +273,27 @@ describe("a session", function()
     return math.floor(number)
   end
 
+  it("is the only one over WebSockets in its process, whatever Lua state it is of", function()
+    local core = require "fogcloud.core"
+    local engines, handles = {}, {}
+    for i = 1, 2 do
+      engines[i] = assert(core.engine()) -- as another state has one
+      handles[i] = assert(engines[i]:session())
+    end
+    assert.is_true(handles[1]:claim_websockets())
+    assert.is_true(handles[1]:claim_websockets())
+    assert.is_false(handles[2]:claim_websockets())
+    handles[1]:close()
+    local name
+    repeat
+      engines[1]:wait(20)
+      name = assert((engines[1]:next()), "the first was not closed")
+    until name == "closed"
+    assert.is_true(handles[2]:claim_websockets())
+    handles[2]:close()
+    for _, engine in ipairs(engines) do engine:close() end
+  end)
+
   for _, tls in ipairs { false, true } do
     it("speaks MQTT over WebSockets" .. (tls and " and TLS" or ""), function()
       local port = behind_websockify(tls)

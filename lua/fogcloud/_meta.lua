@@ -182,6 +182,10 @@ local Session = {}
 ---@return string? why
 function Session:connect(options) end
 
+--- True: this is the one session of the process over WebSockets, until it is closed.
+---@return boolean
+function Session:claim_websockets() end
+
 ---@param token number  comes back with the answer
 ---@param filter string
 ---@param qos 0|1|2

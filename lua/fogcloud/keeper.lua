@@ -68,7 +68,7 @@ local function attempt(self)
   local link_options = options.link(session.credentials, session.opts, self.link)
   local ok, why = session.handle:connect(link_options)
   if not ok then return nil, errors.new("mqtt", why) end
-  -- Paho has a time-out of its own; should it forget (P9), this one ends the attempt.
+  -- Paho has a time-out of its own; should it forget (traps: P9), this one ends the attempt.
   local event = next_event(self, self.host.now() + session.opts.connect_timeout + 5)
   if event == nil then
     session.handle:leave()

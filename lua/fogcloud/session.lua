@@ -26,10 +26,6 @@ local NOTICES = { connect = true, disconnect = true, error = true, drop = true }
 
 local function closed_error() return errors.new("closed", "the session is closed") end
 
--- The one session of this Lua state over WebSockets: Paho 1.3.12 keeps the frame that it reads in one place for all
--- connections, so that two would take each other's bytes.
-local over_websockets
-
 -- Writes to the sink without the password, also one of fresh credentials.
 local function new_logger(self, sink)
   return log.new(sink, function(text)
@@ -37,6 +33,18 @@ local function new_logger(self, sink)
     redactor:hide(self.credentials.password)
     return redactor:clean(text)
   end)
+end
+
+local ONE_WEBSOCKET = "one WebSocket session at a time: close the other first, or use transport = \"tcp\""
+
+local function open_core(self)
+  local handle, id = self.pump:add_session(self, options.limits(self.opts))
+  if handle == nil then return nil, id end
+  self.handle, self.id = handle, id
+  if self.opts.transport == "tcp" or handle:claim_websockets() then return true end
+  handle:close()
+  self.pump:remove_session(id)
+  return nil, errors.new("mqtt", ONE_WEBSOCKET)
 end
 
 --- Connects with the credentials of a client and waits until the broker has taken it in. Yields in a task, blocks
@@ -52,9 +60,6 @@ function Session.connect(credentials, opts, level, sink)
   level = (level or 1) + 1
   opts = options.check(opts, level)
   options.check_credentials(credentials, opts, level)
-  if opts.transport == "websockets" and over_websockets then
-    return nil, errors.new("mqtt", "one WebSocket session at a time: close the other first, or use transport = \"tcp\"")
-  end
   local readable, unreadable = options.check_files(opts)
   if not readable then return nil, unreadable end
   local host, pump = runtime.host(), runtime.pump()
@@ -65,14 +70,13 @@ function Session.connect(credentials, opts, level, sink)
   local publications, err = Publications.new(self)
   if publications == nil then return nil, err end
   self.publications, self.subscriptions = publications, Subscriptions.new(self)
-  local handle, id = pump:add_session(self, options.limits(opts))
-  if handle == nil then
+  local opened
+  opened, err = open_core(self)
+  if not opened then
     publications:close()
-    return nil, id
+    return nil, err
   end
-  self.handle, self.id = handle, id
-  if opts.transport == "websockets" then over_websockets = self end
-  self.handlers = Handlers.new(host, handle, opts.max_handlers, new_logger(self, sink))
+  self.handlers = Handlers.new(host, self.handle, opts.max_handlers, new_logger(self, sink))
   self.handlers.paused = opts.paused
   self.keeper = Keeper.new(self)
   host.spawn(self.keeper.run, self.keeper)
@@ -150,7 +154,6 @@ end
 ---@package
 function Session:note_closed()
   self.gone = true
-  if over_websockets == self then over_websockets = nil end
   self.pump:remove_session(self.id)
   self.handlers:close()
   self.ready:signal()

@@ -212,6 +212,11 @@ static int l_connect(lua_State *L) {
   return result(L, fog_dispatcher_connect(s, o));
 }
 
+static int l_claim_websockets(lua_State *L) {
+  lua_pushboolean(L, fog_dispatcher_claim_websockets(check(L)));
+  return 1;
+}
+
 static const char *check_topic(lua_State *L, int arg) {
   size_t len;
   const char *topic = luaL_checklstring(L, arg, &len);
@@ -369,6 +374,7 @@ static void open_options(lua_State *L) {
 int fog_open_mqtt(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"connect", l_connect},
+      {"claim_websockets", l_claim_websockets},
       {"subscribe", l_subscribe},
       {"unsubscribe", l_unsubscribe},
       {"publish", l_publish},
