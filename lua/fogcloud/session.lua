@@ -188,13 +188,14 @@ end
 
 --- Calls `handler(topic, payload, message)` for each message whose topic matches; message has qos, retained, dup, and
 --- with MQTT 5 properties, where there are any. Waits for the broker's word; yields in a task, blocks elsewhere.
---- Several handlers for one filter are called in the order of subscribing. Restored by itself after a reconnect.
+--- Several handlers for one filter are called in the order of subscribing. Restored by itself after a reconnect; while
+--- the link is down it waits for the next one.
 ---@param filter string   MQTT topic filter (3.1.1, 4.7); `$share/group/filter` for a shared subscription
 ---@param qos integer     0, 1 or 2: the most that the broker may use
 ---@param handler fun(topic: string, payload: string, message: fogcloud.Message)
 ---@param opts fogcloud.SubscribeOptions?
 ---@return integer? granted  the QoS that the broker granted
----@return fogcloud.Error? err  kinds: mqtt (refused), network, timeout, closed, cancelled
+---@return fogcloud.Error? err  kinds: mqtt (refused), timeout, closed, cancelled
 function Session:subscribe(filter, qos, handler, opts)
   Subscriptions.check_filter(filter)
   if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("qos: 0, 1 or 2 expected", 2) end
@@ -210,7 +211,7 @@ end
 ---@param filter string
 ---@param opts fogcloud.CallOptions?  default the session's timeout
 ---@return boolean? ok
----@return fogcloud.Error? err  kinds: mqtt, network, timeout, closed, cancelled
+---@return fogcloud.Error? err  kinds: mqtt, timeout, closed, cancelled
 function Session:unsubscribe(filter, opts)
   Subscriptions.check_filter(filter)
   options.check_call(opts, "unsubscribe", 3)
@@ -257,7 +258,8 @@ end
 -- The rest --------------------------------------------------------------------------------------------------------
 
 --- Calls fn at "connect" (with { session_present =, properties = }), "disconnect" (with the error), "error" (that of a
---- handler or of an attempt), "drop" (with { topic =, payload =, id =, err = } of a message that is lost).
+--- handler or of an attempt), "drop" (with { topic =, payload =, id =, err = } of a message that is lost; with
+--- { count =, err = } of QoS 0 messages that were received and dropped at the inbox's bound).
 ---@param name "connect"|"disconnect"|"error"|"drop"
 ---@param fn function
 ---@return fogcloud.Session self
@@ -291,7 +293,7 @@ end
 ---@field inbox integer             received and not handled yet
 ---@field inbox_bytes integer
 
---- What happened since the session was made. After `close` the last that was counted.
+--- What happened since the session was made, also after its end.
 ---@return fogcloud.SessionStats
 function Session:stats()
   return self.handle:stats()

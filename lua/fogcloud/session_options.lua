@@ -16,11 +16,11 @@ local options = {}
 ---@field key_password string?     its pass phrase
 ---@field version string?          "3.1.1" (default) or "5.0"
 ---@field clean boolean?           default true; false keeps the session at the broker over disconnections
----@field session_expiry number?   seconds the broker keeps it (MQTT 5); default with clean = false: for ever
+---@field session_expiry integer?  seconds the broker keeps it (MQTT 5); default with clean = false: for ever
 ---@field receive_maximum integer? QoS 1 and 2 messages the broker may have in flight to us (MQTT 5)
 ---@field properties fogcloud.Properties?  of CONNECT (MQTT 5): user_properties, maximum_packet_size,
 ---                                request_response_information, request_problem_information
----@field keepalive number?        seconds, 0 (off) to 65535, default 60; from 2 on a link on which nothing is
+---@field keepalive integer?       seconds, 0 (off) to 65535, default 60; from 2 on a link on which nothing is
 ---                                answered any more is found dead within 1.5 of them
 ---@field connect_timeout number?  seconds for one attempt, default 30
 ---@field timeout number?          seconds for a call that waits for the broker, default 30
@@ -30,7 +30,8 @@ local options = {}
 ---@field stable_after number?     seconds up before the backoff starts anew, default 10
 ---@field will fogcloud.Will?      what the broker sends when we are gone without a goodbye
 ---@field journal string?          file that keeps what is queued with QoS 1 and 2 over the death of the process
----@field credentials function?    gives fresh credentials after a refusal: a table like the first, or nil, err
+---@field credentials function?    gives fresh credentials after a refusal: a table like the first, or nil, err; asked
+---                                once until a link was stable, and again where err.retryable is true
 ---@field out_count integer?       messages queued for sending at most, default 10000
 ---@field out_bytes integer?       bytes queued for sending at most, default 16 MiB
 ---@field in_count integer?        messages received and not handled yet at most, default 10000
