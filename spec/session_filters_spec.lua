@@ -114,24 +114,24 @@ describe("a session's filters", function()
 
   it("can be ended while the link is down, and are kept when they were not", function()
     local session = connect { clean = false, backoff_base = 0.01, backoff_cap = 0.05 }
-    local counter, done = count(session), nil
+    local counter, last, done = count(session), 0, nil
     assert(counter.subscribe())
     send(0)
     cut_off(session)
     assert.equal("timeout", select(2, session:unsubscribe("d2c/dev1/n", { timeout = 0.05 })).kind)
     send(1)
     sandbox:heal_mqtt()
-    support.serve_until(function() return counter.n == 1 end)
+    support.serve_until(function() return counter.n >= 1 end) -- again, where the acknowledgement did not make it
     cut_off(session)
     fogcloud.spawn(function() done = session:unsubscribe "d2c/dev1/n" end)
     fogcloud.step(0)
     sandbox:heal_mqtt()
     support.serve_until(function() return done end)
     local received = session:stats().received
-    assert(session:subscribe("d2c/dev1/last", 1, counter.handler))
+    assert(session:subscribe("d2c/dev1/last", 1, function() last = last + 1 end))
     send(3)
     assert(device:publish("d2c/dev1/last", "", { qos = 1 }))
-    support.serve_until(function() return counter.n == 2 end)
+    support.serve_until(function() return last == 1 end)
     assert.equal(received + 1, session:stats().received)
   end)
 

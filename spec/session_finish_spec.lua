@@ -119,6 +119,21 @@ describe("a session that ends", function()
     assert.equal(20, handled)
   end)
 
+  it("can be ended by a handler of its own, which is not waited for", function()
+    local session, word, other = connect {}, nil, false
+    assert(session:subscribe("d2c/dev1/n", 1, function(_, payload)
+      if payload == "2" then
+        word = { session:finish(20) }
+      else
+        fogcloud.sleep(0.05)
+        other = true
+      end
+    end))
+    send(2)
+    support.serve_until(function() return word end, 10)
+    assert.same({ true, true }, { word[1], other })
+  end)
+
   it("gives all who finish it the same word", function()
     local session, words = connect {}, {}
     for i = 1, 3 do

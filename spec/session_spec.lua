@@ -448,6 +448,13 @@ describe("a session", function()
     raises("unknown session option 'tsl'", cloud.connect, cloud, session.credentials, { tsl = true })
     raises("boolean expected", cloud.connect, cloud, session.credentials, { tls = "no" })
     raises("field 'clientid'", cloud.connect, cloud, {})
+    local HERE = "session_spec.lua:%d+: "
+    raises(HERE .. "timeout", function() return (session:flush("x")) end)
+    raises(HERE .. "unsubscribe", function() return (session:unsubscribe("a", 5)) end)
+    raises(HERE .. "session option 'timeout'", function() return (cloud:connect(session.credentials, { timeout = -1 })) end)
+    raises(HERE .. "session option 'will'", function()
+      return (fogcloud.connect(session.credentials, { will = { topic = "a", qos = 7 } }))
+    end)
   end)
 
   it("talks JSON with a device", function()

@@ -43,7 +43,9 @@ function Handlers.new(host, handle, max_runners, logger)
     listeners = {},
     notices = { first = 1, last = 0 },
     idle = {},
+    crew = setmetatable({}, { __mode = "k" }), -- the runners' coroutines
     runners = 0,
+    excused = 0,
     max_runners = max_runners,
   }, Handlers)
 end
@@ -107,8 +109,8 @@ local function look_for_drops(self)
   local count = dropped - self.received_dropped
   if count == 0 then return end
   self.received_dropped = dropped
-  local text = ("%.0f messages of QoS 0 were dropped, for more came than were handled (in_count, in_bytes)"):format(count)
-  self:notify("drop", { count = count, err = errors.new("overflow", text) })
+  local text = "%.0f messages of QoS 0 were dropped, for more came than were handled (in_count, in_bytes)"
+  self:notify("drop", { count = count, err = errors.new("overflow", text:format(count)) })
 end
 
 -- Handles one thing after the other until nothing is left, or it is time for others: true. Throws what a handler does.
@@ -116,7 +118,7 @@ local function serve(self)
   local receive, router, notices, pause = self.receive, self.router, self.notices, self.host.pause
   local now = self.host.now
   local since, distance, next_look = now(), 1, 1
-  for n = 1, TURN do
+  for handled = 1, TURN do
     if notices.first > notices.last then
       if self.closed or self.paused then return false end
       local topic, payload, flags, properties = receive()
@@ -134,10 +136,10 @@ local function serve(self)
       next_notice(self)
     end
     pause()
-    if n == next_look then
+    if handled == next_look then
       if now() - since > SLICE then return true end
       if distance < RAREST then distance = distance * 2 end
-      next_look = n + distance
+      next_look = handled + distance
     end
   end
   return true
@@ -160,6 +162,7 @@ local function serve_all(self)
 end
 
 local function run(self)
+  self.crew[coroutine.running()] = true
   while true do
     self.backup = false -- whoever runs is nobody's backup
     serve_all(self)
@@ -231,8 +234,24 @@ function Handlers:listen(name, fn)
   self.listeners[name] = list
 end
 
---- How many handlers, or others that wait for their turn, have not come to their end.
-function Handlers:at_work() return self.runners - #self.idle end
+--- How many handlers have not come to their end, without those that are excused.
+function Handlers:at_work() return self.runners - #self.idle - self.excused end
+
+--- Whether the caller is such a handler.
+function Handlers:inside()
+  local co = coroutine.running()
+  while co ~= nil do
+    if self.crew[co] then return true end
+    co = protect.parent[co]
+  end
+  return false
+end
+
+--- One handler more, or less, waits for the others: for it they need not wait.
+function Handlers:excuse(change)
+  self.excused = self.excused + change
+  if self.drained then self.drained:signal() end
+end
 
 --- Waits until all that has come is taken, with `handled` also until no handler is at work any more, or until close.
 --- For one caller.

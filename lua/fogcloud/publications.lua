@@ -76,7 +76,7 @@ local function check(self, topic, payload, opts, version)
   end
   local qos = opts.qos or 0
   if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("qos: 0, 1 or 2 expected", 4) end
-  if opts.timeout and not (opts.timeout >= 0) then error("timeout: a number of seconds, not negative, expected", 4) end
+  if opts.timeout then deadlines.after(0, opts.timeout, 0, 4) end -- whether it is one
   if opts.properties == nil then return nil end
   if version ~= "5.0" then error("publish option 'properties' needs version = '5.0'", 4) end
   return options.properties(opts.properties, "publish", 4)

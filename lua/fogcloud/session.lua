@@ -320,7 +320,7 @@ end
 
 --- Ends the session and loses nothing: waits until what was published is acknowledged, leaves the broker, lets the
 --- handlers take what had come, closes. Yields in a task, blocks elsewhere (handlers then run in later steps only).
---- What a handler publishes meanwhile is refused: the session has left.
+--- What a handler publishes meanwhile is refused: the session has left. A handler that calls it is not waited for.
 ---@param timeout number?  seconds, default the session's; what is not done by then is dropped
 ---@return boolean? ok
 ---@return fogcloud.Error? err  as of flush, and timeout when the handlers did not take all that had come in time
@@ -336,11 +336,14 @@ function Session:finish(timeout)
     end
   end
   local outcome = self.outcome or { err = self.ended, point = "gone" }
+  local excused = self.handlers:inside() and 1 or 0
+  self.handlers:excuse(excused)
   local done = reach(self, outcome.point, by)
   if done == false and outcome.point == "gone" then
     cut_short(self, outcome)
     done = reach(self, "gone", by + 1)
   end
+  self.handlers:excuse(-excused)
   if done == nil then return nil, errors.new("cancelled", "the task was cancelled") end
   return outcome.ok, outcome.err
 end

@@ -16,7 +16,14 @@ Subscriptions.__index = Subscriptions
 
 --- For `session`, which has host, handle, handlers, opts, up.
 function Subscriptions.new(session)
-  return setmetatable({ session = session, filters = {}, open = {}, asked = {}, last = 0, last_token = 0 }, Subscriptions)
+  return setmetatable({
+    session = session,
+    filters = {},
+    open = {},  -- by number
+    asked = {}, -- by token, on the link that is up
+    last = 0,
+    last_token = 0,
+  }, Subscriptions)
 end
 
 -- The open questions in the order of asking.

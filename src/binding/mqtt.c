@@ -48,7 +48,8 @@ static int l_gc(lua_State *L) {
 
 static int l_tostring(lua_State *L) {
   const struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
-  lua_pushfstring(L, FOG_SESSION_CLASS " %d (%s)", (int)box->id, box->session == NULL || box->closed ? "closed" : "open");
+  lua_pushfstring(L, FOG_SESSION_CLASS " %d (%s)", (int)box->id,
+                  box->session == NULL || box->closed ? "closed" : "open");
   return 1;
 }
 
@@ -254,8 +255,8 @@ static int no_room(lua_State *L, enum fog_outbox_room room) {
   return 2;
 }
 
-/* session:room(bytes, wait) -> true | nil, "full" | nil, "too large": whether a message of so many bytes in all would be
- * taken. With `wait` an event comes once there is room where there is none now. */
+/* session:room(bytes, wait) -> true | nil, "full" | nil, "too large": whether a message of so many bytes in all would
+ * be taken. With `wait` an event comes once there is room where there is none now. */
 static int l_room(lua_State *L) {
   struct fog_session *s = check(L);
   lua_Number bytes = luaL_checknumber(L, 2);

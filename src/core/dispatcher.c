@@ -42,7 +42,7 @@ static struct {
   bool joinable; /* a thread that ended, or will, and was not joined */
   pthread_t thread;
   bool at_exit;
-  pid_t pid; /* where Paho was first used; 0: nowhere */
+  pid_t pid;                                 /* where Paho was first used; 0: nowhere */
   const struct fog_session *over_websockets; /* the one that may be; NULL: none is */
 } d = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
 

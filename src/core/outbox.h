@@ -53,8 +53,8 @@ struct fog_outbox {
   size_t queued_count, flying_count, flying_qos0, flying_qos2, bytes;
   size_t max_count, max_bytes;
   uint64_t last_id, accepted, acknowledged, failed, dropped;
-  size_t window;     /* how many may be in flight */
-  size_t limit;      /* how many the broker allows to be (MQTT 5: its Receive Maximum) */
+  size_t window;      /* how many may be in flight */
+  size_t limit;       /* how many the broker allows to be (MQTT 5: its Receive Maximum) */
   bool drain_wanted;  /* Lua waits for the moment in which nothing is left */
   size_t room_wanted; /* Lua waits for room for a message of that cost; 0: it does not */
 };
@@ -75,7 +75,7 @@ void fog_outbox_init(struct fog_outbox *o, size_t max_count, size_t max_bytes, s
 /* Frees what is left. Nobody may use the outbox any more. */
 void fog_outbox_destroy(struct fog_outbox *o);
 
-/* Whether a message of so many bytes in all (topic, payload, properties) fits: now, once others have ended, or never. */
+/* Whether a message of so many bytes (topic, payload, properties) fits: now, once others have ended, or never. */
 enum fog_outbox_room { FOG_ROOM, FOG_ROOM_LATER, FOG_ROOM_NEVER };
 
 /* `wanted`: where there is none now, the outbox remembers that Lua waits for it. So that a publisher is not woken for
