@@ -21,8 +21,8 @@ local Handlers = {}
 Handlers.__index = Handlers
 
 -- A runner hands over after so many messages, or so much time, so that a busy session starves nothing else. Reading the
--- clock costs a good part of what a message does: it is read at every message at the beginning of a turn, where a slow
--- handler shows, and ever more rarely as long as they are quick.
+-- clock costs a good part of what a message does: it is read after every message where handlers are slow, and ever more
+-- rarely as long as they are quick.
 local TURN, SLICE, RAREST = 1000, 0.005, 16
 
 -- The third argument of a handler; one table per combination, for they are all alike.
@@ -46,6 +46,7 @@ function Handlers.new(host, handle, max_runners, logger)
     crew = setmetatable({}, { __mode = "k" }), -- the runners' coroutines
     runners = 0,
     excused = 0,
+    distance = 1,
     max_runners = max_runners,
   }, Handlers)
 end
@@ -117,7 +118,7 @@ end
 local function serve(self)
   local receive, router, notices, pause = self.receive, self.router, self.notices, self.host.pause
   local now = self.host.now
-  local since, distance, next_look = now(), 1, 1
+  local since, next_look = now(), self.distance
   for handled = 1, TURN do
     if notices.first > notices.last then
       if self.closed or self.paused then return false end
@@ -137,9 +138,12 @@ local function serve(self)
     end
     pause()
     if handled == next_look then
-      if now() - since > SLICE then return true end
-      if distance < RAREST then distance = distance * 2 end
-      next_look = handled + distance
+      if now() - since > SLICE then
+        self.distance = 1
+        return true
+      end
+      if self.distance < RAREST then self.distance = self.distance * 2 end
+      next_look = handled + self.distance
     end
   end
   return true

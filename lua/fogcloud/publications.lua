@@ -32,6 +32,7 @@ local function size_of(topic, payload, properties) return #topic + #payload + #(
 local function accept(self, topic, payload, qos, retained, properties)
   local handle, journal = self.session.handle, qos > 0 and self.journal or nil
   if journal == nil then return handle:publish(topic, payload, qos, retained, false, properties) end
+  if #payload > MAX_PAYLOAD then error("payload: at most 268435455 bytes expected", 4) end -- as the core would, later
   local room, full = handle:room(size_of(topic, payload, properties))
   if not room then return nil, full end
   local entry, why = journal:add(topic, payload, qos, retained, properties)
@@ -62,6 +63,21 @@ end
 local OPTIONS = { qos = "number", retained = "boolean", wait = "boolean", timeout = "number", properties = "table" }
 local NO_OPTIONS = {}
 
+-- Which values each option may have. Look-ups and no calls, for this is on the way of every message.
+local BOOLEAN = { [true] = true, [false] = true }
+local VALID = {
+  qos = { [0] = true, [1] = true, [2] = true }, retained = BOOLEAN, wait = BOOLEAN,
+  timeout = setmetatable({}, { __index = function(_, value) return type(value) == "number" and value >= 0 end }),
+  properties = setmetatable({}, { __index = function(_, value) return type(value) == "table" end }),
+}
+
+-- Raises at the caller of Session:publish.
+local function refuse(name, value)
+  options.check_type(OPTIONS, name, value, "publish", 6)
+  if name == "qos" then error("qos: 0, 1 or 2 expected", 5) end
+  error("timeout: a number of seconds, not negative, expected", 5)
+end
+
 -- The encoded properties, if any. `last_topic` is one that was found right, for topics repeat.
 local function check(self, topic, payload, opts, version)
   if topic ~= self.last_topic then
@@ -70,13 +86,10 @@ local function check(self, topic, payload, opts, version)
     self.last_topic = topic
   end
   if type(payload) ~= "string" then error("payload: string expected, got " .. type(payload), 4) end
-  if #payload > MAX_PAYLOAD then error("payload: at most 268435455 bytes expected", 4) end
   for name, value in pairs(opts) do
-    if type(value) ~= OPTIONS[name] then options.check_type(OPTIONS, name, value, "publish", 5) end
+    local valid = VALID[name]
+    if valid == nil or not valid[value] then refuse(name, value) end
   end
-  local qos = opts.qos or 0
-  if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("qos: 0, 1 or 2 expected", 4) end
-  if opts.timeout then deadlines.after(0, opts.timeout, 0, 4) end -- whether it is one
   if opts.properties == nil then return nil end
   if version ~= "5.0" then error("publish option 'properties' needs version = '5.0'", 4) end
   return options.properties(opts.properties, "publish", 4)
