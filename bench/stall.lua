@@ -16,6 +16,7 @@ end
 
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
+local options = require "fogcloud.session_options"
 local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
 
@@ -32,10 +33,26 @@ local function timed(times, fn, ...)
   times[#times + 1] = core.now() - since
 end
 
-local function measure()
+-- The calls on a session that is stuck itself: towards the same target, made, used and closed.
+local function use_stuck(times, target)
+  local handle
+  timed(times, function() handle = session.pump.engine:session() end)
+  timed(times, handle.connect, handle, target)
+  timed(times, handle.publish, handle, "c2d/dev1/n", "x", 1)
+  timed(times, handle.subscribe, handle, 1, "a/b", 1)
+  timed(times, handle.unsubscribe, handle, 2, "a/b")
+  timed(times, handle.leave, handle)
+  timed(times, handle.close, handle)
+end
+
+local function measure(target)
   local times, handle, pump = {}, session.handle, session.pump
-  local deadline = core.now() + SECONDS
+  local deadline, next_stuck = core.now() + SECONDS, core.now()
   while core.now() < deadline do
+    if target and core.now() >= next_stuck then
+      next_stuck = core.now() + SECONDS / 10
+      use_stuck(times, target)
+    end
     timed(times, handle.publish, handle, "c2d/dev1/n", "x", 1)
     timed(times, handle.stats, handle)
     timed(times, pump.engine.wait, pump.engine, 0)
@@ -51,7 +68,8 @@ local function percentile(sorted, share) return sorted[math.max(1, math.ceil(#so
 local lines = {
   "## While something stalls", "",
   "Calls into the core (publish, stats, wait, collect, receive) of a healthy session, each timed, while another one of",
-  "the same process is stuck. No call may take over 1 ms at p99.", "",
+  "the same process is stuck; ten times also those of a stuck one (connect, publish, subscribe, unsubscribe, leave,",
+  "close). No call may take over 1 ms at p99.", "",
   "| situation | calls | p50 us | p99 us | p99.9 us | max us | < 10 us | < 100 us | < 1 ms | < 10 ms | more |",
   "|---|---|---|---|---|---|---|---|---|---|---|",
 }
@@ -84,7 +102,7 @@ local function beside(name, credentials, opts)
     end
   end)
   fogcloud.step(0.05)
-  report(name, measure())
+  report(name, measure(options.link(credentials, options.check(opts), 1)))
   stop = true
   task:cancel()
   session:flush(30)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- Nothing vanishes: numbered messages while links are cut and the broker is killed. FOG_DELIVERY=full runs the sizes
--- that docs/sessions.md speaks of.
+-- that README.md speaks of.
 local fogcloud = require "fogcloud"
 local support = require "spec.support.sandbox"
 
@@ -54,6 +54,7 @@ describe("nothing vanishes", function()
   local function assert_all_acknowledged(session, count)
     local s = support.assert_identity(session)
     assert.same({ count, count, 0, 0, 0 }, { s.accepted, s.acknowledged, s.failed, s.dropped, s.queued })
+    assert.equal(0, s.queued_bytes) -- all that it had taken for them is free
   end
 
   -- Publishes numbered messages and cuts the links of `whom` in between; the arrivals at the device.

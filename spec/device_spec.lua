@@ -31,6 +31,11 @@ describe("a device", function()
   it("refuses options that it does not know", function()
     assert.has_error(function() device:on("status", print, { qoss = 1 }) end, "unknown device option 'qoss'")
     assert.has_error(function() device:send("commands", 1, { retain = true }) end, "unknown device option 'retain'")
+    assert.has_error(function() device:on("status", print, { timeout = "5" }) end,
+      "device option 'timeout': number expected, got string")
+    assert.has_error(function() device:send("commands", 1, { wait = 1 }) end,
+      "device option 'wait': boolean expected, got number")
+    assert.has_error(function() device:send("commands", 1, 5) end, "device options: table expected, got number")
     assert.equal(0, #calls)
   end)
 

@@ -85,6 +85,31 @@ describe("a journal", function()
     assert(Journal.open(path)):close()
   end)
 
+  it("is written again once the disk has room, without what has ended meanwhile", function()
+    local core = require "fogcloud.core"
+    local journal, write, full = assert(Journal.open(path)), core.file.write, true
+    finally(function() core.file.write = write end)
+    local first = journal:add("a", "1", 1, false)
+    journal:add("b", "2", 1, false)
+    local real = journal.file
+    journal.file = { write = function() return nil, "No space left on device" end, close = function() real:close() end }
+    function core.file.write(...)
+      if full then return nil, "No space left on device" end
+      return write(...)
+    end
+    for _ = 1, 2 do
+      local entry, why = journal:add("c", "3", 1, false)
+      assert.is_nil(entry)
+      assert.matches("No space left", why)
+    end
+    journal:remove(first)
+    full = false
+    assert(journal:add("d", "4", 1, false))
+    assert(journal:add("e", "5", 1, false))
+    journal:close()
+    assert.same({ "b=2", "d=4", "e=5" }, texts(assert(Journal.open(path))))
+  end)
+
   it("says when it cannot be written, and loses nothing of what it holds", function()
     local second, err = Journal.open("/nowhere/at/all")
     assert.is_nil(second)
@@ -196,6 +221,21 @@ describe("a session with a journal", function()
       end
       return distinct == 200
     end)
+  end)
+
+  it("is not written to for a message that is refused", function()
+    local session = assert(keep(cloud:connect(support.client(sandbox, cloud, {}), { tls = false, journal = path,
+      out_bytes = 1000 })))
+    local id, err = session:publish("a", ("x"):rep(2000), { qos = 1 })
+    assert.is_nil(id)
+    assert.matches("larger than the outbound queue takes", tostring(err))
+    assert.equal("", support.shell("cat " .. path))
+  end)
+
+  it("is free again when the session could not be made", function()
+    local credentials = support.client(sandbox, cloud, {})
+    assert.has_error(function() cloud:connect(credentials, { tls = false, journal = path, out_count = 0 }) end)
+    assert(keep(cloud:connect(credentials, { tls = false, journal = path })))
   end)
 
   it("is refused while another session uses it", function()

@@ -10,7 +10,7 @@ describe("reconnecting", function()
   local sandbox, cloud, open
 
   setup(function()
-    sandbox = support.start { mqtt_faults = true }
+    sandbox = support.start { mqtt_faults = true, broker_log = "all" }
     cloud = support.cloud(sandbox)
   end)
   teardown(function() sandbox:stop() end)
@@ -107,15 +107,22 @@ describe("reconnecting", function()
   end)
 
   it("suspects another client with the same id when links do not last", function()
-    local session = connect { backoff_base = 0.01, max_attempts = 50 }
+    local opts = { backoff_base = 0.01, backoff_cap = 0.05 }
+    local session = connect(opts)
     local lost = events(session, "disconnect")
-    for i = 1, 4 do
-      support.serve_until(function() return session.up end)
-      sandbox:kick(session.credentials.clientid)
-      support.serve_until(function() return #lost == i end)
-    end
+    assert(keep(cloud:connect(session.credentials, opts)))
+    support.serve_until(function() return #lost >= 4 end)
     assert.matches("another client using the same client id%?", tostring(lost[4]))
     assert.is_nil(tostring(lost[1]):find("same client id", 1, true))
+  end)
+
+  it("knows of another client with the same id where the broker says so", function()
+    local session = assert(scripted("rival", { version = "5.0" }))
+    local lost = events(session, "disconnect")
+    assert(session:publish("a", "1"))
+    support.serve_until(function() return lost[1] end)
+    assert.equal(0x8E, lost[1].code)
+    assert.matches("another client connected with the same client id", tostring(lost[1]))
   end)
 
   it("comes back at once after a link that had lasted, else after a random time that grows up to the cap", function()
@@ -127,10 +134,10 @@ describe("reconnecting", function()
     local session = {
       opts = opts, credentials = { mqtthost = "h", mqttport = 1, sslport = 1, clientid = "c" },
       host = { now = function() return now end },
-      subscriptions = { unanswered = function() end },
-      handlers = { when_room = function() return true end, close = function() end },
+      subscriptions = { unanswered = function() end, doubt = function() end },
+      handlers = { when_room = function() return true end, drain = function() end },
       note_up = function() end, note_lost = function() end, note_error = function() end,
-      note_ending = function() end, note_closed = function() end,
+      note_ending = function() end, note_left = function() end, note_closed = function() end,
     }
     opts.transport, opts.version, opts.clean = "tcp", "3.1.1", true
     session.handle = {
@@ -165,8 +172,9 @@ describe("reconnecting", function()
     keeper = Keeper.new(session, function() return random end)
     keeper:run()
     assert.is_nil(waits[1])  -- after a link that lasted: at once
-    assert.is_nil(waits[2])  -- the first failure: at once
-    assert.same({ 2, 4, 8, 16, 32, 60, 60 }, { waits[3], waits[4], waits[5], waits[6], waits[7], waits[8], waits[9] })
+    assert.same({ 1, 2, 4, 8, 16, 32, 60, 60, 60 }, {
+      waits[2], waits[3], waits[4], waits[5], waits[6], waits[7], waits[8], waits[9], waits[10],
+    })
     assert.is_nil(waits[11]) -- begins anew
   end)
 
@@ -202,17 +210,118 @@ describe("reconnecting", function()
     assert.matches("create_client", tostring(session.ended))
   end)
 
+  local NO_CLOUD = require("fogcloud.errors").new("network", "no cloud", { retryable = true })
+
+  it("asks for them again where they could not be had for a reason that passes, and says which", function()
+    local asked, good = 0, nil
+    local session = connect {
+      backoff_base = 0.01, backoff_cap = 0.05,
+      credentials = function()
+        asked = asked + 1
+        if asked < 4 then return nil, NO_CLOUD end
+        return good
+      end,
+    }
+    good = support.client(sandbox, cloud, { "dev1" })
+    local seen = events(session, "error")
+    session.credentials.password = "revoked"
+    sandbox:kick("*")
+    support.serve_until(function() return session.up and asked == 4 end)
+    support.serve_until(function() return #seen == 3 end)
+    assert.equal("auth", seen[1].kind)
+    assert.matches("create_client; fresh credentials could not be had: no cloud", tostring(seen[1]))
+    local bad = {}
+    for name, value in pairs(good) do bad[name] = value end
+    bad.password = "wrong"
+    local refused, err = cloud:connect(bad, { tls = false, credentials = function() return nil, NO_CLOUD end })
+    assert.is_nil(refused)
+    assert.matches("no cloud", tostring(err))
+    assert.is_true(err.retryable)
+  end)
+
+  it("asks for no more of them before a link has been stable", function()
+    local asked, ups = 0, 0
+    local session = connect {
+      backoff_base = 0.01, backoff_cap = 0.05,
+      credentials = function()
+        asked = asked + 1
+        return support.client(sandbox, cloud, { "dev1" })
+      end,
+    }
+    session:on("connect", function() ups = ups + 1 end)
+    for i = 1, 2 do
+      session.credentials.password = "revoked"
+      sandbox:kick(session.credentials.clientid)
+      support.serve_until(function() return session.ended or ups == i end)
+    end
+    assert.same({ 1, 1, "auth" }, { asked, ups, session.ended and session.ended.kind })
+  end)
+
+  it("takes no answer of an attempt whose time is up for that of the next, and one that just came for its own", function()
+    local Keeper = require "fogcloud.keeper"
+    local Scheduler = require "fogcloud.task"
+    local now, log, keeper = 0, {}, nil
+    local scheduler = Scheduler.new(function() return now end, function() end)
+    local session = {
+      opts = { stable_after = 10, backoff_base = 0, backoff_cap = 60, max_attempts = 100, connect_timeout = 5,
+        in_count = 1, in_bytes = 1, transport = "tcp", version = "3.1.1", clean = true, tls = false },
+      credentials = { mqtthost = "h", mqttport = 1, sslport = 1, clientid = "c" },
+      host = { now = function() return now end, waiter = function() return scheduler:waiter() end },
+      subscriptions = { unanswered = function() end, doubt = function() end },
+      handlers = {},
+      note_up = function() log[#log + 1] = "up " .. keeper.link end,
+      note_error = function(_, err) log[#log + 1] = err.kind end,
+      handle = {
+        leave = function() end, oldest_in_flight = function() end,
+        connect = function(_, link)
+          log[#log + 1] = "connect " .. link.link
+          return true
+        end,
+      },
+    }
+    keeper = Keeper.new(session, function() return 1 end)
+    scheduler:spawn(keeper.run, true, false, keeper)
+    scheduler:turn(0, true)
+    -- The event is collected in the turn in which the time is up.
+    scheduler.poll = function() if now == 10 then keeper:post("connected", keeper.link, 0, true) end end
+    now = 10
+    for _ = 1, 3 do scheduler:turn(10, true) end
+    assert.same({ "connect 1", "up 1" }, log)
+    keeper.mail = { { name = "lost", code = 0 }, { name = "connected", third = true } } -- the second is too late
+    keeper.waiter:signal()
+    session.note_lost, session.handlers.when_room = function() end, function() return true end
+    scheduler.poll = function() end
+    for _ = 1, 3 do scheduler:turn(now, true) end
+    assert.same({ "connect 1", "up 1", "connect 2" }, log)
+  end)
+
   it("sends nothing twice to a broker that kept the session, and all to one that did not", function()
     local session = connect { clean = false, backoff_base = 0.01 }
     local said = events(session, "connect")
     session:subscribe("d2c/dev1/#", 1, print)
+    -- Its own log survives its death. Once flush has returned, what it has seen is in there.
+    local function seen_by_broker(packet)
+      local seen, begins = 0, ("Received %s from %s"):format(packet, session.credentials.clientid)
+      for line in io.lines(sandbox.ca_file:match("^(.*/)") .. "mosquitto.log") do
+        if line:find(begins, 1, true) then seen = seen + 1 end
+      end
+      return seen
+    end
+    local function publish(n)
+      assert(session:publish("c2d/dev1/n", ("%d"):format(n), { qos = 1 }))
+      assert(session:flush(20))
+    end
+    publish(1)
     sandbox:kick("*")
     support.serve_until(function() return #said == 1 end)
     assert.is_true(said[1].session_present)
-    assert.is_nil(session.subscriptions:unanswered())
+    publish(2)
+    assert.same({ 1, 2 }, { seen_by_broker("SUBSCRIBE"), seen_by_broker("PUBLISH") })
     sandbox:broker("kill")
     sandbox:broker("start")
     support.serve_until(function() return #said == 2 end)
     assert.is_false(said[2].session_present)
+    publish(3)
+    assert.same({ 2, 3 }, { seen_by_broker("SUBSCRIBE"), seen_by_broker("PUBLISH") })
   end)
 end)

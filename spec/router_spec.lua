@@ -80,10 +80,30 @@ describe("the router", function()
   end)
 
   it("bounds its memory of topics", function()
+    local router, long = Router.new(), ("x"):rep(60000)
+    router:add("#", 1)
+    collectgarbage()
+    local before = collectgarbage("count")
+    for i = 1, 1000 do router:match(i .. long) end -- 60 MB
+    collectgarbage()
+    assert.is_true(collectgarbage("count") - before < 16 * 1024)
+  end)
+
+  it("remembers the topics of ten thousand devices", function()
+    local router, lists = Router.new(), {}
+    router:add("d2c/+/status", 1)
+    for i = 1, 10000 do lists[i] = router:match("d2c/device-" .. i .. "/status") end
+    for i = 1, 10000 do assert.equal(lists[i], (router:match("d2c/device-" .. i .. "/status"))) end
+  end)
+
+  it("still remembers what is used when others come and go", function()
     local router = Router.new()
     router:add("#", 1)
-    for i = 1, 10000 do router:match("t/" .. i) end
-    assert.is_true(router.cached <= 4096)
+    local list = router:match("used")
+    for i = 1, 50000 do
+      router:match("t/" .. i)
+      if i % 1000 == 0 then assert.equal(list, (router:match("used"))) end
+    end
   end)
 
   it("walks few nodes however many filters there are", function()

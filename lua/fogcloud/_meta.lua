@@ -182,6 +182,10 @@ local Session = {}
 ---@return string? why
 function Session:connect(options) end
 
+--- True: this is the one session of the process over WebSockets, until it is closed.
+---@return boolean
+function Session:claim_websockets() end
+
 ---@param token number  comes back with the answer
 ---@param filter string
 ---@param qos 0|1|2
@@ -203,8 +207,19 @@ function Session:unsubscribe(token, filter) end
 ---@param notify boolean?     an event tells its end in any case
 ---@param properties string?  what core.properties made
 ---@return number? id
----@return string? why        "full", "not enough memory"
+---@return string? why        "full", "too large", "not enough memory"
 function Session:publish(topic, payload, qos, retained, notify, properties) end
+
+--- Whether a message of so many bytes in all would be taken; with `wait` an event comes once there is room again.
+---@param bytes number
+---@param wait boolean?
+---@return boolean? ok
+---@return string? why  "full", "too large"
+function Session:room(bytes, wait) end
+
+--- QoS 0 messages dropped at the inbox's bound, so far.
+---@return number
+function Session:received_dropped() end
 
 --- A function that gives the next message: topic, payload, flags (QoS + 4 retained + 8 duplicate), properties; nothing
 --- when there is none.
@@ -241,7 +256,7 @@ function Session:id() end
 ---@return fogcloud.SessionStats
 function Session:stats() end
 
---- Ends the session. Harmless twice.
+--- Ends the session; what was counted and received can still be had. Harmless twice.
 function Session:close() end
 
 --- Files that hold secrets: 0600, replaced in one step. `why` is absent, busy, foreign, loose, special, large or io.

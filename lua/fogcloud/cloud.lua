@@ -281,9 +281,11 @@ end
 ---@param credentials fogcloud.Credentials  what create_client returned
 ---@param options fogcloud.SessionOptions?
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, protocol, cancelled
+---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, overflow (the journal), cancelled
 function Cloud:connect(credentials, options)
-  return require("fogcloud.session").connect(credentials, self:session_options(options), 2)
+  local how = self:session_options(options)
+  local session, err = require("fogcloud.session").connect(credentials, how, 2, self.logger.sink)
+  return session, err -- no tail call, which would take the frame that the level counts
 end
 
 --- Creates a client, grants it the devices and connects: all of the above in one. When the broker refuses the client

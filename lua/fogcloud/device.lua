@@ -6,6 +6,7 @@
 -- `c2d/<device>/<channel>` towards it; these are the defaults, replaceable by the session option `topics`.
 local cjson = require "cjson"
 local errors = require "fogcloud.errors"
+local options = require "fogcloud.session_options"
 
 ---@class fogcloud.Device
 local Device = {}
@@ -38,13 +39,8 @@ local function check_channel(channel)
   if channel:find("[+#%z]") then error("channel: may hold no '+', '#' or NUL", 3) end
 end
 
-local ON, SEND = { qos = true, timeout = true }, { qos = true, retained = true, wait = true, timeout = true }
-
-local function check_options(opts, known, what)
-  for name in pairs(opts) do
-    if not known[name] then error(("unknown %s option '%s'"):format(what, tostring(name)), 3) end
-  end
-end
+local ON = { qos = "number", timeout = "number" }
+local SEND = { qos = "number", retained = "boolean", wait = "boolean", timeout = "number" }
 
 ---@class (exact) fogcloud.DeviceOnOptions
 ---@field qos 0|1|2|nil    default 1
@@ -60,8 +56,8 @@ end
 function Device:on(channel, fn, opts)
   check_channel(channel)
   if type(fn) ~= "function" then error("fn: function expected, got " .. type(fn), 2) end
+  options.check_all(ON, opts, "device", 3)
   opts = opts or {}
-  check_options(opts, ON, "device")
   local topic = fill(self.from_device, self.id, channel)
   return self.session:subscribe(topic, opts.qos or 1, function(from, payload, message)
     local ok, value = pcall(cjson.decode, payload)
@@ -86,8 +82,8 @@ end
 ---@return fogcloud.Error? err  kinds: overflow, closed
 function Device:send(channel, value, opts)
   check_channel(channel)
+  options.check_all(SEND, opts, "device", 3)
   opts = opts or {}
-  check_options(opts, SEND, "device")
   local ok, payload = pcall(cjson.encode, value)
   if not ok then error(("value: %s"):format(payload), 2) end
   return self.session:publish(fill(self.to_device, self.id, channel), payload,

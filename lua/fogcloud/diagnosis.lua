@@ -29,10 +29,24 @@ local TLS_TEXTS = {
   { "certificate has expired", "the broker's certificate has expired, or this machine's clock is wrong" },
   { "not yet valid", "the broker's certificate is not valid yet, or this machine's clock is wrong" },
   { "[Hh]ostname mismatch", "the certificate is for another host name than mqtthost" },
+  { "IP address mismatch", "the certificate is for another host name than mqtthost" },
+  { "issuer certificate", "the broker's certificate is not signed by a trusted authority: check ca_file" },
+  { "self.signed", "the broker's certificate is not signed by a trusted authority: check ca_file" },
   { "certificate verify failed", "the broker's certificate is not accepted: it is not signed by a trusted authority "
-    .. "(check ca_file), or out of date (check the clock)" },
+    .. "(check ca_file), or out of date (check the clock)" }, -- where Paho runs as packaged, which knows no more
   { "[Nn]o such file", "a certificate file cannot be read: check ca_file" },
+  { "PrivateKey", "the private key cannot be used: key_file must hold the key of cert_file as PEM, and key_password "
+    .. "its pass phrase" },
+  { "use_certificate", "cert_file cannot be used: it must hold a certificate as PEM" },
 }
+
+-- OpenSSL's line without its numbers and the places in its source: what failed, and why where it says so.
+local function essence(text)
+  local reason, rest = text:match("error:%x+:[^:]*:[^:]*:([^:]*):?(.*)")
+  if reason == nil then return text end
+  local why = rest:match("^[^:]*:%d+:(.+)$")
+  return why and reason .. ": " .. why or reason
+end
 
 -- A server that went away during the handshake, as on a restart: nothing that lasts.
 local CUT_SHORT = { "unexpected eof", "[Cc]onnection reset", "[Bb]roken pipe" }
@@ -52,9 +66,9 @@ end
 
 local function tls_error(text, fields)
   for _, entry in ipairs(TLS_TEXTS) do
-    if text:find(entry[1]) then return errors.new("tls", entry[2] .. " (" .. text .. ")", fields) end
+    if text:find(entry[1]) then return errors.new("tls", ("%s (%s)"):format(entry[2], essence(text)), fields) end
   end
-  return errors.new("tls", "no secure connection to the broker: " .. text, fields)
+  return errors.new("tls", "no secure connection to the broker: " .. essence(text), fields)
 end
 
 --- The error of a connection attempt that failed.
@@ -80,10 +94,10 @@ function diagnosis.refused(code, text, kind, uri)
   if text and text:find("timeout") then
     return errors.new("timeout", ("no answer from the broker at %s"):format(uri), fields)
   end
-  -- Paho says no more of a certificate for another host, or of a port that hangs up, than of a closed port.
-  local hint = "is it running?"
+  -- Paho says no more of a port that hangs up than of a closed port.
+  local hint = "is it running, and is this its plain port (mqttport)?"
   if uri:find("^ssl") or uri:find("^wss") then
-    hint = "is it running, is this its TLS port (sslport), and is its certificate for this host name?"
+    hint = "is it running, and is this its TLS port (sslport)?"
   end
   return errors.new("network", ("no connection to the broker at %s: %s"):format(uri, hint), fields)
 end
@@ -139,20 +153,27 @@ function diagnosis.poison(times, filter, id, topic, size)
   return errors.new("mqtt", text:format(times, what), { retryable = false })
 end
 
---- The error of a SUBSCRIBE that the broker refused (MQTT 3.1.1, 3.9.3; MQTT 5.0, 3.9.3).
-function diagnosis.subscription(filter, code, text, properties)
-  if code == 0x80 or code == 0x87 then
+local DOING = { subscribe = "subscribing to", unsubscribe = "unsubscribing from" }
+
+--- The error of a SUBSCRIBE or UNSUBSCRIBE that the broker refused (MQTT 3.1.1, 3.9.3; MQTT 5.0, 3.9.3, 3.11.3).
+---@param method "subscribe"|"unsubscribe"
+function diagnosis.refused_filter(method, filter, code, text, properties)
+  local fields = { code = code, properties = properties }
+  if method == "subscribe" and (code == 0x80 or code == 0x87) then
     local refusal = ("the broker refused the subscription to '%s': the client has no permission for it (grant)")
       :format(filter)
-    return errors.new("mqtt", refusal .. own_words(properties), { code = code, properties = properties })
+    return errors.new("mqtt", refusal .. own_words(properties), fields)
   end
-  if code < 0 then
-    local fields = { code = code, retryable = true }
-    return errors.new("network", ("the link was lost while subscribing to '%s'"):format(filter), fields)
-  end
-  text = (text or ("code " .. code)) .. own_words(properties)
-  local fields = { code = code, properties = properties }
-  return errors.new("mqtt", ("the subscription to '%s' failed: %s"):format(filter, text), fields)
+  text = (text or ("code %.0f"):format(code)) .. own_words(properties)
+  return errors.new("mqtt", ("%s '%s' failed: %s"):format(DOING[method], filter, text), fields)
+end
+
+--- The error of one that had no answer within its time.
+---@param asked boolean  it went out, at least once
+function diagnosis.unanswered(method, filter, asked)
+  local text = asked and "the broker did not acknowledge '%s' in time"
+    or "there was no link to the broker in the time for " .. DOING[method] .. " '%s'"
+  return errors.new("timeout", text:format(filter), { retryable = true })
 end
 
 --- The error of a message that was accepted and not delivered.

@@ -8,15 +8,22 @@
 -- it is time for others. Their number is bounded, and what is not taken stays in the core's inbox, which is bounded
 -- too.
 --
+-- What is told to listeners goes to the log too, and an error in a handler that nobody listens for at least to the
+-- host's.
+--
 -- `serve` is the path of every message, so it looks bare: one protection around many messages instead of one around
 -- each handler (it is entered again after an error), and nothing is made but the strings of the message.
+local errors = require "fogcloud.errors"
 local protect = require "fogcloud.protect"
 local Router = require "fogcloud.router"
 
 local Handlers = {}
 Handlers.__index = Handlers
 
-local TURN = 1000 -- messages after which a runner hands over, so that a busy session starves nothing else
+-- A runner hands over after so many messages, or so much time, so that a busy session starves nothing else. Reading the
+-- clock costs a good part of what a message does: it is read after every message where handlers are slow, and ever more
+-- rarely as long as they are quick.
+local TURN, SLICE, RAREST = 1000, 0.005, 16
 
 -- The third argument of a handler; one table per combination, for they are all alike.
 local MESSAGES = {}
@@ -25,28 +32,38 @@ for flags = 0, 15 do
 end
 
 --- For a session whose core half is `handle`.
-function Handlers.new(host, handle, max_runners)
+function Handlers.new(host, handle, max_runners, logger)
   return setmetatable({
     host = host,
     handle = handle,
+    logger = logger,
+    received_dropped = 0,
     receive = handle:receiver(),
     router = Router.new(),
     listeners = {},
     notices = { first = 1, last = 0 },
     idle = {},
+    crew = setmetatable({}, { __mode = "k" }), -- the runners' coroutines
     runners = 0,
+    excused = 0,
+    distance = 1,
     max_runners = max_runners,
     errors = 0,
   }, Handlers)
 end
 
+-- To the log, or the host's own.
+local function complain(self, text, err)
+  if self.logger:write("error", text, { err = err }) then return end
+  local line = ("fogcloud: %s: %s"):format(text, tostring(err))
+  if self.host.report then return self.host.report(line) end
+  io.stderr:write(line, "\n")
+end
+
 local function report(self, err)
   self.errors = self.errors + 1
-  if #(self.listeners.error or {}) > 0 then
-    self:notify("error", err)
-  else
-    io.stderr:write("fogcloud: error in a handler: ", tostring(err), "\n")
-  end
+  if self.listeners.error then return self:notify("error", err) end
+  complain(self, "error in a handler", err)
 end
 
 local function take_notice(self)
@@ -62,7 +79,7 @@ local function run_notice(self, notice)
     local ok, err = protect.call(fn, notice.value)
     if not ok then
       if notice.name == "error" then
-        io.stderr:write("fogcloud: error in an error handler: ", tostring(err), "\n")
+        complain(self, "error in an error handler", err)
       else
         report(self, err)
       end
@@ -89,10 +106,22 @@ local function next_notice(self)
   run_notice(self, notice)
 end
 
+-- Tells of what was dropped since the last time.
+local function look_for_drops(self)
+  local dropped = self.handle:received_dropped()
+  local count = dropped - self.received_dropped
+  if count == 0 then return end
+  self.received_dropped = dropped
+  local text = "%.0f messages of QoS 0 were dropped, for more came than were handled (in_count, in_bytes)"
+  self:notify("drop", { count = count, err = errors.new("overflow", text:format(count)) })
+end
+
 -- Handles one thing after the other until nothing is left, or it is time for others: true. Throws what a handler does.
 local function serve(self)
   local receive, router, notices, pause = self.receive, self.router, self.notices, self.host.pause
-  for _ = 1, TURN do
+  local now = self.host.now
+  local since, next_look = now(), self.distance
+  for handled = 1, TURN do
     if notices.first > notices.last then
       if self.closed or self.paused then return false end
       local topic, payload, flags, properties = receive()
@@ -110,6 +139,14 @@ local function serve(self)
       next_notice(self)
     end
     pause()
+    if handled == next_look then
+      if now() - since > SLICE then
+        self.distance = 1
+        return true
+      end
+      if self.distance < RAREST then self.distance = self.distance * 2 end
+      next_look = handled + self.distance
+    end
   end
   return true
 end
@@ -118,6 +155,7 @@ end
 local function serve_all(self)
   while true do
     local ok, more = protect.call(serve, self)
+    look_for_drops(self)
     if not ok then
       report(self, more)
       self.host.pause()
@@ -130,13 +168,14 @@ local function serve_all(self)
 end
 
 local function run(self)
+  self.crew[coroutine.running()] = true
   while true do
     self.backup = false -- whoever runs is nobody's backup
     serve_all(self)
     if self.closed then break end
     local waiter = self.host.waiter()
     self.idle[#self.idle + 1] = waiter
-    if self.drained and #self.idle == self.runners then self.drained:signal() end
+    if self.drained then self.drained:signal() end
     waiter:wait()
   end
   self.runners = self.runners - 1
@@ -171,8 +210,23 @@ function Handlers:wake()
   end
 end
 
+local LEVELS = { connect = "info", disconnect = "warn", drop = "warn", error = "error" }
+
+local TEXTS = {
+  connect = "the session is connected", disconnect = "the session is disconnected",
+  drop = "messages are lost", error = "an error of the session",
+}
+
+local function write_down(self, name, value)
+  local fields = { err = value }
+  if name == "connect" then fields = { session_present = value.session_present } end
+  if name == "drop" then fields = { topic = value.topic, id = value.id, count = value.count, err = value.err } end
+  self.logger:write(LEVELS[name], TEXTS[name], fields)
+end
+
 --- Queues a notice for the listeners of `name`.
 function Handlers:notify(name, value)
+  write_down(self, name, value)
   if self.listeners[name] == nil then return end
   local notices = self.notices
   notices.last = notices.last + 1
@@ -186,17 +240,38 @@ function Handlers:listen(name, fn)
   self.listeners[name] = list
 end
 
---- Waits until all that has come is handled, or the deadline has passed. For one caller.
-function Handlers:drain(deadline)
-  while self.handle:pending() or #self.idle < self.runners do
+--- How many handlers have not come to their end, without those that are excused.
+function Handlers:at_work() return self.runners - #self.idle - self.excused end
+
+--- Whether the caller is such a handler.
+function Handlers:inside()
+  local co = coroutine.running()
+  while co ~= nil do
+    if self.crew[co] then return true end
+    co = protect.parent[co]
+  end
+  return false
+end
+
+--- One handler more, or less, waits for the others: for it they need not wait.
+function Handlers:excuse(change)
+  self.excused = self.excused + change
+  if self.drained then self.drained:signal() end
+end
+
+--- Waits until all that has come is taken, with `handled` also until no handler is at work any more, or until close.
+--- For one caller.
+function Handlers:drain(handled)
+  while not self.closed and (self.handle:pending() or (handled and self:at_work() > 0)) do
     self.drained = self.host.waiter()
-    if not self.drained:wait(deadline) then return end
+    self.drained:wait()
   end
 end
 
 --- No message is handled any more; notices that are queued still are. Runners end.
 function Handlers:close()
   self.closed = true
+  if self.drained then self.drained:signal() end
   local idle = self.idle
   self.idle = {}
   for _, waiter in ipairs(idle) do waiter:signal() end

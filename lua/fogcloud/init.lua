@@ -17,8 +17,11 @@ function fogcloud.new(options) return require("fogcloud.cloud").new(options, run
 ---@param credentials fogcloud.Credentials
 ---@param options fogcloud.SessionOptions?
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, protocol, cancelled
-function fogcloud.connect(credentials, options) return require("fogcloud.session").connect(credentials, options, 2) end
+---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, overflow (the journal), cancelled
+function fogcloud.connect(credentials, options)
+  local session, err = require("fogcloud.session").connect(credentials, options, 2)
+  return session, err -- no tail call, which would take the frame that the level counts
+end
 
 --- Starts fn(...) as a task, at the next step: every call of fogcloud in it yields instead of blocking. An error in a
 --- task that nobody waits for is written to stderr.

@@ -67,21 +67,22 @@ local function living(text)
   return list
 end
 
--- Writes the file anew with these messages and opens it for appending. The new one is whole before the old one goes.
+-- Writes the file anew with these messages and opens it for appending. The new one is whole before the old one goes;
+-- where that fails the old one stays, and nothing is appended before another attempt has succeeded.
 local function rewrite(self, messages)
   if self.file then self.file:close() end
-  local parts, live = {}, 0
-  self.file, self.sizes, self.live_bytes, self.dead_bytes = nil, {}, 0, 0
+  self.file = nil
+  local parts, sizes, live = {}, {}, 0
   for i, m in ipairs(messages) do
     parts[i] = record(m.entry, m)
-    self.sizes[m.entry] = #parts[i]
+    sizes[m.entry] = #parts[i]
     live = live + #parts[i]
   end
   local ok, why = core.file.write(self.path, table.concat(parts))
-  if not ok then return nil, failure(self.path, why) end
-  self.live_bytes = live
+  if not ok then return nil, why end
+  self.sizes, self.live_bytes, self.dead_bytes = sizes, live, 0
   self.file, why = io.open(self.path, "ab")
-  if self.file == nil then return nil, failure(self.path, why) end
+  if self.file == nil then return nil, why end
   self.file:setvbuf("no")
   return true
 end
@@ -90,7 +91,18 @@ local function read_living(self)
   local text, why = core.file.read(self.path, MAX_BYTES)
   if text then return living(text) end
   if why == "absent" then return {} end
-  return nil, failure(self.path, why)
+  return nil, why
+end
+
+-- The same with those of its own messages that have not ended, whatever could be written down of that.
+local function renew(self)
+  local messages, why = read_living(self)
+  if messages == nil then return nil, why end
+  local kept = {}
+  for _, m in ipairs(messages) do
+    if self.sizes[m.entry] then kept[#kept + 1] = m end
+  end
+  return rewrite(self, kept)
 end
 
 --- Opens or makes the journal at `path`.
@@ -102,16 +114,17 @@ function Journal.open(path)
   local lock, why = core.file.lock(path .. ".lock")
   if not lock then return nil, failure(path, why) end
   self.lock = lock
-  local messages, err = read_living(self)
+  local messages
+  messages, why = read_living(self)
   if messages then
     for i, m in ipairs(messages) do m.entry = i end
     self.last, self.found = #messages, messages
     local ok
-    ok, err = rewrite(self, messages)
+    ok, why = rewrite(self, messages)
     if ok then return self end
   end
   lock:unlock()
-  return nil, err
+  return nil, failure(path, why)
 end
 
 --- The messages that an earlier process left, in order; given once.
@@ -122,12 +135,12 @@ function Journal:pending()
 end
 
 local function append(self, text)
-  if self.file == nil then return nil, "it could not be written before" end
-  local ok, why = self.file:write(text)
+  local ok, why = true, nil
+  if self.file == nil then ok, why = renew(self) end -- it could not be written before: perhaps now
+  if ok then ok, why = self.file:write(text) end
   if ok then return true end
   -- A part of it may be there: without a whole file nothing that follows could be read again.
-  local messages = read_living(self)
-  if messages then rewrite(self, messages) end
+  if self.file then renew(self) end
   return nil, why
 end
 
@@ -146,8 +159,7 @@ end
 
 local function compact(self)
   if self.dead_bytes < COMPACT_BYTES or self.dead_bytes < 2 * self.live_bytes then return end
-  local messages = read_living(self)
-  if messages then rewrite(self, messages) end
+  renew(self)
 end
 
 --- The message has come to its end.
@@ -157,7 +169,7 @@ function Journal:remove(entry)
   self.sizes[entry] = nil
   self.live_bytes = self.live_bytes - size
   self.dead_bytes = self.dead_bytes + size
-  append(self, ("- %.0f\n"):format(entry)) -- should it fail, the message is sent once more after a restart
+  append(self, ("- %.0f\n"):format(entry)) -- should it fail, and nothing follow, the message is sent once more
   compact(self)
 end
 

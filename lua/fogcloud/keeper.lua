@@ -29,7 +29,7 @@ local function new_random(host)
   return jitter
 end
 
---- For `session`, which has host, handle, opts, credentials, and takes note_up, note_lost, note_closed.
+--- For `session`, which has host, handle, opts, credentials, handlers, subscriptions, and takes the note_… below.
 function Keeper.new(session, random)
   return setmetatable({
     session = session,
@@ -38,6 +38,7 @@ function Keeper.new(session, random)
     mail = {},
     waiter = session.host.waiter(),
     link = 0,
+    refreshed = false,
     failures = 0,
     short_lives = 0,
     suspicions = 0,
@@ -60,9 +61,10 @@ end
 
 -- The next event; nil when the deadline passed or the session is closing.
 local function next_event(self, deadline)
+  local in_time = true
   while #self.mail == 0 do
-    if self.closing then return nil end
-    if self.waiter:wait(deadline) == false then return nil end
+    if self.closing or not in_time then return nil end
+    in_time = self.waiter:wait(deadline) ~= false -- an event may have come with the deadline
   end
   return table.remove(self.mail, 1)
 end
@@ -71,6 +73,7 @@ end
 local function attempt(self)
   local session = self.session
   self.link = self.link + 1
+  self.mail = {} -- what an earlier link had left to say
   self.state = "connecting"
   local link_options = options.link(session.credentials, session.opts, self.link)
   local ok, why = session.handle:connect(link_options)
@@ -101,16 +104,18 @@ local function supplied(session)
   return nil, errors.new("auth", "no fresh credentials: " .. tostring(credentials))
 end
 
--- Fresh credentials after a refusal, once in a row. True when there are some.
-local function refresh(self)
+-- Fresh credentials after the refusal `err`, once until a link has been stable. True when there are some; else nil and
+-- the refusal, with why there are none. It may be tried again where they could not be had for a reason that passes.
+local function refresh(self, err)
   local session = self.session
-  if session.opts.credentials == nil or self.refreshed then return false end
-  self.refreshed = true
-  local credentials, err = supplied(session)
+  if session.opts.credentials == nil or self.refreshed then return nil, err end
+  local credentials, why = supplied(session)
   if credentials == nil then
-    session:note_error(err)
-    return false
+    local text = ("%s; fresh credentials could not be had: %s"):format(err.message, tostring(why))
+    local passing = type(why) == "table" and why.retryable == true
+    return nil, errors.copy(err, { message = text, retryable = passing })
   end
+  self.refreshed = true
   session:adopt(credentials)
   return true
 end
@@ -118,7 +123,7 @@ end
 local function backoff(self)
   local opts = self.session.opts
   if self.left and self.failures == 0 then return 0 end
-  if self.failures <= 1 and self.short_lives == 0 then return 0 end
+  if self.failures + self.short_lives == 0 then return 0 end
   local exponent = math.min(self.failures + self.short_lives - 1, 30)
   return self.random() * math.min(opts.backoff_cap, opts.backoff_base * 2 ^ exponent)
 end
@@ -139,11 +144,12 @@ local function judge(self, err)
   self.failures = self.failures + 1
   if err.kind == "closed" then return nil, err end
   if err.kind == "auth" then
-    if refresh(self) then
+    local fresh
+    fresh, err = refresh(self, err)
+    if fresh then
       self.failures = 0
       return true
     end
-    return nil, err
   end
   if not err.retryable or self.failures >= self.session.opts.max_attempts then return nil, err end
   self.session:note_error(err)
@@ -178,16 +184,18 @@ local function stay(self)
   if self.left then return diagnosis.lost(event.code, event.third) end
   local stable = self.host.now() - since >= self.session.opts.stable_after
   self.short_lives = stable and 0 or self.short_lives + 1
+  if stable then self.refreshed = false end
   local poisoned = poison(self, stable, event.code)
   if poisoned then return poisoned, true end
   return diagnosis.lost(event.code, event.third, self, event.properties)
 end
 
 -- Left because Lua did not keep up: coming back before half of the room is free would only lead to leaving again.
-local function wait_room(self, share)
-  local opts = self.session.opts
-  if self.session.handlers:when_room(opts.in_count * share, opts.in_bytes * share, self.waiter) then return end
-  while self.session.handlers.room ~= nil and not self.closing do self.waiter:wait() end
+local function wait_room(self)
+  local opts, handlers = self.session.opts, self.session.handlers
+  if handlers:when_room(opts.in_count / 2, opts.in_bytes / 2, self.waiter) then return end
+  self.session.subscriptions:settle_paused()
+  while handlers.room ~= nil and not self.closing do self.waiter:wait() end
 end
 
 -- The broker may ask for a shorter keepalive (MQTT 5, 3.2.2.3.14), and Paho does not listen. True when the link in
@@ -205,14 +213,15 @@ end
 local function live(self)
   while true do
     local up, why = attempt(self)
+    if up and not up.third then self.session.subscriptions:doubt() end
     if up and not adopt_keepalive(self, up.properties) then
-      self.state, self.failures, self.refreshed = "up", 0, false
+      self.state, self.failures = "up", 0
       self.session:note_up(up.third, up.properties)
       local lost, final = stay(self)
       self.state = "waiting"
       if lost == nil or final then return lost end
       self.session:note_lost(lost)
-      wait_room(self, 1 / 2)
+      wait_room(self)
     elseif not up then
       local go_on, err = judge(self, why)
       if not go_on then return err.kind ~= "closed" and err or nil end
@@ -228,31 +237,19 @@ local function wait_closed(self)
   until table.remove(self.mail, 1).name == "closed"
 end
 
--- Leaves the broker, so that nothing more comes, and waits until what had come is handled.
-local function hand_over(self, deadline)
-  if not self.session.up then return end
-  self.session.handle:leave()
-  self.closing = false
-  local event
-  repeat event = next_event(self, deadline) until event == nil or event.name == "lost"
-  self.session.handlers:drain(deadline)
-  self.closing = true
-end
-
---- The task: returns when the session is closed and the core has let go of it.
+--- The task: returns when the session is closed, the core has let go of it, and what had come is handled: it is
+--- acknowledged, and nobody else has it.
 function Keeper:run()
   local ok, err = protect.call(live, self)
   if not ok then err = errors.new("mqtt", "a mistake in fogcloud: " .. tostring(err)) end
   self.state = "closed"
-  local finish_by = self.session.finish_by
-  if finish_by then hand_over(self, finish_by) end
   self.session:note_ending(err)
-  -- What was received is acknowledged, and nobody else has it.
-  if not (self.closing or finish_by) then wait_room(self, 0) end
-  self.session.handlers:close()
   self.session.handle:close()
   wait_closed(self)
-  self.session:note_closed(err)
+  self.session:note_left()
+  local outcome = self.session.outcome -- of finish, where that waits for handlers
+  self.session.handlers:drain(outcome ~= nil and outcome.point == "gone")
+  self.session:note_closed()
 end
 
 return Keeper

@@ -81,15 +81,17 @@ end
 ---@param level string
 ---@param message string
 ---@param fields table?  strings, numbers, booleans, errors
+---@return boolean heard  false: there is no sink
 function Logger:write(level, message, fields)
   local sink = self.sink or common_sink()
-  if sink == ignore then return end
+  if sink == ignore then return false end
   local cleaned = {}
   for name, value in pairs(fields or {}) do
     local plain = type(value) == "number" or type(value) == "boolean"
     cleaned[name] = plain and value or self.clean(tostring(value))
   end
   pcall(sink, level, self.clean(message), cleaned)
+  return true
 end
 
 return log

@@ -57,7 +57,7 @@ local function connect(cloud, options, credentials, level)
   if options.credentials == nil and how.credentials == nil then
     how.credentials = refresher(cloud, options, credentials)
   end
-  return session.connect(credentials, how, level + 1)
+  return session.connect(credentials, how, level + 1, cloud.logger.sink)
 end
 
 --- See Cloud:open. Connects before it grants: a kept client that is gone is found out by the broker's refusal, which

@@ -2,10 +2,13 @@
 
 --- What one session publishes: into the core's bounded queue, and into a journal where the user wants one.
 local Journal = require "fogcloud.journal"
+local deadlines = require "fogcloud.deadline"
 local diagnosis = require "fogcloud.diagnosis"
 local errors = require "fogcloud.errors"
 local options = require "fogcloud.session_options"
 local topic_rules = require "fogcloud.topic"
+
+local MAX_PAYLOAD = 268435455 -- what MQTT can say of a packet's length (2.2.3)
 
 local Publications = {}
 Publications.__index = Publications
@@ -14,7 +17,7 @@ Publications.__index = Publications
 ---@return table? publications
 ---@return fogcloud.Error? err  the journal cannot be used
 function Publications.new(session)
-  local self = setmetatable({ session = session, flushers = {}, reported_losses = 0 }, Publications)
+  local self = setmetatable({ session = session, waiters = {}, reported_losses = 0 }, Publications)
   if session.opts.journal == nil then return self end
   local journal, err = Journal.open(session.opts.journal)
   if journal == nil then return nil, err end
@@ -22,10 +25,16 @@ function Publications.new(session)
   return self
 end
 
--- Hands one message to the core. With a journal it is written down first; QoS 0 is not, for nobody is told of its end.
+local function size_of(topic, payload, properties) return #topic + #payload + #(properties or "") end
+
+-- Hands one message to the core. With a journal it is written down first, once it is sure that there is room; QoS 0 is
+-- not, for nobody is told of its end.
 local function accept(self, topic, payload, qos, retained, properties)
   local handle, journal = self.session.handle, qos > 0 and self.journal or nil
   if journal == nil then return handle:publish(topic, payload, qos, retained, false, properties) end
+  if #payload > MAX_PAYLOAD then error("payload: at most 268435455 bytes expected", 4) end -- as the core would, later
+  local room, full = handle:room(size_of(topic, payload, properties))
+  if not room then return nil, full end
   local entry, why = journal:add(topic, payload, qos, retained, properties)
   if entry == nil then return nil, why end
   local id, err = handle:publish(topic, payload, qos, retained, true, properties)
@@ -51,8 +60,23 @@ function Publications:replay()
   return true
 end
 
-local OPTIONS = { qos = true, retained = true, wait = true, timeout = true, properties = true }
+local OPTIONS = { qos = "number", retained = "boolean", wait = "boolean", timeout = "number", properties = "table" }
 local NO_OPTIONS = {}
+
+-- Which values each option may have. Look-ups and no calls, for this is on the way of every message.
+local BOOLEAN = { [true] = true, [false] = true }
+local VALID = {
+  qos = { [0] = true, [1] = true, [2] = true }, retained = BOOLEAN, wait = BOOLEAN,
+  timeout = setmetatable({}, { __index = function(_, value) return type(value) == "number" and value >= 0 end }),
+  properties = setmetatable({}, { __index = function(_, value) return type(value) == "table" end }),
+}
+
+-- Raises at the caller of Session:publish.
+local function refuse(name, value)
+  options.check_type(OPTIONS, name, value, "publish", 6)
+  if name == "qos" then error("qos: 0, 1 or 2 expected", 5) end
+  error("timeout: a number of seconds, not negative, expected", 5)
+end
 
 -- The encoded properties, if any. `last_topic` is one that was found right, for topics repeat.
 local function check(self, topic, payload, opts, version)
@@ -62,22 +86,21 @@ local function check(self, topic, payload, opts, version)
     self.last_topic = topic
   end
   if type(payload) ~= "string" then error("payload: string expected, got " .. type(payload), 4) end
-  for name in pairs(opts) do
-    if not OPTIONS[name] then error(("unknown publish option '%s'"):format(tostring(name)), 4) end
+  for name, value in pairs(opts) do
+    local valid = VALID[name]
+    if valid == nil or not valid[value] then refuse(name, value) end
   end
-  local qos = opts.qos or 0
-  if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("qos: 0, 1 or 2 expected", 4) end
   if opts.properties == nil then return nil end
   if version ~= "5.0" then error("publish option 'properties' needs version = '5.0'", 4) end
   return options.properties(opts.properties, "publish", 4)
 end
 
--- Waits until the outbox is empty or was for a moment; nil, err when it is not by then (`text`), or never will be.
-local function wait_drained(self, deadline, text)
+-- Waits until the core says that what was asked of it (drained, room) has come, or came for a moment. nil, err when it
+-- does not by then (`text`), or never will.
+local function await(self, deadline, text)
   local session = self.session
-  if session.handle:drained() then return true end
   local waiter = session.host.waiter()
-  self.flushers[#self.flushers + 1] = waiter
+  self.waiters[#self.waiters + 1] = waiter
   local woken = waiter:wait(deadline)
   if session.ended then return nil, session.ended end
   if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
@@ -85,24 +108,31 @@ local function wait_drained(self, deadline, text)
   return true
 end
 
-local function overflow(why)
-  if why ~= "full" then return errors.new("overflow", why) end
-  return errors.new("overflow", "the outbound queue is full: publish with wait = true, or raise its bounds")
-end
+local OVERFLOWS = {
+  full = "the outbound queue is full: publish with wait = true, or raise its bounds",
+  ["too large"] = "the message is larger than the outbound queue takes at all: raise out_bytes",
+}
+
+local function overflow(why) return errors.new("overflow", OVERFLOWS[why] or why) end
 
 --- See Session:publish, its only caller.
 function Publications:publish(topic, payload, opts)
   opts = opts or NO_OPTIONS
-  local properties = check(self, topic, payload, opts, self.session.opts.version)
-  local deadline
+  local session = self.session
+  local properties = check(self, topic, payload, opts, session.opts.version)
+  local by, late
   while true do
-    if self.session.ended then return nil, self.session.ended end
+    if session.ended then return nil, session.ended end
     local id, why = accept(self, topic, payload, opts.qos or 0, opts.retained, properties)
     if id ~= nil then return id end
     if why ~= "full" or not opts.wait then return nil, overflow(why) end
-    deadline = deadline or self.session.host.now() + (opts.timeout or self.session.opts.timeout)
-    local ok, err = wait_drained(self, deadline, "the queue is still full, with %d messages")
-    if not ok then return nil, err end
+    if late then return nil, late end
+    by = by or deadlines.after(session.host.now(), opts.timeout, session.opts.timeout)
+    if not session.handle:room(size_of(topic, payload, properties), true) then
+      local ok, err = await(self, by, "the queue is still full, with %d messages")
+      if not ok and err.kind ~= "timeout" then return nil, err end
+      late = err -- once more, for there may be a little room
+    end
   end
 end
 
@@ -117,11 +147,11 @@ function Publications:ended(id, code, topic, payload, dropped, properties)
   self.session.handlers:notify("drop", { topic = topic, payload = payload, id = id, err = err })
 end
 
---- Lets those who wait for an empty queue look again.
+--- Lets those who wait for an empty queue, or for room, look again.
 function Publications:wake()
-  local flushers = self.flushers
-  self.flushers = {}
-  for _, waiter in ipairs(flushers) do waiter:signal() end
+  local waiters = self.waiters
+  self.waiters = {}
+  for _, waiter in ipairs(waiters) do waiter:signal() end
 end
 
 -- What was lost since the last flush that said so.
@@ -148,13 +178,12 @@ local function wait_flushed(self, deadline)
   return true
 end
 
---- See Session:flush.
-function Publications:flush(timeout)
+--- See Session:flush. `deadline` is on the host's scale.
+function Publications:flush(deadline)
   local session = self.session
   if session.ended then return nil, session.ended end
-  local deadline = session.host.now() + (timeout or session.opts.timeout)
   while not session.handle:drained() do
-    local ok, err = wait_drained(self, deadline, "%d messages are not acknowledged yet")
+    local ok, err = await(self, deadline, "%d messages are not acknowledged yet")
     if not ok then return nil, err end
   end
   local ok, err = wait_flushed(self, deadline)

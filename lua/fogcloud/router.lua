@@ -4,22 +4,24 @@
 --
 -- A trie of levels; `+` and `#` are edges like any other. A match follows at most two edges at each node, however many
 -- filters there are. What a topic matched is remembered until filters change, so that a repeated topic costs one
--- look-up and no allocation.
+-- look-up and no allocation. Whoever publishes chooses the topics, so what is remembered is bounded in bytes; of two
+-- generations the older one is given up when the younger one is full, and what is still used moves over.
 local topic_rules = require "fogcloud.topic"
 
 local Router = {}
 Router.__index = Router
 
-local CACHE_LIMIT = 4096
+local GENERATION = 4 * 1024 * 1024 -- bytes
+local ENTRY = 200                  -- of a topic's, beside its own
 
 local function new_node() return { edges = {}, entries = {} } end
 
 function Router.new()
-  return setmetatable({ root = new_node(), count = 0, serial = 0, cache = {}, cached = 0 }, Router)
+  return setmetatable({ root = new_node(), count = 0, serial = 0, cache = {}, older = {}, cached = 0 }, Router)
 end
 
 local function forget(self)
-  self.cache, self.cached = {}, 0
+  self.cache, self.older, self.cached = {}, {}, 0
 end
 
 --- Adds a handler; several may share a filter. `$share/group/filter` matches as its filter.
@@ -94,18 +96,22 @@ local function look_up(self, topic)
   return found
 end
 
+local function remember(self, topic)
+  local handlers = self.older[topic] or look_up(self, topic)
+  self.cached = self.cached + #topic + ENTRY
+  if self.cached > GENERATION then
+    self.older, self.cache, self.cached = self.cache, {}, #topic + ENTRY
+  end
+  self.cache[topic] = handlers
+  return handlers
+end
+
 --- The handlers whose filter matches, in the order of adding. The list is the router's: read it, do not change it.
 ---@param topic string
 ---@return table handlers
 ---@return integer n
 function Router:match(topic)
-  local handlers = self.cache[topic]
-  if handlers == nil then
-    handlers = look_up(self, topic)
-    if self.cached >= CACHE_LIMIT then forget(self) end
-    self.cache[topic] = handlers
-    self.cached = self.cached + 1
-  end
+  local handlers = self.cache[topic] or remember(self, topic)
   return handlers, #handlers
 end
 

@@ -7,7 +7,9 @@ local Handlers = require "fogcloud.handlers"
 local Keeper = require "fogcloud.keeper"
 local Publications = require "fogcloud.publications"
 local Subscriptions = require "fogcloud.subscriptions"
+local deadlines = require "fogcloud.deadline"
 local errors = require "fogcloud.errors"
+local log = require "fogcloud.log"
 local options = require "fogcloud.session_options"
 local runtime = require "fogcloud.runtime"
 local topic_rules = require "fogcloud.topic"
@@ -24,9 +26,17 @@ local NOTICES = { connect = true, disconnect = true, error = true, drop = true }
 
 local function closed_error() return errors.new("closed", "the session is closed") end
 
--- The one session of this Lua state over WebSockets: Paho 1.3.12 keeps the frame that it reads in one place for all
--- connections, so that two would take each other's bytes.
-local over_websockets
+local ONE_WEBSOCKET = "one WebSocket session at a time: close the other first, or use transport = \"tcp\""
+
+local function open_core(self)
+  local handle, id = self.pump:add_session(self, options.limits(self.opts))
+  if handle == nil then return nil, id end
+  self.handle, self.id = handle, id
+  if self.opts.transport == "tcp" or handle:claim_websockets() then return true end
+  handle:close()
+  self.pump:remove_session(id)
+  return nil, errors.new("mqtt", ONE_WEBSOCKET)
+end
 
 --- Connects with the credentials of a client and waits until the broker has taken it in. Yields in a task, blocks
 --- elsewhere.
@@ -34,15 +44,15 @@ local over_websockets
 ---@param credentials fogcloud.Credentials  what create_client returned
 ---@param opts fogcloud.SessionOptions?
 ---@param level integer?     whom to blame for wrong arguments
+---@param sink function?      of the log; default the common one
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, cancelled
-function Session.connect(credentials, opts, level)
+---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, overflow (the journal), cancelled
+function Session.connect(credentials, opts, level, sink)
   level = (level or 1) + 1
   opts = options.check(opts, level)
   options.check_credentials(credentials, opts, level)
-  if opts.transport == "websockets" and over_websockets then
-    return nil, errors.new("mqtt", "one WebSocket session at a time: close the other first, or use transport = \"tcp\"")
-  end
+  local readable, unreadable = options.check_files(opts)
+  if not readable then return nil, unreadable end
   local host, pump = runtime.host(), runtime.pump()
   local self = setmetatable({
     host = host, pump = pump, opts = opts, redactor = errors.redactor(),
@@ -52,14 +62,14 @@ function Session.connect(credentials, opts, level)
   local publications, err = Publications.new(self)
   if publications == nil then return nil, err end
   self.publications, self.subscriptions = publications, Subscriptions.new(self)
-  local handle, id = pump:add_session(self, options.limits(opts))
-  if handle == nil then
+  local opened
+  opened, err = open_core(self)
+  if not opened then
     publications:close()
-    return nil, id
+    return nil, err
   end
-  self.handle, self.id = handle, id
-  if opts.transport == "websockets" then over_websockets = self end
-  self.handlers = Handlers.new(host, handle, opts.max_handlers)
+  local logger = log.new(sink, function(text) return self.redactor:clean(text) end)
+  self.handlers = Handlers.new(host, self.handle, opts.max_handlers, logger)
   self.handlers.paused = opts.paused
   self.keeper = Keeper.new(self)
   host.spawn(self.keeper.run, self.keeper)
@@ -97,7 +107,7 @@ function Session:note_up(session_present, properties)
   if not self.was_up and ready.is_abandoned and ready:is_abandoned() then return self:close() end -- nobody has it
   self.was_up, self.up, self.connects = true, true, self.connects + 1
   ready:signal()
-  if not session_present then self.subscriptions:restore() end
+  self.subscriptions:restore()
   self.handle:resume(self.keeper.link) -- after the subscriptions, so that answers to what is queued find a handler
   self.handlers:notify("connect", { session_present = session_present, properties = properties })
 end
@@ -105,7 +115,7 @@ end
 ---@package
 function Session:note_lost(err)
   self.up = false
-  self.subscriptions:fail(err)
+  self.subscriptions:lost()
   self.handlers:notify("disconnect", err)
 end
 
@@ -123,26 +133,33 @@ end
 
 ---@package
 function Session:note_ending(err)
-  local stats = self.handle:stats() -- the last that can be had; what is queued now will be dropped
-  stats.dropped, stats.queued, stats.queued_bytes, stats.in_flight = stats.dropped + stats.queued, 0, 0, 0
-  self.final_stats = stats
   local was_up = self.up
   self.up = false
-  self.ended = err or self.first_error or closed_error()
+  self.ended = err or self.ended or self.first_error or closed_error()
   self.subscriptions:fail(self.ended)
   if was_up then self.handlers:notify("disconnect", err or closed_error()) end
   if err and self.was_up then self.handlers:notify("error", err) end
 end
 
+local function wake(waiters)
+  for _, waiter in ipairs(waiters) do waiter:signal() end
+end
+
+---@package
+--- The core has let go: nothing comes any more, but what had come may not be handled yet.
+function Session:note_left()
+  self.left = true
+  self.publications:close()
+  wake(self.finishers)
+end
+
 ---@package
 function Session:note_closed()
   self.gone = true
-  if over_websockets == self then over_websockets = nil end
   self.pump:remove_session(self.id)
   self.handlers:close()
   self.ready:signal()
-  self.publications:close()
-  for _, waiter in ipairs(self.finishers) do waiter:signal() end
+  wake(self.finishers)
 end
 
 -- What the core tells ---------------------------------------------------------------------------------------------
@@ -178,31 +195,36 @@ end
 
 --- Calls `handler(topic, payload, message)` for each message whose topic matches; message has qos, retained, dup, and
 --- with MQTT 5 properties, where there are any. Waits for the broker's word; yields in a task, blocks elsewhere.
---- Several handlers for one filter are called in the order of subscribing. Restored by itself after a reconnect.
+--- Several handlers for one filter are called in the order of subscribing. Restored by itself after a reconnect; while
+--- the link is down it waits for the next one.
 ---@param filter string   MQTT topic filter (3.1.1, 4.7); `$share/group/filter` for a shared subscription
 ---@param qos integer     0, 1 or 2: the most that the broker may use
 ---@param handler fun(topic: string, payload: string, message: fogcloud.Message)
 ---@param opts fogcloud.SubscribeOptions?
 ---@return integer? granted  the QoS that the broker granted
----@return fogcloud.Error? err  kinds: mqtt (refused), network, timeout, closed, cancelled
+---@return fogcloud.Error? err  kinds: mqtt (refused), timeout, closed, cancelled
 function Session:subscribe(filter, qos, handler, opts)
   Subscriptions.check_filter(filter)
   if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("qos: 0, 1 or 2 expected", 2) end
   if type(handler) ~= "function" then error("handler: function expected, got " .. type(handler), 2) end
   local how = Subscriptions.check_options(opts, self.opts.version)
+  local by = deadlines.after(self.host.now(), opts and opts.timeout, self.opts.timeout, 2)
   if self.ended then return nil, self.ended end
-  return self.subscriptions:add(filter, qos, handler, how, opts and opts.timeout)
+  return self.subscriptions:add(filter, qos, handler, how, by)
 end
 
---- Ends a subscription with all its handlers. Waits as subscribe does.
+--- Ends a subscription with all its handlers, also one that an earlier process made for the same client. Waits as
+--- subscribe does; the handlers stay until the broker has acknowledged.
 ---@param filter string
 ---@param opts fogcloud.CallOptions?  default the session's timeout
 ---@return boolean? ok
----@return fogcloud.Error? err  kinds: mqtt, network, timeout, closed, cancelled
+---@return fogcloud.Error? err  kinds: mqtt, timeout, closed, cancelled
 function Session:unsubscribe(filter, opts)
   Subscriptions.check_filter(filter)
+  options.check_call(opts, "unsubscribe", 3)
+  local by = deadlines.after(self.host.now(), opts and opts.timeout, self.opts.timeout, 2)
   if self.ended then return nil, self.ended end
-  return self.subscriptions:remove(filter, opts and opts.timeout)
+  return self.subscriptions:remove(filter, by)
 end
 
 --- Lets the handlers of a session that was made with `paused = true` have what has come, and what comes from now on.
@@ -236,12 +258,16 @@ end
 ---@param timeout number?  seconds, default the session's
 ---@return boolean? ok
 ---@return fogcloud.Error? err  kinds: timeout (some are still queued), mqtt (some were lost), closed, cancelled
-function Session:flush(timeout) return self.publications:flush(timeout) end
+function Session:flush(timeout)
+  local by = deadlines.after(self.host.now(), timeout, self.opts.timeout, 2)
+  return self.publications:flush(by)
+end
 
 -- The rest --------------------------------------------------------------------------------------------------------
 
 --- Calls fn at "connect" (with { session_present =, properties = }), "disconnect" (with the error), "error" (that of a
---- handler or of an attempt), "drop" (with { topic =, payload =, id =, err = } of a message that is lost).
+--- handler or of an attempt), "drop" (with { topic =, payload =, id =, err = } of a message that is lost; with
+--- { count =, err = } of QoS 0 messages that were received and dropped at the inbox's bound).
 ---@param name "connect"|"disconnect"|"error"|"drop"
 ---@param fn function
 ---@return fogcloud.Session self
@@ -277,34 +303,61 @@ end
 ---@field connects integer          links that came up: 1, and 1 for each reconnect
 ---@field handler_errors integer    handlers that threw
 
---- What happened since the session was made. After `close` the last that was counted.
+--- What happened since the session was made, also after its end.
 ---@return fogcloud.SessionStats
 function Session:stats()
-  local stats = self.final_stats or self.handle:stats()
+  local stats = self.handle:stats()
   stats.connects, stats.handler_errors = self.connects, self.handlers.errors
   return stats
 end
 
---- Ends the session and loses nothing: waits until what was published is acknowledged, leaves the broker, lets the
---- handlers take what had come, closes. Yields in a task, blocks elsewhere (handlers then run in later steps only).
----@param timeout number?  seconds, default the session's; what is not done by then is dropped
----@return boolean? ok
----@return fogcloud.Error? err  as of flush
-function Session:finish(timeout)
-  local deadline = self.host.now() + (timeout or self.opts.timeout)
-  local ok, err = true, nil
-  if not self.ended then ok, err = self:flush(timeout) end
-  if not self.closing then
-    self.closing, self.finish_by = true, deadline
-    self.ended = self.ended or closed_error()
-    self.keeper:close()
-  end
-  while not self.gone do
+-- Waits until the session has come to this point ("left" or "gone"): as a waiter does.
+local function reach(self, point, deadline)
+  while not self[point] do
     local waiter = self.host.waiter()
     self.finishers[#self.finishers + 1] = waiter
-    if not waiter:wait(deadline + 1) then break end
+    local woken, why = waiter:wait(deadline)
+    if not woken then return woken, why end
   end
-  return ok, err
+  return true
+end
+
+-- The handlers had their time: what they have not taken is dropped.
+local function cut_short(self, outcome)
+  local text = "%d messages were received and not handled in time, and %d handlers are still at work"
+  local err = errors.new("timeout", text:format(self:stats().inbox, self.handlers:at_work()))
+  outcome.ok, outcome.err = nil, outcome.err or err
+  self.handlers:close()
+end
+
+--- Ends the session and loses nothing: waits until what was published is acknowledged, leaves the broker, lets the
+--- handlers take what had come, closes. Yields in a task, blocks elsewhere (handlers then run in later steps only).
+--- What a handler publishes meanwhile is refused: the session has left. A handler that calls it is not waited for.
+---@param timeout number?  seconds, default the session's; what is not done by then is dropped
+---@return boolean? ok
+---@return fogcloud.Error? err  as of flush, and timeout when the handlers did not take all that had come in time
+function Session:finish(timeout)
+  local by = deadlines.after(self.host.now(), timeout, self.opts.timeout, 2)
+  if not self.ended then
+    local ok, err = self.publications:flush(by)
+    if not self.ended then -- else it gave up, was closed, or another finish was faster
+      local blocks = self.host.blocks ~= nil and self.host.blocks()
+      self.outcome = { ok = ok, err = err, point = blocks and "left" or "gone" }
+      self.ended = closed_error()
+      self.keeper:close()
+    end
+  end
+  local outcome = self.outcome or { err = self.ended, point = "gone" }
+  local excused = self.handlers:inside() and 1 or 0
+  self.handlers:excuse(excused)
+  local done = reach(self, outcome.point, by)
+  if done == false and outcome.point == "gone" then
+    cut_short(self, outcome)
+    done = reach(self, "gone", by + 1)
+  end
+  self.handlers:excuse(-excused)
+  if done == nil then return nil, errors.new("cancelled", "the task was cancelled") end
+  return outcome.ok, outcome.err
 end
 
 --- Ends the session: says goodbye to the broker, drops what is queued (see finish). Returns at once, may be called

@@ -2,6 +2,7 @@
 
 --- What `connect` takes, checked in one place, and how it becomes the core's options of one link. Pure.
 local core = require "fogcloud.core"
+local errors = require "fogcloud.errors"
 local topic_rules = require "fogcloud.topic"
 
 local options = {}
@@ -15,11 +16,11 @@ local options = {}
 ---@field key_password string?     its pass phrase
 ---@field version string?          "3.1.1" (default) or "5.0"
 ---@field clean boolean?           default true; false keeps the session at the broker over disconnections
----@field session_expiry number?   seconds the broker keeps it (MQTT 5); default with clean = false: for ever
+---@field session_expiry integer?  seconds the broker keeps it (MQTT 5); default with clean = false: for ever
 ---@field receive_maximum integer? QoS 1 and 2 messages the broker may have in flight to us (MQTT 5)
 ---@field properties fogcloud.Properties?  of CONNECT (MQTT 5): user_properties, maximum_packet_size,
 ---                                request_response_information, request_problem_information
----@field keepalive number?        seconds, 0 (off) to 65535, default 60; from 2 on a link on which nothing is
+---@field keepalive integer?       seconds, 0 (off) to 65535, default 60; from 2 on a link on which nothing is
 ---                                answered any more is found dead within 1.5 of them
 ---@field connect_timeout number?  seconds for one attempt, default 30
 ---@field timeout number?          seconds for a call that waits for the broker, default 30
@@ -29,7 +30,8 @@ local options = {}
 ---@field stable_after number?     seconds up before the backoff starts anew, default 10
 ---@field will fogcloud.Will?      what the broker sends when we are gone without a goodbye
 ---@field journal string?          file that keeps what is queued with QoS 1 and 2 over the death of the process
----@field credentials function?    gives fresh credentials after a refusal: a table like the first, or nil, err
+---@field credentials function?    gives fresh credentials after a refusal: a table like the first, or nil, err; asked
+---                                once until a link was stable, and again where err.retryable is true
 ---@field out_count integer?       messages queued for sending at most, default 10000
 ---@field out_bytes integer?       bytes queued for sending at most, default 16 MiB
 ---@field in_count integer?        messages received and not handled yet at most, default 10000
@@ -62,12 +64,44 @@ local FOR_EVER = 4294967295 -- MQTT 5, 3.1.2.11.2
 local VERSIONS = { ["3.1.1"] = 4, ["5.0"] = 5 }
 local TRANSPORTS = { tcp = true, websockets = true }
 
-local function check_types(given, level)
-  for name, value in pairs(given) do
-    local expected = SPEC[name]
-    if expected == nil then error(("unknown session option '%s'"):format(tostring(name)), level) end
-    if type(value) ~= expected then
-      error(("session option '%s': %s expected, got %s"):format(name, expected, type(value)), level)
+--- Raises at `level` unless the option is known and of the type that it has in `spec`.
+---@param what string  whose option, for the text: "session", "publish", …
+function options.check_type(spec, name, value, what, level)
+  local expected = spec[name]
+  if expected == nil then error(("unknown %s option '%s'"):format(what, tostring(name)), level) end
+  if type(value) ~= expected then
+    error(("%s option '%s': %s expected, got %s"):format(what, name, expected, type(value)), level)
+  end
+end
+
+--- The same of a call's whole table of options, which may be missing.
+function options.check_all(spec, opts, what, level)
+  if opts == nil then return end
+  if type(opts) ~= "table" then error(("%s options: table expected, got %s"):format(what, type(opts)), level) end
+  for name, value in pairs(opts) do options.check_type(spec, name, value, what, level + 1) end
+end
+
+local CALL = { timeout = "number" }
+
+--- Those of a call that takes nothing but a time-out.
+function options.check_call(opts, what, level) options.check_all(CALL, opts, what, level + 1) end
+
+-- Least and most of each number; those that are true are whole.
+local RANGES = {
+  session_expiry = { 0, 4294967295, true }, receive_maximum = { 1, 65535, true }, keepalive = { 0, 65535, true },
+  connect_timeout = { 0, 3600 }, timeout = { 0, math.huge }, max_attempts = { 1, math.huge },
+  backoff_base = { 0, math.huge }, backoff_cap = { 0, math.huge }, stable_after = { 0, math.huge },
+  out_count = { 1, 1e9, true }, out_bytes = { 1, 1e12, true }, in_count = { 1, 1e9, true },
+  in_bytes = { 1, 1e12, true }, window = { 1, 65535, true }, max_handlers = { 1, 1e9, true },
+}
+
+local function check_ranges(given, level)
+  for name, range in pairs(RANGES) do
+    local value, least, most, whole = given[name], range[1], range[2], range[3]
+    if value and not (value >= least and value <= most and not (whole and value % 1 ~= 0)) then
+      local kind = whole and "a whole number" or "a number"
+      local to = most < math.huge and ("from %.0f to %.0f"):format(least, most) or ("from %.0f"):format(least)
+      error(("session option '%s': %s %s expected, got %s"):format(name, kind, to, tostring(value)), level)
     end
   end
 end
@@ -82,6 +116,19 @@ local function check_will(will, level)
   end
   local ok, why = topic_rules.valid_topic(will.topic)
   if not ok then error("session option 'will': topic: " .. why, level) end
+  local qos = will.qos or 0
+  if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("session option 'will': qos: 0, 1 or 2 expected", level) end
+end
+
+local TOPICS = { from_device = topic_rules.valid_filter, to_device = topic_rules.valid_topic }
+
+local function check_topics(topics, level)
+  for name, template in pairs(topics) do
+    local valid = TOPICS[name]
+    if valid == nil then error(("session option 'topics': unknown field '%s'"):format(tostring(name)), level) end
+    local ok, why = valid(template)
+    if not ok then error(("session option 'topics': %s: %s"):format(name, why), level) end
+  end
 end
 
 -- What only MQTT 5 has.
@@ -106,13 +153,30 @@ function options.properties(properties, packet, level)
   return bytes
 end
 
+--- Whether the files of certificates can be read: the TLS library would only say that something failed.
+---@return boolean? ok
+---@return fogcloud.Error? err
+function options.check_files(opts)
+  if not opts.tls then return true end
+  for _, name in ipairs { "ca_file", "cert_file", "key_file" } do
+    local file, why = true, nil
+    if opts[name] then file, why = io.open(opts[name], "rb") end
+    if not file then
+      return nil, errors.new("tls", ("a certificate file cannot be read: check %s (%s)"):format(name, why))
+    end
+    if file ~= true then file:close() end
+  end
+  return true
+end
+
 --- The options with their defaults; wrong ones raise at the caller of the caller.
 ---@param given fogcloud.SessionOptions?
 ---@return table
 function options.check(given, level)
   level = (level or 1) + 1
   given = given or {}
-  check_types(given, level + 1)
+  options.check_all(SPEC, given, "session", level + 1)
+  check_ranges(given, level + 1)
   local result = {}
   for name, value in pairs(DEFAULTS) do result[name] = value end
   for name, value in pairs(given) do result[name] = value end
@@ -120,8 +184,12 @@ function options.check(given, level)
   if not TRANSPORTS[result.transport] then
     error("session option 'transport': 'tcp' or 'websockets' expected", level)
   end
-  if result.will then check_will(result.will, level) end
-  check_version_5(result, level)
+  if result.will then check_will(result.will, level + 1) end
+  if result.ca_pem and not result.ca_pem:find("-----BEGIN [%u ]*CERTIFICATE-----") then
+    error("session option 'ca_pem': certificates as PEM expected", level)
+  end
+  if result.topics then check_topics(result.topics, level + 1) end
+  check_version_5(result, level + 1)
   result.properties = options.properties(result.properties, "connect", level)
   result.will_properties = options.properties(result.will and result.will.properties, "will", level)
   return result
@@ -140,6 +208,9 @@ function options.check_credentials(credentials, opts, level)
       error(("credentials: field '%s' must be a non-empty string"):format(name), level)
     end
     if credentials[name]:find("%z") then error(("credentials: field '%s' holds a NUL byte"):format(name), level) end
+    if name ~= "password" and not topic_rules.is_utf8(credentials[name]) then
+      error(("credentials: field '%s' must be UTF-8"):format(name), level)
+    end
   end
   local port = opts.tls and "sslport" or "mqttport"
   local value = credentials[port]

@@ -1,6 +1,11 @@
 -- SPDX-License-Identifier: MIT
 
 --- What one session has subscribed to: asks the broker, waits for its word, and asks again when it has forgotten us.
+--
+-- A question is open until the broker has answered it, its time is up, or the session has ended. It is asked once on
+-- each link, so one that comes while there is no link, or whose answer a lost link took with it, waits for the next. A
+-- filter is on record from the moment in which the broker's answer has come, whoever looks at it when. One that the
+-- broker may not know is in doubt, and asked for with every new link until the broker has said yes to it.
 local diagnosis = require "fogcloud.diagnosis"
 local errors = require "fogcloud.errors"
 local options = require "fogcloud.session_options"
@@ -9,34 +14,96 @@ local topic_rules = require "fogcloud.topic"
 local Subscriptions = {}
 Subscriptions.__index = Subscriptions
 
---- For `session`, which has host, handle, handlers, opts.
+--- For `session`, which has host, handle, handlers, opts, up.
 function Subscriptions.new(session)
-  return setmetatable({ session = session, filters = {}, asked = {}, last_token = 0 }, Subscriptions)
+  return setmetatable({
+    session = session,
+    filters = {},
+    open = {},  -- by number
+    asked = {}, -- by token, on the link that is up
+    last = 0,
+    last_token = 0,
+  }, Subscriptions)
 end
 
--- Sends SUBSCRIBE or UNSUBSCRIBE; the question to wait for, or nil, err.
-local function ask(self, method, filter, qos, how)
-  local session = self.session
-  local token = self.last_token + 1
-  self.last_token = token
-  local question = { filter = filter, method = method, waiter = session.host.waiter() }
-  self.asked[token] = question
-  local ok, why = session.handle[method](session.handle, token, filter, qos, how)
-  if ok then return question end
-  self.asked[token] = nil
-  return nil, errors.new("mqtt", why)
+-- The open questions in the order of asking.
+local function in_order(self)
+  local list = {}
+  for _, question in pairs(self.open) do list[#list + 1] = question end
+  table.sort(list, function(a, b) return a.number < b.number end)
+  return list
 end
 
-local function await(self, question, timeout)
-  local session = self.session
-  local woken = question.waiter:wait(session.host.now() + (timeout or session.opts.timeout))
-  if question.err then return nil, question.err end
-  if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
-  if not woken then
-    return nil, errors.new("timeout", ("the broker did not acknowledge '%s' in time"):format(question.filter))
+-- Ends a question: its code or its err says how.
+local function settle(self, question)
+  self.open[question.number] = nil
+  if question.asked then self.asked[question.asked] = nil end
+  question.settled = true
+  question.waiter:signal()
+end
+
+-- Sends SUBSCRIBE or UNSUBSCRIBE over the link that is up.
+local function send(self, question)
+  local handle, token = self.session.handle, self.last_token + 1
+  self.last_token, self.asked[token], question.asked = token, question, token
+  local ok, why = handle[question.method](handle, token, question.filter, question.qos, question.how)
+  if ok then return end
+  question.err = errors.new("mqtt", why)
+  settle(self, question)
+end
+
+-- A subscription that is in force: the entry of its filter, made where there is none.
+local function record(self, question)
+  local entry = self.filters[question.filter] or { tokens = {} }
+  self.filters[question.filter] = entry
+  entry.qos, entry.how = question.qos, question.how
+  if question.token then entry.tokens[#entry.tokens + 1] = question.token end
+  question.token = nil
+  return entry
+end
+
+local function forget(self, filter)
+  local entry = self.filters[filter]
+  if entry == nil then return end
+  self.filters[filter] = nil
+  for _, token in ipairs(entry.tokens) do self.session.handlers.router:remove(token) end
+end
+
+--- A session that is paused left because it is full, and comes back only once it is resumed, which its user does after
+--- subscribing: what is asked is taken to be granted, and the broker is asked with the next link.
+function Subscriptions:settle_paused()
+  local handlers = self.session.handlers
+  if not (handlers.paused and handlers.room) then return end
+  for _, question in ipairs(in_order(self)) do
+    if question.method == "subscribe" and not question.restores then
+      record(self, question).doubt = true
+      question.code = question.qos
+      settle(self, question)
+    end
   end
-  if question.code < 0 or question.code >= 0x80 then
-    return nil, diagnosis.subscription(question.filter, question.code, question.text, question.properties)
+end
+
+-- A question to wait for.
+local function ask(self, question)
+  self.last = self.last + 1
+  question.number, question.waiter = self.last, self.session.host.waiter()
+  self.open[question.number] = question
+  if self.session.up then send(self, question) end
+  self:settle_paused()
+  return question
+end
+
+local function await(self, question, deadline)
+  local woken = question.waiter:wait(deadline)
+  if not question.settled then
+    settle(self, question)
+    if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
+    return nil, diagnosis.unanswered(question.method, question.filter, question.asked ~= nil)
+  end
+  if question.err then return nil, question.err end
+  if question.code >= 0x80 then
+    return nil, diagnosis.refused_filter(question.method, question.filter, question.code, question.text,
+      question.properties)
   end
   return question.code
 end
@@ -45,19 +112,34 @@ end
 function Subscriptions:answer(token, code, text, properties)
   local question = self.asked[token]
   if question == nil then return end
-  self.asked[token] = nil
-  if code < 0 and question.method == "subscribe" then self.cut_short = self.cut_short or question.filter end
+  if code < 0 then -- no answer: the link is gone, or will be
+    self.asked[token] = nil
+    if question.method == "subscribe" then self.cut_short = self.cut_short or question.filter end
+    return
+  end
   question.code, question.text, question.properties = code, text, properties
-  question.waiter:signal()
+  if code < 0x80 then
+    if question.method == "subscribe" then record(self, question).doubt = nil else forget(self, question.filter) end
+  end
+  settle(self, question)
+end
+
+--- The link is gone: what was asked on it is asked on the next.
+function Subscriptions:lost()
+  self.asked, self.cut_short = {}, nil
+  for _, question in ipairs(in_order(self)) do
+    if question.restores then -- the next link decides anew
+      question.code = question.qos
+      settle(self, question)
+    end
+  end
 end
 
 --- Ends every wait: no answer can come any more.
 function Subscriptions:fail(err)
-  local asked = self.asked
-  self.asked, self.cut_short = {}, nil
-  for _, question in pairs(asked) do
+  for _, question in ipairs(in_order(self)) do
     question.err = err
-    question.waiter:signal()
+    settle(self, question)
   end
 end
 
@@ -73,19 +155,29 @@ function Subscriptions:unanswered()
   return first and self.asked[first].filter
 end
 
---- Subscribes again after the broker has forgotten us; refusals are reported as errors.
-function Subscriptions:restore()
+--- The broker says that it knows nothing of us.
+function Subscriptions:doubt()
+  for _, entry in pairs(self.filters) do entry.doubt = true end
+end
+
+-- Asks again for a filter that is on record, and reports what comes of it.
+local function restore(self, filter, entry)
   local session = self.session
+  local question = ask(self, { method = "subscribe", filter = filter, qos = entry.qos, how = entry.how,
+    restores = true })
+  session.host.spawn(function()
+    local granted, err = await(self, question, session.host.now() + session.opts.timeout)
+    if granted == nil and err ~= session.ended then session.handlers:notify("error", err) end
+  end)
+end
+
+--- The link is up: asks for all that is in doubt, and what came while there was none.
+function Subscriptions:restore()
+  local waiting = in_order(self)
   for filter, entry in pairs(self.filters) do
-    if entry.granted then -- of another one its caller will hear that the link was lost
-      local question, err = ask(self, "subscribe", filter, entry.qos, entry.how)
-      if question == nil then return session.handlers:notify("error", err) end
-      session.host.spawn(function()
-        local granted, why = await(self, question)
-        if granted == nil and why.kind == "mqtt" then session.handlers:notify("error", why) end
-      end)
-    end
+    if entry.doubt then restore(self, filter, entry) end
   end
+  for _, question in ipairs(waiting) do send(self, question) end
 end
 
 function Subscriptions.check_filter(filter)
@@ -102,12 +194,8 @@ local OF_VERSION_5 = { no_local = true, retain_as_published = true, retain_handl
 --- The options of MQTT 5 among those given, nil when there are none; wrong ones raise at the caller's caller.
 function Subscriptions.check_options(opts, version)
   local how
+  options.check_all(OPTIONS, opts, "subscribe", 4)
   for name, value in pairs(opts or {}) do
-    local expected = OPTIONS[name]
-    if expected == nil then error(("unknown subscribe option '%s'"):format(tostring(name)), 3) end
-    if type(value) ~= expected then
-      error(("subscribe option '%s': %s expected, got %s"):format(name, expected, type(value)), 3)
-    end
     if OF_VERSION_5[name] then
       if version ~= "5.0" then error(("subscribe option '%s' needs version = '5.0'"):format(name), 3) end
       how = how or {}
@@ -117,44 +205,33 @@ function Subscriptions.check_options(opts, version)
   return how
 end
 
-local function forget(self, filter, entry, token)
-  self.session.handlers.router:remove(token)
-  for i, each in ipairs(entry.tokens) do
-    if each == token then table.remove(entry.tokens, i) end
-  end
-  if #entry.tokens == 0 and self.filters[filter] == entry then self.filters[filter] = nil end
-end
-
---- See Session:subscribe.
-function Subscriptions:add(filter, qos, handler, how, timeout)
-  local entry = self.filters[filter] or { qos = qos, tokens = {} }
-  local wanted = math.max(entry.qos, qos)
-  -- All of this first: retained messages may overtake the answer, and a host may end the one who waits for it.
-  local token = self.session.handlers.router:add(filter, handler)
-  entry.tokens[#entry.tokens + 1] = token
-  self.filters[filter] = entry
-  local question, err = ask(self, "subscribe", filter, wanted, how or entry.how)
-  local granted
-  if question then granted, err = await(self, question, timeout) end
-  if granted == nil then
-    forget(self, filter, entry, token)
-    return nil, err
-  end
-  entry.qos, entry.how, entry.granted = wanted, how or entry.how, true
-  return granted
-end
-
---- See Session:unsubscribe.
-function Subscriptions:remove(filter, timeout)
+-- The most that is wanted of a filter, with what is asked already.
+local function wanted(self, filter, qos)
   local entry = self.filters[filter]
-  if entry == nil then return true end
-  self.filters[filter] = nil
-  for _, token in ipairs(entry.tokens) do self.session.handlers.router:remove(token) end
-  local question, err = ask(self, "unsubscribe", filter)
-  if question == nil then return nil, err end
-  local done, why = await(self, question, timeout)
-  if done == nil then return nil, why end
-  return true
+  if entry then qos = math.max(qos, entry.qos) end
+  for _, question in pairs(self.open) do
+    if question.filter == filter and question.method == "subscribe" then qos = math.max(qos, question.qos) end
+  end
+  return qos
+end
+
+--- See Session:subscribe. `deadline` is on the host's scale.
+function Subscriptions:add(filter, qos, handler, how, deadline)
+  local router, entry = self.session.handlers.router, self.filters[filter]
+  local token = router:add(filter, handler) -- first: retained messages may overtake the answer
+  local question = ask(self, {
+    method = "subscribe", filter = filter, qos = wanted(self, filter, qos), how = how or entry and entry.how,
+    token = token,
+  })
+  local granted, err = await(self, question, deadline)
+  if granted == nil then router:remove(token) end
+  return granted, err
+end
+
+--- See Session:unsubscribe. The broker is asked for any filter: an earlier process may have subscribed to it.
+function Subscriptions:remove(filter, deadline)
+  local done, err = await(self, ask(self, { method = "unsubscribe", filter = filter }), deadline)
+  return done and true, err
 end
 
 return Subscriptions

@@ -90,7 +90,7 @@ static void publish(struct fog_session *s, uint8_t qos) {
   m->event.session = s->id;
   m->qos = qos;
   m->notify = true;
-  if (!fog_outbox_add(&s->outbox, m, &id, &feed)) m->event.release(&m->event);
+  if (fog_outbox_add(&s->outbox, m, &id, &feed) != FOG_ROOM) m->event.release(&m->event);
 }
 
 /* Until nothing is queued or the link is lost; a message on its way to a dead link stays queued, which is right. */

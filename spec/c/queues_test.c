@@ -133,7 +133,7 @@ static void *add_all(void *arg) {
     bool feed;
     if (m == NULL) abort();
     m->qos = (uint8_t)(i % 3);
-    if (fog_outbox_add(&run->box, m, &id, &feed))
+    if (fog_outbox_add(&run->box, m, &id, &feed) == FOG_ROOM)
       i++;
     else
       m->event.release(&m->event);
@@ -148,6 +148,7 @@ static void *drop_some(void *arg) {
     struct fog_message *m = fog_outbox_drop(&run->box);
     if (m != NULL) m->event.release(&m->event);
     (void)fog_outbox_want_drain(&run->box);
+    (void)fog_outbox_room(&run->box, 100, true);
   }
   return NULL;
 }

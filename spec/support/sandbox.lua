@@ -45,12 +45,6 @@ function support.shell(command)
 end
 
 --- The identity that holds at every moment.
-function support.assert_identity(session)
-  local s = session:stats()
-  assert(s.accepted == s.acknowledged + s.failed + s.dropped + s.queued,
-    ("accepted %d ~= acknowledged %d + failed %d + dropped %d + queued %d")
-      :format(s.accepted, s.acknowledged, s.failed, s.dropped, s.queued))
-  return s
-end
+support.assert_identity = require("spec.support.identity").check
 
 return support

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 --- Starts scripted_broker_main.lua in a mode; broker:credentials() is what to connect with.
+require "spec.support.identity"
+
 local ScriptedBroker = {}
 ScriptedBroker.__index = ScriptedBroker
 

@@ -85,6 +85,46 @@ local MODES = {
   },
 }
 
+-- One reaction for the first connection, another (or none) for those after it.
+local function on_first(reaction, later)
+  return function(body, client, ...)
+    local chosen = client.number == 1 and reaction or later
+    if type(chosen) == "function" then return chosen(body, client, ...) end
+    return chosen
+  end
+end
+
+local function granted_4(body) return packet(0x90, body:sub(1, 2) .. "\1") end
+
+-- Acknowledges every message but the first.
+MODES.unthankful = {
+  [1] = CONNACK_4,
+  [3] = function(body, client)
+    client.messages = (client.messages or 0) + 1
+    return client.messages > 1 and packet(0x40, (message_id(body))) or nil
+  end,
+}
+
+-- Answers the first connection's SUBSCRIBE, hangs up on its first message, and answers no SUBSCRIBE from then on.
+MODES.mute = { [1] = CONNACK_4, [8] = on_first(granted_4), [3] = function() return false end }
+
+-- Hangs up on the first connection's message; has forgotten the session then, and wants a keepalive of 5 s; knows it
+-- again on the third. A SUBSCRIBE is told as a retained message.
+MODES.forgetful = {
+  [1] = function(_, client)
+    if client.number == 1 then return CONNACK_5 end
+    return packet(0x20, (client.number == 2 and "\0" or "\1") .. "\0\3\x13\0\5")
+  end,
+  [3] = function() return false end,
+  [8] = function(body, client)
+    local told = packet(0x30, text("subscribed") .. "\0" .. client.number)
+    return packet(0x90, body:sub(1, 2) .. "\0\0") .. told
+  end,
+}
+
+-- Throws a client out in favour of another with its id.
+MODES.rival = { [1] = CONNACK_5, [3] = packet(0xE0, "\x8E\0") }
+
 -- Reads nothing for a moment after the first message, so that the client's socket fills; then checks that payloads begin
 -- with 1, 2, 3, ... and says so when "done" comes.
 MODES.order = {
@@ -105,7 +145,7 @@ MODES.order = {
 local script = assert(MODES[mode], "no such mode")
 local server = assert(socket.bind("127.0.0.1", 0))
 if mode == "order" then assert(server:setoption("recv-buffer-size", 65536)) end
-local clients, sockets = {}, { server }
+local clients, sockets, connections = {}, { server }, 0
 io.stdout:write(select(2, server:getsockname()), "\n")
 io.stdout:flush()
 
@@ -146,7 +186,8 @@ while true do
     if s == server then
       local accepted = server:accept()
       accepted:settimeout(0)
-      clients[accepted] = { socket = accepted, bytes = "" }
+      connections = connections + 1
+      clients[accepted] = { socket = accepted, bytes = "", number = connections }
       sockets[#sockets + 1] = accepted
     elseif clients[s] then
       hear(clients[s])

@@ -13,8 +13,9 @@
 
 /* The userdata behind FOG_SESSION_CLASS. */
 struct fog_l_session {
-  struct fog_session *session; /* NULL: closed */
+  struct fog_session *session; /* NULL: never opened, or collected */
   uint32_t id;
+  bool closed; /* no command is taken any more */
 };
 
 /* Raises when the engine is closed, or was made before this process was forked. */
@@ -22,6 +23,11 @@ struct fog_engine *fog_check_engine(lua_State *L, int arg);
 
 /* engine:session(limits) */
 int fog_l_session(lua_State *L);
+
+/* The options of session:connect(options), for the dispatcher, to whom they belong then. Wrong ones raise; NULL: no
+ * memory. */
+struct fog_link_options *fog_l_link_options(lua_State *L);
+void fog_open_link_options(lua_State *L);
 
 /* session:receiver() */
 int fog_l_receiver(lua_State *L);

@@ -163,7 +163,7 @@ void fog_bridge_end_message(struct fog_message *m, int code) {
     fog_queue_push(s->events, &m->event);
   else
     m->event.release(&m->event);
-  if (after.drained) fog_session_announce(s, &s->drained);
+  if (after.awaited) fog_session_announce(s, &s->drained);
   if (after.hungry && fog_session_may_send(s)) fog_dispatcher_feed(s);
 }
 

@@ -42,13 +42,15 @@ static struct {
   bool joinable; /* a thread that ended, or will, and was not joined */
   pthread_t thread;
   bool at_exit;
-  pid_t pid; /* where Paho was first used; 0: nowhere */
+  pid_t pid;                                 /* where Paho was first used; 0: nowhere */
+  const struct fog_session *over_websockets; /* the one that may be; NULL: none is */
 } d = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
 
 void fog_link_options_free(struct fog_link_options *o) {
   if (o == NULL) return;
   if (o->ca_file != NULL) fog_memory_file_close(o->ca_fd, o->ca_file);
   if (o->password != NULL) explicit_bzero(o->password, o->password_len);
+  if (o->key_password != NULL) explicit_bzero(o->key_password, strlen(o->key_password));
   char *texts[] = {o->uri,          o->client_id,  o->username,       o->password,     o->ca_file,
                    o->ca_path,      o->cert_file,  o->key_file,       o->key_password, o->will_topic,
                    o->will_payload, o->properties, o->will_properties};
@@ -112,6 +114,7 @@ static void run_close(struct fog_command *c) {
   (void)pthread_mutex_lock(&d.lock);
   d.sessions--;
   d.closing--;
+  if (d.over_websockets == s) d.over_websockets = NULL;
   (void)pthread_cond_broadcast(&d.ended);
   (void)pthread_mutex_unlock(&d.lock);
 }
@@ -241,6 +244,14 @@ int fog_dispatcher_open(struct fog_session *s) {
     s->goodbye = NULL;
   }
   return rc;
+}
+
+bool fog_dispatcher_claim_websockets(const struct fog_session *s) {
+  (void)pthread_mutex_lock(&d.lock);
+  bool mine = d.over_websockets == NULL || d.over_websockets == s;
+  if (mine) d.over_websockets = s;
+  (void)pthread_mutex_unlock(&d.lock);
+  return mine;
 }
 
 static int submit(struct fog_command *c) {

@@ -47,6 +47,10 @@ enum { FOG_OK = 0, FOG_ENOMEMORY = -1, FOG_ENOTHREAD = -2, FOG_EFORKED = -3 };
  * its threads did not survive (traps: P6). */
 int fog_dispatcher_open(struct fog_session *s);
 
+/* True: s, until it is closed, is the one session of this process over WebSockets. Paho 1.3.12 keeps the frame that it
+ * reads in one place for all connections, so that two would take each other's bytes. */
+bool fog_dispatcher_claim_websockets(const struct fog_session *s);
+
 /* Connects, after ending the link that there may be. o becomes the dispatcher's, on failure too. Ends in
  * FOG_EV_CONNECTED or FOG_EV_REFUSED, and FOG_EV_LOST once a link that was up is gone by itself. */
 int fog_dispatcher_connect(struct fog_session *s, struct fog_link_options *o);

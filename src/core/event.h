@@ -19,7 +19,7 @@ enum fog_event_type {
   FOG_EV_SUBSCRIBED, /* session, id = token, code = granted QoS or >= 0x80, text */
   FOG_EV_MESSAGES,   /* session: its inbox is no longer empty */
   FOG_EV_PUBLISHED,  /* session, id = message, code = 0 acknowledged, else why; text = topic, extra = payload */
-  FOG_EV_DRAINED,    /* session: nothing of its outbox waits any more */
+  FOG_EV_DRAINED,    /* session: its outbox is empty, or has room again, and somebody waits for that */
   FOG_EV_CLOSED      /* session: its broker link is gone and Paho's handle freed */
 };
 

@@ -34,8 +34,10 @@ struct fog_message *fog_message_new(struct fog_bytes topic, struct fog_bytes pay
   return m;
 }
 
+static size_t cost_of(size_t bytes) { return sizeof(struct fog_message) + bytes; }
+
 static size_t cost(const struct fog_message *m) {
-  return sizeof *m + m->event.text_len + m->event.extra_len + m->properties_len;
+  return cost_of(m->event.text_len + m->event.extra_len + m->properties_len);
 }
 
 static void list_insert_after(struct fog_message_list *l, struct fog_message *after, struct fog_message *m) {
@@ -85,10 +87,42 @@ void fog_outbox_destroy(struct fog_outbox *o) {
   (void)pthread_mutex_destroy(&o->lock);
 }
 
-bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id, bool *feed) {
+/* Under the lock, as the next two. */
+static enum fog_outbox_room room_for(const struct fog_outbox *o, size_t needed) {
+  if (needed > o->max_bytes) return FOG_ROOM_NEVER;
+  bool room = o->queued_count + o->flying_count < o->max_count && o->bytes + needed <= o->max_bytes;
+  return room ? FOG_ROOM : FOG_ROOM_LATER;
+}
+
+static bool has_quarter(const struct fog_outbox *o, size_t needed) {
+  size_t count = o->max_count / 4 > 1 ? o->max_count / 4 : 1, bytes = o->max_bytes / 4;
+  if (bytes < needed) bytes = needed;
+  return o->queued_count + o->flying_count + count <= o->max_count && o->bytes + bytes <= o->max_bytes;
+}
+
+/* What Lua waits for has come. */
+static bool awaited_now(struct fog_outbox *o) {
+  bool drained = o->drain_wanted && o->queued_count + o->flying_count == 0;
+  bool room = o->room_wanted > 0 && has_quarter(o, o->room_wanted);
+  if (drained) o->drain_wanted = false;
+  if (room) o->room_wanted = 0;
+  return drained || room;
+}
+
+enum fog_outbox_room fog_outbox_room(struct fog_outbox *o, size_t bytes, bool wanted) {
+  size_t needed = cost_of(bytes);
   (void)pthread_mutex_lock(&o->lock);
-  bool room = o->queued_count + o->flying_count < o->max_count && o->bytes + cost(m) <= o->max_bytes;
-  if (room) {
+  enum fog_outbox_room room = room_for(o, needed);
+  bool least = o->room_wanted == 0 || needed < o->room_wanted; /* of several that wait */
+  if (wanted && room == FOG_ROOM_LATER && least) o->room_wanted = needed;
+  (void)pthread_mutex_unlock(&o->lock);
+  return room;
+}
+
+enum fog_outbox_room fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id, bool *feed) {
+  (void)pthread_mutex_lock(&o->lock);
+  enum fog_outbox_room room = room_for(o, cost(m));
+  if (room == FOG_ROOM) {
     *id = ++o->last_id;
     m->event.id = *id;
     list_insert_after(&o->queued, o->queued.tail, m);
@@ -135,13 +169,6 @@ struct fog_message *fog_outbox_feed(struct fog_outbox *o) {
   return m;
 }
 
-/* Under the lock. */
-static bool drained_now(struct fog_outbox *o) {
-  bool drained = o->drain_wanted && o->queued_count + o->flying_count == 0;
-  if (drained) o->drain_wanted = false;
-  return drained;
-}
-
 struct fog_outbox_after fog_outbox_end(struct fog_outbox *o, struct fog_message *m, int code) {
   struct fog_outbox_after after;
   (void)pthread_mutex_lock(&o->lock);
@@ -151,7 +178,7 @@ struct fog_outbox_after fog_outbox_end(struct fog_outbox *o, struct fog_message 
     o->acknowledged++;
   else
     o->failed++;
-  after.drained = drained_now(o);
+  after.awaited = awaited_now(o);
   after.hungry = o->queued_count > 0 && (o->flying_count <= o->limit / 2 || m->qos == 2);
   (void)pthread_mutex_unlock(&o->lock);
   m->event.code = code;
@@ -226,10 +253,10 @@ bool fog_outbox_end_plain(struct fog_outbox *o, size_t n) {
   put_back(o);
   o->flying = (struct fog_message_list){NULL, NULL};
   o->flying_count = o->flying_qos0 = 0;
-  bool drained = drained_now(o);
+  bool awaited = awaited_now(o);
   (void)pthread_mutex_unlock(&o->lock);
   free_all(done);
-  return drained;
+  return awaited;
 }
 
 void fog_outbox_requeue(struct fog_outbox *o, struct fog_message *m) {

@@ -53,14 +53,15 @@ struct fog_outbox {
   size_t queued_count, flying_count, flying_qos0, flying_qos2, bytes;
   size_t max_count, max_bytes;
   uint64_t last_id, accepted, acknowledged, failed, dropped;
-  size_t window;     /* how many may be in flight */
-  size_t limit;      /* how many the broker allows to be (MQTT 5: its Receive Maximum) */
-  bool drain_wanted; /* Lua waits for the moment in which nothing is left */
+  size_t window;      /* how many may be in flight */
+  size_t limit;       /* how many the broker allows to be (MQTT 5: its Receive Maximum) */
+  bool drain_wanted;  /* Lua waits for the moment in which nothing is left */
+  size_t room_wanted; /* Lua waits for room for a message of that cost; 0: it does not */
 };
 
 /* What the end of one message means for the others. */
 struct fog_outbox_after {
-  bool drained; /* nothing is left, and Lua wants to know */
+  bool awaited; /* nothing is left, or there is room, and Lua waits for that */
   bool hungry;  /* messages wait and half of the window is free: feed */
 };
 
@@ -74,9 +75,16 @@ void fog_outbox_init(struct fog_outbox *o, size_t max_count, size_t max_bytes, s
 /* Frees what is left. Nobody may use the outbox any more. */
 void fog_outbox_destroy(struct fog_outbox *o);
 
-/* Takes m over and gives it a number. False (the bounds): m stays the caller's. *feed: the window has room, so that
- * somebody should feed; else the end of what is in flight makes `hungry`. */
-bool fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id, bool *feed);
+/* Whether a message of so many bytes (topic, payload, properties) fits: now, once others have ended, or never. */
+enum fog_outbox_room { FOG_ROOM, FOG_ROOM_LATER, FOG_ROOM_NEVER };
+
+/* `wanted`: where there is none now, the outbox remembers that Lua waits for it. So that a publisher is not woken for
+ * each message that ends, it is told once a quarter of the bounds is free, or more where its message needs more. */
+enum fog_outbox_room fog_outbox_room(struct fog_outbox *o, size_t bytes, bool wanted);
+
+/* Takes m over and gives it a number. Else m stays the caller's. *feed: the window has room, so that somebody should
+ * feed; else the end of what is in flight makes `hungry`. */
+enum fog_outbox_room fog_outbox_add(struct fog_outbox *o, struct fog_message *m, uint64_t *id, bool *feed);
 
 /* The next to be sent, now in flight, while the window has room; else NULL. It stays the outbox's. */
 struct fog_message *fog_outbox_feed(struct fog_outbox *o);
@@ -87,8 +95,8 @@ struct fog_message *fog_outbox_feed(struct fog_outbox *o);
  * no more, or because what is in flight is of QoS 0, ends by itself, and then makes `hungry`. */
 const struct fog_message *fog_outbox_feed_plain(struct fog_outbox *o, size_t most, size_t *count, bool *wait);
 
-/* The first n of those are written: acknowledged, and freed. The rest goes back among the queued. True: drained, and
- * Lua wants to know. */
+/* The first n of those are written: acknowledged, and freed. The rest goes back among the queued. True: awaited
+ * (see fog_outbox_after). */
 bool fog_outbox_end_plain(struct fog_outbox *o, size_t n);
 
 /* m, in flight, came to its end: code 0 is acknowledged, else failed. The message becomes the caller's. */

@@ -8,6 +8,7 @@
 #ifdef FOG_PAHO_LEAN
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 int __real_SSL_set_fd(SSL *ssl, int fd);
 int __real_SSL_pending(const SSL *ssl);
@@ -190,11 +191,31 @@ void __wrap_ERR_clear_error(void) {
   if (!fog_lean_is_mine()) clear_errors();
 }
 
+/* Paho compares the certificate's name after the handshake, and then says no more than that something failed. OpenSSL
+ * compares it during the handshake, and says what it found. */
+static void expect_host(SSL *ssl) {
+  const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (host == NULL || (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) == 0) return;
+  if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) != 1) (void)SSL_set1_host(ssl, host);
+}
+
+/* "certificate verify failed" does not say why: the reason goes with the error, into the text that Paho hands on. */
+static void add_reason(const SSL *ssl) {
+  long verdict = SSL_get_verify_result(ssl);
+  if (verdict != X509_V_OK && ERR_peek_last_error() != 0) {
+    ERR_add_error_data(1, X509_verify_cert_error_string(verdict));
+  }
+}
+
 int __wrap_SSL_connect(SSL *ssl);
 int __wrap_SSL_connect(SSL *ssl) {
   clear_errors();
   asked.of = NULL; /* an answer that Paho never asked for, about a connection that was at this address before */
-  return __real_SSL_connect(ssl);
+  if (tls_slot(ssl) == NULL) return __real_SSL_connect(ssl);
+  if (SSL_in_before(ssl)) expect_host(ssl);
+  int rc = __real_SSL_connect(ssl);
+  if (rc <= 0) add_reason(ssl);
+  return rc;
 }
 
 int __wrap_SSL_shutdown(SSL *ssl);

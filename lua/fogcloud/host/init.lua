@@ -24,6 +24,9 @@
 --   host.attach(pump)         called once, before the first wait: from now on, whenever the engine's descriptor
 --                             is readable, pump:collect() has to be called
 --
+--   host.blocks()             may be missing: true where a wait would block, so that nothing of the user's can run
+--                             meanwhile
+--   host.report(line)         may be missing: tells whoever runs the program of an error that nobody handles; stderr
 --   host.check()              may be missing: raises where it is too early for anything of ours
 --
 -- and, where there is no loop but ours, for fogcloud.run and fogcloud.step:

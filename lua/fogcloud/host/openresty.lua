@@ -40,6 +40,8 @@ openresty.spawn = tasks.spawn
 
 local function report(message) ngx.log(ngx.ERR, message) end
 
+openresty.report = report
+
 function openresty.spawn_task(fn, ...)
   local task = Joinable.new(openresty, report, fn, ...)
   tasks.spawn(task.run, task)
