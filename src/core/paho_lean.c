@@ -101,9 +101,7 @@ static atomic_bool send_signalled;
 /* --- trace and heap --- */
 
 void __wrap_StackTrace_entry(const char *name, int line, int level);
-void __wrap_StackTrace_entry(const char *name, int line, int level) {
-  (void)name, (void)line, (void)level;
-}
+void __wrap_StackTrace_entry(const char *name, int line, int level) { (void)name, (void)line, (void)level; }
 
 void __wrap_StackTrace_exit(const char *name, int line, void *value, int level);
 void __wrap_StackTrace_exit(const char *name, int line, void *value, int level) {
@@ -326,7 +324,7 @@ static bool poll_entry(struct pollfd *to, const struct pollfd *from) {
     fog_lean_flush(s);
     if ((seen & (POLLERR | POLLHUP | POLLNVAL)) == 0) return !fog_lean_stuck(s);
   }
-  to->revents |= (short)(seen & (to->events | POLLERR | POLLHUP | POLLNVAL));
+  to->revents = (short)(to->revents | (seen & (to->events | POLLERR | POLLHUP | POLLNVAL)));
   return (seen & POLLOUT) != 0;
 }
 
@@ -385,7 +383,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout) {
 int __wrap_usleep(useconds_t usec);
 int __wrap_usleep(useconds_t usec) {
   if (me.role != FOG_LEAN_RECEIVE) return __real_usleep(usec);
-  struct pollfd p = {.fd = wake_fd, .events = POLLIN, .revents = 0}; /* only here: other threads may see it being made */
+  struct pollfd p = {
+      .fd = wake_fd, .events = POLLIN, .revents = 0}; /* only here: other threads may see it being made */
   flush_mine();
   if (me.rested) {
     me.rested = false;
