@@ -3,7 +3,7 @@
 # Line coverage of src/ (gcov) and lua/ (a line hook): builds into build/coverage, runs the specs and the C tests on Lua 5.4, prints the
 # shares. LEAST=95 makes a smaller one of the core, the binding or lua/ a failure; -v names the lines.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 out=$PWD/build/coverage
 lua=lua5.4
 make --no-print-directory -s build LUA=$lua BUILD="$out" CFLAGS="-O0 -g --coverage -fprofile-update=atomic" HARDEN= || exit 1
