@@ -18,7 +18,7 @@ PREFIX  ?= /usr/local
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion
 HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-SANFLAG := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
+SANFLAG := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 CFLAGS  ?= -O2 -g
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) $(SANFLAG)
 LDFLAGS_MODULE := -shared -pthread -Wl,-z,relro,-z,now,--exclude-libs,ALL $(SANFLAG)
@@ -58,7 +58,7 @@ HEADERS     := $(wildcard src/*/*.h)
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
 
-.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile soak coverage docs install clean
+.PHONY: all core build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile soak coverage docs install clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
@@ -85,6 +85,9 @@ build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fog
 .PHONY: build-$(1)
 endef
 $(foreach lua,$(ALL_LUAS),$(eval $(call per_lua,$(lua))))
+
+# For the tests in C.
+core: $(CORE_OBJ)
 
 build: build-$(LUA)
 build-all: $(ALL_LUAS:%=build-%)

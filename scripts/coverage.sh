@@ -25,6 +25,6 @@ specs=$(find spec -name '*_spec.lua' | grep -vE 'arch_spec|rocks_spec|docs_spec|
 timeout 1500 lua5.4 /usr/bin/busted $specs >"$out/specs.log" 2>&1 || tail -n 40 "$out/specs.log"
 unset LUA_INIT
 for test in spec/c/*_test.c; do
-  COVERAGE=$out/c scripts/c_test.sh "$test" >"$out/c.log" 2>&1 || tail -n 20 "$out/c.log"
+  COVERAGE=$out scripts/c_test.sh "$test" >"$out/c.log" 2>&1 || tail -n 20 "$out/c.log"
 done
 lua5.4 scripts/coverage_report.lua "$out" "${LEAST:-0}" "$@"
