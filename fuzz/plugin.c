@@ -54,10 +54,10 @@ static const char *unshared(const char *topic) {
 /* At least what the page of the sandbox says; true where it allows. */
 static bool may(const char *user, enum fog_access access, const char *topic) {
   bool client = strcmp(user, "login") == 0 || strcmp(user, "other") == 0;
-  bool dev1 = begins(topic, "d2c/dev1/") || begins(topic, "c2d/dev1/") || strcmp(topic + 3, "/dev1") == 0;
   if (strlen(topic) < 4) return false;
+  bool dev1 = begins(topic, "d2c/dev1/") || begins(topic, "c2d/dev1/") || strcmp(topic + 3, "/dev1") == 0;
   if (access == FOG_SUBSCRIBE && begins(topic, "d2c/") && (begins(topic + 4, "+/") || strcmp(topic + 4, "#") == 0))
-    return strcmp(user, "dev1") != 0 && strcmp(user, "dev2") != 0;
+    return client;
   bool down = begins(topic, "c2d/"), up = begins(topic, "d2c/");
   if (client) return strcmp(user, "login") == 0 && dev1 && (access == FOG_WRITE ? down : up);
   bool own = begins(topic + 4, user) && strlen(user) == 4 && (topic[8] == '/' || topic[8] == '\0') &&
