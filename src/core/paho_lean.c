@@ -34,9 +34,9 @@
  * getaddrinfo, where the flush is made first. So an idle session has no delay at all: the thread that wrote has nothing
  * more to do and flushes at once. Under load up to 32 KiB go out in one write. To Paho it looks like a larger socket
  * buffer, and a full one is EAGAIN. Only what the kernel has not taken when the socket is closed is lost, since waiting
- * here would hold up every session: see fog_lean_is_flushed. On other threads a write goes out at once. A write that fails is reported to the reader,
- * never to the writer: the connection is as lost, and Paho frees the message of a failed QoS 1 write twice (its heap
- * tracking hides that as packaged, since it does not free what it does not know).
+ * here would hold up every session: see fog_lean_is_flushed. On other threads a write goes out at once. A write that
+ * fails is reported to the reader, never to the writer: the connection is as lost, and Paho frees the message of a
+ * failed QoS 1 write twice (its heap tracking hides that as packaged, since it does not free what it does not know).
  *
  * Sleep and wake. The receive thread sleeps 100 ms when it found nothing, with whatever has just arrived waiting:
  * pointless after a poll that has waited already, so then it does not sleep, and else it can be woken. The wake-up
