@@ -11,7 +11,7 @@ ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 # intercept_tls_get_addr: the runtime guesses the size of glibc's thread-local blocks, and wrongly for libgnutls' (libcurl's), which is first used
 # in that library's destructor: "failed to allocate" at the end of a process.
-TSAN_OPTIONS=halt_on_error=1:suppressions=$PWD/scripts/tsan.supp:second_deadlock_stack=1:die_after_fork=0:intercept_tls_get_addr=0
+TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0:intercept_tls_get_addr=0
 export FOG_LUA ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 # The collector at its most aggressive: it never pauses and goes on with every allocation, so that what is freed too early is missed at once.
 # Lua 5.4's interpreter starts in generational mode, which heeds neither; there a step of 2^1 bytes, elsewhere of 1 KiB.
