@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds one test of the C core, without Lua, and runs it. It is linked with the core's objects, or with what its line "link: ..." names, which is
-# then built for it with the flags of its line "flags: ...". What UBSan finds ends the test: by itself it only says so.
+# Builds one test of the C core, without Lua, and runs it. It is linked with the core's objects. A line "flags: ..." in it has flags for it and for
+# a core that is built for it; a line "link: ..." names what it is linked with instead. What UBSan finds ends the test: by itself it only says so.
 set -eu
 test=$1
 name=$(basename "$test" .c)
@@ -11,9 +11,11 @@ mkdir -p "$build/$name"
 paho=/usr/lib/$(gcc -print-multiarch)/libpaho-mqtt3as.a
 wraps=""
 for w in $(sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.h); do wraps="$wraps -Wl,--wrap=$w"; done
+own=$(sed -n 's/.*flags: *//p' "$test" | head -n 1)
 link=$(sed -n 's/.*link: *//p' "$test" | head -n 1)
+link=${link:-${own:+src/core/[a-z]*.c}}
 case ${link:-src/core/} in *src/core/*) ;; *) wraps="" paho="" ;; esac # Paho comes with the core
-flags="-std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -O1 -g -Wall -Wextra -Isrc/core -pthread $(sed -n 's/.*flags: *//p' "$test" | head -n 1)
+flags="-std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -O1 -g -Wall -Wextra -Isrc/core -pthread $own
   ${SANITIZE:+-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer} ${COVERAGE:+--coverage -fprofile-update=atomic}"
 
 # An object of each source lies beside what gcov notes of it: the core and the binding have files of one name.

@@ -4,7 +4,6 @@
  * request, a session that connects, subscribes, publishes and receives, and closes all. Whatever fails, every call ends
  * with an error or a result, what was promised as an event comes, and nothing stays allocated.
  * flags: -include spec/c/failing_alloc.h
- * link: src/core/[a-z]*.c
  */
 #include "alloc_table.h"
 #include "engine.h"
