@@ -18,7 +18,7 @@ PREFIX  ?= /usr/local
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion
 HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-SANFLAG := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
+SANFLAG := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 CFLAGS  ?= -O2 -g
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) $(SANFLAG)
 LDFLAGS_MODULE := -shared -pthread -Wl,-z,relro,-z,now,--exclude-libs,ALL $(SANFLAG)
@@ -58,7 +58,7 @@ HEADERS     := $(wildcard src/*/*.h)
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
 
-.PHONY: all build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile soak coverage docs install clean
+.PHONY: all core build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile soak coverage docs install clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
@@ -76,6 +76,7 @@ $(BUILD)/$(1)/fogcloud/sandbox/core.so: $(SANDBOX_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(CC) $(ALL_CFLAGS) $(SANDBOX_INCLUDES) -I$(call lua_include,$(1)) $(SANDBOX_SRC) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete -lmicrohttpd -lsqlite3 -lssl -lcrypto
 
+# Without a sanitizer: it is loaded by mosquitto, which is not built with one.
 $(BUILD)/$(1)/fogcloud/sandbox/plugin.so: $(PLUGIN_SRC) $(SHARED_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) $(SANDBOX_INCLUDES) $(PLUGIN_SRC) $(SHARED_SRC) -o $$@ $(filter-out -fsanitize=%,$(LDFLAGS_MODULE)) -lsqlite3 -lcrypto
@@ -84,6 +85,9 @@ build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fog
 .PHONY: build-$(1)
 endef
 $(foreach lua,$(ALL_LUAS),$(eval $(call per_lua,$(lua))))
+
+# For the tests in C.
+core: $(CORE_OBJ)
 
 build: build-$(LUA)
 build-all: $(ALL_LUAS:%=build-%)
@@ -104,7 +108,8 @@ demo: deps-demo
 test: deps
 	@$(MAKE) --no-print-directory -s -j2 build-all SANITIZE=$(SANITIZE)
 	@$(if $(SANITIZE),$(MAKE) --no-print-directory -s build-luajit SANITIZE=) # the spec of fork() runs a plain LuaJIT
-	@SANITIZE=$(SANITIZE) scripts/test.sh
+	@$(if $(SANITIZE)$(QUICK),,$(MAKE) --no-print-directory -s -j2 build-lua5.4 build-lua5.1 SANITIZE=address,undefined && $(MAKE) --no-print-directory -s -j2 build-lua5.4 SANITIZE=thread)
+	@SANITIZE=$(SANITIZE) QUICK=$(QUICK) scripts/test.sh
 
 # What is made from the code: the reference and the manual page.
 docs: build-lua5.4

@@ -13,9 +13,10 @@ enum { COUNTERS = 1 << 14 };
 
 __attribute__((section("__libfuzzer_extra_counters"))) static uint8_t counters[COUNTERS];
 
+static uint32_t before; /* the line that was executed before, of this input */
+
 /* A line is counted together with the one before it: an edge. */
 static void on_line(lua_State *L, lua_Debug *ar) {
-  static uint32_t before;
   uint32_t hash = 2166136261u;
   if (lua_getinfo(L, "S", ar) == 0 || strstr(ar->short_src, "fogcloud/") == NULL) return;
   for (const char *p = ar->short_src; *p != '\0'; p++) hash = (hash ^ (uint8_t)*p) * 16777619u;
@@ -50,6 +51,7 @@ static lua_State *start(void) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static lua_State *L;
   if (L == NULL) L = start();
+  before = 0;
   lua_pushvalue(L, 2);
   lua_pushlstring(L, (const char *)data, size);
   if (lua_pcall(L, 1, 0, 1) != LUA_OK) give_up(L);

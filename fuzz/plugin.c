@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a broker passes to the plugin: nobody but the two known accounts logs in, and nobody reads, writes or subscribes
- * to anything but what the one permission in the store allows, whatever the names and topics.
+ * to anything but what the one permission in the store allows, whatever the names and topics. Only, a wildcard in the
+ * device's place may be subscribed to by all but devices: reading is asked again.
  * Input: lines: user name, password, client id, topic.
  * link: src/sandbox/plugin_rules.c src/sandbox/password.c -lsqlite3 -lcrypto
  */
@@ -54,8 +55,8 @@ static const char *unshared(const char *topic) {
 /* At least what the page of the sandbox says; true where it allows. */
 static bool may(const char *user, enum fog_access access, const char *topic) {
   bool client = strcmp(user, "login") == 0 || strcmp(user, "other") == 0;
-  bool dev1 = begins(topic, "d2c/dev1/") || begins(topic, "c2d/dev1/") || strcmp(topic + 3, "/dev1") == 0;
   if (strlen(topic) < 4) return false;
+  bool dev1 = begins(topic, "d2c/dev1/") || begins(topic, "c2d/dev1/") || strcmp(topic + 3, "/dev1") == 0;
   if (access == FOG_SUBSCRIBE && begins(topic, "d2c/") && (begins(topic + 4, "+/") || strcmp(topic + 4, "#") == 0))
     return strcmp(user, "dev1") != 0 && strcmp(user, "dev2") != 0;
   bool down = begins(topic, "c2d/"), up = begins(topic, "d2c/");

@@ -125,7 +125,11 @@ static void inbox_push(struct fog_inbox *b, struct inbox_model *m, uint8_t op, b
   *told = true;
   must(after.received == before.received + 1);
   must(after.queued + (after.dropped - before.dropped) == before.queued + 1);
-  if (r.qos == 0) must(after.queued <= b->max_count || after.queued <= before.queued);
+  if (r.qos == 0) {
+    must(after.queued <= b->max_count || after.queued <= before.queued);
+    must(after.queued_bytes <= b->max_bytes || after.queued_bytes <= before.queued_bytes);
+    if (r.len > b->max_bytes) must(after.queued == before.queued); /* it does not push others out for nothing */
+  }
   if (r.qos > 0) must(after.queued == before.queued + 1);
   must(m->count < MANY);
   /* A QoS 0 message that finds neither room nor an older one of its kind is itself the dropped one, and the last. */
@@ -197,9 +201,32 @@ static void add_message(struct fog_outbox *o, uint8_t op) {
     m->event.release(&m->event);
 }
 
+/* Takes plain ones, as many as `arg` says, writes some of them, and gives the others back. */
+static void plain_step(struct fog_outbox *o, const struct flight *f, uint8_t arg) {
+  struct fog_outbox_stats before, after;
+  size_t most = 1u + arg % 8, count;
+  const struct fog_message *head = o->queued.head;
+  bool wait, can = f->count == 0 && head != NULL && head->qos == 0 && head->properties_len == 0;
+  fog_outbox_stats(o, &before);
+  const struct fog_message *m = fog_outbox_feed_plain(o, most, &count, &wait);
+  must((m != NULL) == can && (count > 0) == can && count <= most);
+  if (head == NULL) must(wait);
+  if (m == NULL) return;
+  must(m == head && wait == (o->queued.head == NULL));
+  fog_outbox_stats(o, &after);
+  must(after.in_flight == count && after.queued == before.queued && after.queued_bytes == before.queued_bytes);
+  for (size_t i = 0; i < count; i++, m = m->next) must(m->qos == 0 && m->properties_len == 0);
+  size_t written = (arg >> 3) % (count + 1);
+  bool wanted = o->drain_wanted;
+  bool drained = fog_outbox_end_plain(o, written);
+  fog_outbox_stats(o, &after);
+  must(after.acknowledged == before.acknowledged + written && after.queued == before.queued - written);
+  must(after.in_flight == 0 && drained == (wanted && after.queued == 0));
+}
+
 static void outbox_step(struct fog_outbox *o, struct flight *f, uint8_t op, uint8_t arg) {
   struct fog_message *m;
-  switch (op % 8) {
+  switch (op % 9) {
     case 0:
     case 1:
       add_message(o, arg);
@@ -214,12 +241,15 @@ static void outbox_step(struct fog_outbox *o, struct flight *f, uint8_t op, uint
       if (f->count == 0) break;
       m = land_one(f, arg);
       bool wanted = o->drain_wanted;
-      struct fog_outbox_after after = fog_outbox_end(o, m, op % 8 == 4 ? 0 : -1);
+      struct fog_outbox_after after = fog_outbox_end(o, m, op % 9 == 4 ? 0 : -1);
       must(after.drained == (wanted && o->queued.head == NULL && f->count == 0));
       m->event.release(&m->event);
       break;
     case 6:
       if (f->count > 0) fog_outbox_requeue(o, land_one(f, arg));
+      break;
+    case 7:
+      plain_step(o, f, arg);
       break;
     default:
       if ((arg & 1) != 0) {

@@ -46,6 +46,37 @@ static size_t give_body(struct fog_http_request *r, struct input *in) {
   return given;
 }
 
+/* A line that came, in the table at t: its value is a part of what stands under its name. */
+static void check_line(lua_State *L, int t, char *line, size_t n) {
+  char *colon = memchr(line, ':', n), *value, *end = line + n;
+  size_t len;
+  if (colon == NULL) return;
+  for (char *p = line; p < colon; p++) *p = (char)tolower((unsigned char)*p);
+  for (value = colon + 1; value < end && (*value == ' ' || *value == '\t'); value++) continue;
+  while (end > value && strchr("\r \t", end[-1]) != NULL && end[-1] != '\0') end--;
+  lua_pushlstring(L, line, (size_t)(colon - line));
+  lua_rawget(L, t);
+  const char *got = lua_tolstring(L, -1, &len);
+  must(got != NULL && memmem(got, len, value, (size_t)(end - value)) != NULL);
+  lua_pop(L, 1);
+}
+
+/* Of the last block, which begins with the last status line. */
+static void check_lines(lua_State *L, int t, struct input in) {
+  struct input block = in;
+  for (size_t n = 1; n > 0;) {
+    struct input here = in;
+    char *line = take_line(&in, &n);
+    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) block = here;
+    free(line);
+  }
+  for (size_t n = 1; n > 0;) {
+    char *line = take_line(&block, &n);
+    check_line(L, t, line, n);
+    free(line);
+  }
+}
+
 static void check_table(lua_State *L, int t) {
   lua_pushnil(L);
   while (lua_next(L, t) != 0) {
@@ -92,6 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   lua_pushvalue(L, 4);
   lua_call(L, 1, 1);
   check_table(L, lua_gettop(L));
+  if (complete) check_lines(L, lua_gettop(L), (struct input){data, size});
   lua_close(L);
   return 0;
 }

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
---- Topics and filters: what passes the checks is what MQTT allows, and the router finds exactly the filters that a
---- matcher written straight from the specification finds, before and after removals.
+--- Topics and filters: what passes the checks is exactly what MQTT allows, and the router finds exactly the filters
+--- that a matcher written straight from the specification finds, before and after removals.
 --- Input: lines; the first is a topic, the others are filters.
 local topic = require "fogcloud.topic"
 local Router = require "fogcloud.router"
@@ -23,23 +23,33 @@ local function matches(filter, name)
   return #want == #have
 end
 
-local function check_text(ok, why, text)
+-- Yes exactly where `right` says so, of a text that MQTT allows.
+local function check_text(ok, why, text, right)
   assert(ok == true and why == nil or ok == nil and type(why) == "string", "neither yes nor no and why")
-  if not ok then return end
-  assert(text ~= "" and #text <= 65535 and not text:find("%z") and utf8.len(text), "passed what MQTT forbids")
+  local allowed = text ~= "" and #text <= 65535 and not text:find("%z") and utf8.len(text) ~= nil
+  assert((ok == true) == (allowed and right), ok and "passed what is forbidden" or "refused what is allowed")
+end
+
+-- 4.7.1.2, 4.7.1.3: a wildcard is a level of its own, and '#' the last.
+local function right_filter(filter)
+  local levels = levels_of(filter)
+  for i, level in ipairs(levels) do
+    if level == "#" and i < #levels or #level > 1 and level:find("[+#]") then return false end
+  end
+  return true
+end
+
+-- 4.8.2 of 5.0: the group has a name without wildcards, and a filter behind it.
+local function right_subscription(text)
+  if not text:find("^%$share/") then return right_filter(text) end
+  local group, filter = text:match("^%$share/([^/]*)/(.*)$")
+  return group ~= nil and group ~= "" and not group:find("[+#]") and filter ~= "" and right_filter(filter)
 end
 
 local function check_filter(text)
   local ok, why = topic.valid_filter(text)
-  check_text(ok, why, text)
-  if not ok then return false end
-  local filter, group = topic.unshared(text)
-  assert(group == nil or group ~= "" and not group:find("[+#/]"))
-  for i, level in ipairs(levels_of(filter)) do
-    assert(level == "+" or level == "#" or not level:find("[+#]"), "a wildcard inside of a level")
-    assert(level ~= "#" or i == #levels_of(filter), "'#' is not last")
-  end
-  return true
+  check_text(ok, why, text, right_subscription(text))
+  return ok
 end
 
 local function check_match(router, entries, name)
@@ -55,11 +65,9 @@ end
 return function(input)
   local name, rest = input:match("^([^\n]*)\n?(.*)$")
   local usable, why = topic.valid_topic(name)
-  check_text(usable, why, name)
-  if usable then assert(not name:find("[+#]")) end
+  check_text(usable, why, name, not name:find("[+#]"))
   local id_ok, id_why = topic.valid_device_id(name)
-  check_text(id_ok, id_why, name)
-  if id_ok then assert(#name <= 128 and not name:find("[/+#%c]") and usable) end
+  check_text(id_ok, id_why, name, #name <= 128 and not name:find("[/+#%c]"))
   local router, entries = Router.new(), {}
   for line in rest:gmatch("[^\n]+") do
     if check_filter(line) and #entries < 64 then

@@ -1,22 +1,36 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds one test of the C core, without Lua, and runs it. Its sources, where they are not the core's, stand in a line "link: ..." of the test,
-# more flags in a line "flags: ..."; Paho comes with the core's.
+# Builds one test of the C core, without Lua, and runs it. It is linked with the core's objects. A line "flags: ..." in it has flags for it and for
+# a core that is built for it; a line "link: ..." names what it is linked with instead. What UBSan finds ends the test: by itself it only says so.
 set -eu
 test=$1
 name=$(basename "$test" .c)
-folder=build/c${SANITIZE:+/$(echo "$SANITIZE" | tr , -)}
-mkdir -p "$folder" ${COVERAGE:+"$COVERAGE"}
-multiarch=$(gcc -print-multiarch)
-paho=/usr/lib/$multiarch/libpaho-mqtt3as.a
+build=${COVERAGE:-build/c${SANITIZE:+/$(echo "$SANITIZE" | tr , -)}}
+mkdir -p "$build/$name"
+[ -n "${COVERAGE:-}" ] || make --no-print-directory -s core BUILD="$build" PAHO_LEAN=1 SANITIZE="${SANITIZE:-}"
+paho=/usr/lib/$(gcc -print-multiarch)/libpaho-mqtt3as.a
 wraps=""
 for w in $(sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.h); do wraps="$wraps -Wl,--wrap=$w"; done
-extra=$(sed -n 's/.*link: *//p' "$test" | head -n 1)
-case ${extra:-src/core/} in *src/core/*) ;; *) wraps="" paho="" ;; esac
-flags=$(sed -n 's/.*flags: *//p' "$test" | head -n 1)
-# What UBSan finds ends the test: by itself it only says so.
+own=$(sed -n 's/.*flags: *//p' "$test" | head -n 1)
+link=$(sed -n 's/.*link: *//p' "$test" | head -n 1)
+link=${link:-${own:+src/core/[a-z]*.c}}
+case ${link:-src/core/} in *src/core/*) ;; *) wraps="" paho="" ;; esac # Paho comes with the core
+flags="-std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -O1 -g -Wall -Wextra -Isrc/core -pthread $own
+  ${SANITIZE:+-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer} ${COVERAGE:+--coverage -fprofile-update=atomic}"
+
+# An object of each source lies beside what gcov notes of it: the core and the binding have files of one name.
+objects=""
+for source in "$test" ${link:-"$build"/obj/core/*.o}; do
+  object=$source
+  case $source in
+    *.c)
+      object=$build/$name/$(echo "${source%.c}" | tr / -).o
+      # shellcheck disable=SC2086
+      gcc $flags -c "$source" -o "$object"
+      ;;
+  esac
+  objects="$objects $object"
+done
 # shellcheck disable=SC2086
-gcc ${COVERAGE:+--coverage -fprofile-update=atomic -dumpdir $COVERAGE/$name-} $flags \
-  ${SANITIZE:+-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer} -std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -O1 -g \
-  -Wall -Wextra -Isrc/core "$test" ${extra:-src/core/*.c} -o "$folder/$name" $wraps $paho -lssl -lcrypto -lcurl -pthread
-TSAN_OPTIONS=halt_on_error=1:suppressions=scripts/tsan.supp exec setarch -R "$folder/$name" # without randomisation, for TSan
+gcc $flags $objects -o "$build/$name/test" $wraps $paho -lssl -lcrypto -lcurl
+TSAN_OPTIONS=halt_on_error=1 exec setarch -R "$build/$name/test" # without randomisation, for TSan

@@ -3,7 +3,7 @@
 # Line coverage of src/ (gcov) and lua/ (a line hook): builds into build/coverage, runs the specs and the C tests on Lua 5.4, prints the
 # shares. LEAST=95 makes a smaller one of the core, the binding or lua/ a failure; -v names the lines.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 out=$PWD/build/coverage
 lua=lua5.4
 make --no-print-directory -s build LUA=$lua BUILD="$out" CFLAGS="-O0 -g --coverage -fprofile-update=atomic" HARDEN= || exit 1
@@ -25,6 +25,6 @@ specs=$(find spec -name '*_spec.lua' | grep -vE 'arch_spec|rocks_spec|docs_spec|
 timeout 1500 lua5.4 /usr/bin/busted $specs >"$out/specs.log" 2>&1 || tail -n 40 "$out/specs.log"
 unset LUA_INIT
 for test in spec/c/*_test.c; do
-  COVERAGE=$out/c scripts/c_test.sh "$test" >"$out/c.log" 2>&1 || tail -n 20 "$out/c.log"
+  COVERAGE=$out scripts/c_test.sh "$test" >"$out/c.log" 2>&1 || tail -n 20 "$out/c.log"
 done
 lua5.4 scripts/coverage_report.lua "$out" "${LEAST:-0}" "$@"

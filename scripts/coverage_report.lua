@@ -31,7 +31,7 @@ end
 -- gcov -t: "count:line:text", "-" for no code, "#####" for never. The same file may come from several programs.
 local function read_c()
   local hits = {}
-  local command = ("find %s -name '*.gcda' -print0 | xargs -0 -r -n 1 gcov -t 2>/dev/null"):format(folder)
+  local command = ("find %s -name '*.gcda' -print0 | xargs -0 -r -n 1 gcov -t"):format(folder)
   local file
   for _, text in ipairs(lines_of(command)) do
     local source = text:match("^%s*-:%s*0:Source:(.*)$")

@@ -28,5 +28,6 @@ until grep -q '^export FOGCLOUD_APP_ID=' "$folder/exports" 2>/dev/null; do
   fi
   sleep 0.05
 done
+# shellcheck source=/dev/null
 . "$folder/exports"
 lua5.4 examples/quickstart.lua

@@ -3,7 +3,7 @@
 # Runs the targets of fuzz/ (or those named) for SECONDS_EACH seconds each, two at a time, under ASan and UBSan. What crashed stays in
 # build/fuzz/crashes/. A corpus is kept in build/fuzz/corpus/ between runs.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 seconds=${SECONDS_EACH:-60}
 out=build/fuzz
 lua=lua5.4

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs the packages of the named groups (packages.txt) that are missing; says which, once, and is silent when none is.
+# shellcheck disable=SC2086 # a package is a word
 set -eu
 cd "$(dirname "$0")"
 
@@ -19,7 +20,6 @@ if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg-query >/dev/null 2>
   exit 1
 fi
 
-# shellcheck disable=SC2086
 present=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | awk '$1 == "installed" { print $2 }')
 missing=$(printf '%s\n' $wanted | sort -u | { printf '%s\n' $present >"${TMPDIR:-/tmp}/fogcloud-present.$$"; grep -vxF -f "${TMPDIR:-/tmp}/fogcloud-present.$$" || true; })
 rm -f "${TMPDIR:-/tmp}/fogcloud-present.$$"

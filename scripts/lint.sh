@@ -2,36 +2,38 @@
 # SPDX-License-Identifier: MIT
 # Every checker over our sources; silent when all are content.
 set -u
-cd "$(dirname "$0")/.."
-sources=$(ls src/*/*.c)
-includes="-I/usr/include/lua5.4"
-flags="-std=c11 -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -O2 -DFOG_PAHO_LEAN -Wall -Wextra -Wshadow -Wconversion -Werror"
+cd "$(dirname "$0")/.." || exit
+defines="-std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -I/usr/include/lua5.4"
+flags="$defines -D_FORTIFY_SOURCE=2 -O2 -Wall -Wextra -Wshadow -Wconversion -Werror -fsyntax-only"
 failed=0
+
+report() { # name; build/lint.log has the rest
+  echo "lint: $1"
+  cat build/lint.log
+  failed=1
+}
 
 check() { # name, command...
   name=$1
   shift
-  if ! "$@" >"build/lint.log" 2>&1; then
-    echo "lint: $name"
-    cat build/lint.log
-    failed=1
-  fi
+  "$@" >build/lint.log 2>&1 || report "$name"
 }
 
+# The command with each of our C sources, two at a time; FOG_SOURCE stands for it.
+# shellcheck disable=SC2317 # check calls it
+each_source() { printf '%s\n' src/*/*.c | xargs -P 2 -I FOG_SOURCE "$@"; }
+
 mkdir -p build
-for compiler in gcc clang; do
-  # shellcheck disable=SC2086
-  check "$compiler" sh -c "printf '%s\n' $(echo $sources) | xargs -P 2 -n 1 $compiler $flags $includes -fsyntax-only"
-done
 # shellcheck disable=SC2086
-check clang-tidy sh -c "printf '%s\n' $(echo $sources) | xargs -P 2 -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors=\"*\" \"\$@\" -- -std=c11 -D_GNU_SOURCE $includes' sh"
+for compiler in gcc clang; do check "$compiler" each_source $compiler $flags FOG_SOURCE; done
 # shellcheck disable=SC2086
+check clang-tidy each_source clang-tidy --quiet --warnings-as-errors='*' FOG_SOURCE -- $defines
+check clang-format clang-format --dry-run --Werror src/*/*.[ch] spec/c/*.[ch] spec/support/*.c fuzz/*.[ch]
 check cppcheck cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-  --suppress=missingIncludeSystem $sources
+  --suppress=missingIncludeSystem src/*/*.c
+check shellcheck shellcheck -x .ci/run scripts/*.sh bench/*.sh
 check luacheck luacheck -q lua spec fuzz examples scripts bench soak bin/fogcloud
-if grep -rnI "[[:blank:]]$" lua src spec fuzz/*.* scripts examples Makefile bin >build/lint.log 2>/dev/null; then
-  echo "lint: blanks at line ends"
-  cat build/lint.log
-  failed=1
-fi
+blanks="lua src spec fuzz/*.* scripts examples bench soak Makefile bin .ci"
+# shellcheck disable=SC2086
+if grep -rnI "[[:blank:]]$" $blanks >build/lint.log; then report "blanks at line ends"; fi
 exit $failed

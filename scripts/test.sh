@@ -1,20 +1,30 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Runs all suites and prints one line at the end: N passed, N failed[, N skipped]. Suites that measure the tree itself run once, the specs on every Lua.
+# Runs all suites and prints one line at the end: N passed, N failed[, N skipped]. The specs run on every Lua; what measures the tree itself,
+# the checkers and short runs under the sanitizers, the fuzzer and valgrind once. QUICK=1 leaves the latter out, LUAS names some Luas,
+# SANITIZE=address,undefined or thread runs all specs and C tests under that.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
+unset MAKEFLAGS # of the make that runs us: the specs call make, too
 results=build/test
 rm -rf "$results"
 mkdir -p "$results"
-luas=${LUAS:-lua5.4 luajit lua5.1 lua5.2 lua5.3}
-[ -z "${SANITIZE:-}" ] || luas=lua5.4
+sanitized=${SANITIZE:-}
+complete=
+[ -n "$sanitized${QUICK:-}" ] || complete=1
+if [ -n "$sanitized" ]; then luas=${LUAS:-lua5.4}; else luas=${LUAS:-lua5.4 luajit lua5.1 lua5.2 lua5.3}; fi
 limit=${TEST_TIMEOUT:-600}
+[ -z "$sanitized" ] || limit=${TEST_TIMEOUT:-1800}
 once="spec/arch_spec.lua spec/rocks_spec.lua spec/docs_spec.lua spec/code_docs_spec.lua spec/embed_spec.lua"
-run_once=$once
-[ -z "${SANITIZE:-}" ] || run_once=spec/embed_spec.lua # of them, what runs our C
 
 # The specs that run on every Lua.
-specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' | sort | while read -r f; do case " $once " in *" $f "*) ;; *) echo "$f" ;; esac; done; }
+specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' | sort | grep -vxF -f <(tr ' ' '\n' <<<"$once"); }
+
+# Short runs under a sanitizer: what drives the C side.
+short_asan="core_http engine session mqtt5 journal reconnect session_features delivery cloud guest"
+short_asan_51="core_http engine session mqtt5 device guest store_file"
+short_tsan="core_http engine session mqtt5 reconnect stall host/conformance"
+paths() { printf 'spec/%s_spec.lua\n' "$@"; }
 
 # name, then a command whose output ends in busted's or our own counts
 suite() {
@@ -26,6 +36,7 @@ suite() {
   counts=$(sed -n 's/^\([0-9]*\) success[a-z]* \/ \([0-9]*\) failure[a-z]* \/ \([0-9]*\) error[a-z]* \/ \([0-9]*\) pending.*/\1 \2 \3 \4/p' "$log" | tail -n 1)
   [ -n "$counts" ] || counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2 0 0/p' "$log" | tail -n 1)
   [ -n "$counts" ] || counts="0 0 1 0"
+  # shellcheck disable=SC2086
   set -- $counts
   local passed=$1 failed=$(($2 + $3)) skipped=$4
   if [ $code -ne 0 ] && [ $failed -eq 0 ]; then failed=1; fi
@@ -39,13 +50,16 @@ run_lua() { # Lua, name, specs...
   shift 2
   (
     . scripts/env.sh
-    if [ -n "${SANITIZE:-}" ]; then
-      . scripts/sanitize.sh
-      # The collector at its most aggressive: it never pauses, so what is freed too early is missed at once.
-      export LUA_INIT='collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000)'
-    fi
+    [ -z "${SANITIZE:-}" ] || . scripts/sanitize.sh
     suite "$name" "${FOG_LUA:-$lua}" /usr/bin/busted "$@"
   )
+}
+
+c_tests() { # a prefix of the suites' names, tests or nothing for all
+  local prefix=$1 test
+  shift
+  [ $# -gt 0 ] || set -- spec/c/*_test.c
+  for test in "$@"; do suite "$prefix-$(basename "$test" .c)" scripts/c_test.sh "$test"; done
 }
 
 lint_suite() {
@@ -53,34 +67,47 @@ lint_suite() {
 }
 export -f lint_suite
 
-if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then
-  suite lint bash -c lint_suite &
+# Runs it beside the others, which wait more than they work: four at a time.
+start() {
+  while [ "$(jobs -rp | wc -l)" -ge 4 ]; do wait -n; done
+  "$@" &
+}
+
+# Those that take longest come first.
+if [ -n "$complete" ]; then
+  MINUTES=2 start suite soak scripts/soak.sh
+  start suite lint bash -c lint_suite
+  FOG_FUZZ_SECONDS=60 start run_lua lua5.4 garbage-api spec/sandbox/garbage_spec.lua --filter="API"
+  FOG_FUZZ_SECONDS=60 start run_lua lua5.4 garbage-broker spec/sandbox/garbage_spec.lua --filter="broker"
 fi
-if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then # a minute each, and they wait more than they work
-  FOG_FUZZ_SECONDS=60 run_lua lua5.4 garbage-api spec/sandbox/garbage_spec.lua --filter="API" &
-  MINUTES=2 suite soak scripts/soak.sh &
-  FOG_FUZZ_SECONDS=60 run_lua lua5.4 garbage-broker spec/sandbox/garbage_spec.lua --filter="broker" &
-fi
-for test in spec/c/*_test.c; do # they wait more than they work
-  name=$(basename "$test" .c)
-  suite "c-$name" scripts/c_test.sh "$test"
-done &
 # shellcheck disable=SC2046
-for lua in $luas; do
-  run_lua "$lua" "$lua" $(specs)
-done
-wait
-for spec in $run_once; do
-  [ -e "$spec" ] && run_lua lua5.4 "$(basename "$spec" _spec.lua)" "$spec"
-done
-# Servers and event loops that bring a Lua of their own: once.
-[ -n "${SANITIZE:-}" ] || run_lua lua5.4 hosts spec/host/*_spec.lua
-# The command line is a program: once, and a look at it on every Lua (spec/commands_spec.lua).
-run_lua lua5.4 cli spec/cli/*_spec.lua
-if [ -z "${SANITIZE:-}" ] && [ -z "${QUICK:-}" ]; then
-  SECONDS_EACH=10 suite fuzz scripts/fuzz.sh
-  suite valgrind scripts/valgrind.sh
+for lua in $luas; do start run_lua "$lua" "$lua" $(specs); done
+start c_tests c
+if [ -n "$complete" ]; then
+  # shellcheck disable=SC2046,SC2086
+  {
+    SANITIZE=address,undefined start run_lua lua5.4 asan-lua5.4 $(paths $short_asan)
+    SANITIZE=address,undefined start run_lua lua5.1 asan-lua5.1 $(paths $short_asan_51)
+    SANITIZE=thread start run_lua lua5.4 tsan-lua5.4 $(paths $short_tsan)
+    SANITIZE=address,undefined FOG_FAULT_SECONDS=8 start run_lua lua5.4 asan-hostile spec/fault/hostile_spec.lua
+  }
+  SANITIZE=address,undefined start c_tests asan-c
+  SANITIZE=thread start c_tests tsan-c spec/c/{core_alloc,queues,paho_lean,paho_lean_sift,paho_lean_write}_test.c
 fi
+# Of what measures the tree itself, embed_spec.lua runs our C, and so do the hosts that FOG_LUA can have.
+if [ -n "$sanitized" ]; then
+  start run_lua lua5.4 embed spec/embed_spec.lua
+  start run_lua lua5.4 hosts spec/host/conformance_spec.lua
+else
+  for spec in $once; do start run_lua lua5.4 "$(basename "$spec" _spec.lua)" "$spec"; done
+  # Servers and event loops that bring a Lua of their own: once.
+  start run_lua lua5.4 hosts spec/host/*_spec.lua
+fi
+# The command line is a program: once, and a look at it on every Lua (spec/commands_spec.lua).
+start run_lua lua5.4 cli spec/cli/*_spec.lua
+[ -z "$complete" ] || start suite valgrind scripts/valgrind.sh
+wait
+[ -z "$complete" ] || SECONDS_EACH=10 suite fuzz scripts/fuzz.sh # two at a time, and they do nothing but work
 
 # What failed, once more: the places in it, for those who only see the end of a long output.
 for counts in "$results"/*.counts; do

@@ -31,6 +31,19 @@ function measure.now(pid)
   return { rss = rss, threads = threads, fds = descriptors(pid), lua = collectgarbage("count") / 1024 }
 end
 
+--- What a process holds once `enough(sample)` says that it may, or after ten seconds of `sleep`.
+function measure.settled(pid, sleep, enough)
+  local sample
+  for _ = 1, 100 do
+    collectgarbage()
+    collectgarbage()
+    sleep(0.1)
+    sample = measure.now(pid)
+    if enough(sample) then break end
+  end
+  return sample
+end
+
 --- The slope of samples' field over their time, per minute: least squares over those from `from` seconds on.
 function measure.slope(samples, field, from)
   local n, st, sv, stt, stv = 0, 0, 0, 0, 0

@@ -19,6 +19,7 @@ end
 
 local C_FILES = lines_of("ls src/*/*.c src/*/*.h")
 local LUA_FILES = lines_of("find lua -name '*.lua' | sort")
+assert(#C_FILES > 50 and #LUA_FILES > 50, "the sources were not found")
 
 local function any(path, patterns)
   for _, pattern in ipairs(patterns) do
@@ -27,44 +28,134 @@ local function any(path, patterns)
   return false
 end
 
-local function includes(header, allowed)
-  for _, path in ipairs(C_FILES) do
-    if read(path):find("#include [<\"]" .. header) then
-      assert.is_true(any(path, allowed), path .. " includes " .. header)
+-- The text without comments, strings and characters, line by line as it was.
+local function bare(text)
+  local function lines_only(s) return (s:gsub("[^\n]", "")) end
+  local out, at = {}, 1
+  while true do
+    local open = text:find("[\"'/]", at)
+    if open == nil then break end
+    out[#out + 1] = text:sub(at, open - 1)
+    local two = text:sub(open, open + 1)
+    local close = open
+    if two == "/*" then
+      close = select(2, text:find("*/", open + 2, true))
+    elseif two == "//" then
+      close = (text:find("\n", open, true) or #text + 1) - 1
+    elseif two:sub(1, 1) == "/" then
+      out[#out + 1] = "/"
+    else
+      close = open + 1
+      while text:sub(close, close) ~= two:sub(1, 1) do close = close + (text:sub(close, close) == "\\" and 2 or 1) end
+      out[#out + 1] = '""'
     end
+    out[#out + 1] = lines_only(text:sub(open, close))
+    at = close + 1
+  end
+  out[#out + 1] = text:sub(at)
+  return table.concat(out)
+end
+
+-- { [file] = { foreign = { header, ... }, own = { file, ... } } }
+local function read_includes()
+  local all = {}
+  for _, path in ipairs(C_FILES) do
+    local found = { foreign = {}, own = {} }
+    for mark, name in read(path):gmatch("%f[^\n%z]%s*#%s*include%s*([<\"])([^>\"]+)") do
+      if mark == "<" then
+        table.insert(found.foreign, name)
+      else
+        local joined = path:gsub("[^/]+$", "") .. name
+        table.insert(found.own, (joined:gsub("[^/]+/%.%./", "")))
+      end
+    end
+    all[path] = found
+  end
+  return all
+end
+
+local INCLUDES = read_includes()
+
+-- Calls fn with each file that `path` includes, through whatever stands between, and with itself.
+local function each_included(path, fn, seen)
+  seen = seen or {}
+  if seen[path] then return end
+  seen[path] = true
+  fn(path)
+  for _, own in ipairs(assert(INCLUDES[path], path .. " is included and does not exist").own) do
+    each_included(own, fn, seen)
   end
 end
 
+-- Who may see a foreign header, be it through headers of ours.
+local REACHABLE = {
+  ["^lua"] = { "src/binding/", "src/sandbox/binding" },
+  ["^lauxlib"] = { "src/binding/", "src/sandbox/binding" },
+  ["^MQTT"] = { "core/dispatcher", "core/bridge", "core/link", "core/paho_lean" },
+  ["^curl/"] = { "core/http", "core/process%.c" },
+  ["^mosquitto"] = { "src/sandbox/plugin" },
+  ["^microhttpd"] = { "src/sandbox/" },
+  ["^sqlite3"] = { "src/sandbox/" },
+}
+-- Who may include it: a lock, or a connection of OpenSSL's, stands in headers that many see.
+local INCLUDABLE = {
+  ["^openssl/"] = { "core/paho_lean", "core/probe%.c", "core/process%.c", "src/sandbox/" },
+  ["^pthread"] = {
+    "core/queue", "core/process", "core/dispatcher", "core/bridge", "core/http", "core/inbox", "core/outbox",
+    "core/paho_lean", "src/sandbox/",
+  },
+}
+-- Which folder may include which other.
+local FOLDERS = { core = {}, binding = { core = true }, sandbox = {} }
+-- What the sandbox, a rock of its own, takes from the others: headers alone.
+local SHARED = { ["src/core/process.h"] = true, ["src/binding/compat.h"] = true }
+
+-- Whatever may run a function, a metamethod or a chunk of the user's by name.
+local CALLS = {
+  "lua_p?callk?", "lua_resume", "lua_load", "luaL_callmeta", "luaL_tolstring", "luaL_do%l+", "luaL_requiref",
+}
+
 describe("the C side", function()
   it("keeps each foreign header in its place", function()
-    local bindings = { "src/binding/", "src/sandbox/binding" }
-    includes("lua%.h", bindings)
-    includes("lauxlib%.h", bindings)
-    includes("MQTTAsync%.h", { "core/dispatcher", "core/bridge", "core/link", "core/paho_lean" })
-    includes("curl/curl%.h", { "core/http", "core/process%.c" })
-    includes("pthread%.h", {
-      "core/queue", "core/process", "core/dispatcher", "core/bridge", "core/http", "core/inbox", "core/outbox",
-      "core/paho_lean", "src/sandbox/",
-    })
-    includes("mosquitto", { "src/sandbox/plugin" })
-    includes("microhttpd%.h", { "src/sandbox/" })
-    includes("sqlite3%.h", { "src/sandbox/" })
+    local found = {}
+    local function check(rules, path, by)
+      for _, header in ipairs(INCLUDES[path].foreign) do
+        for pattern, allowed in pairs(rules) do
+          if header:find(pattern) then
+            found[pattern] = true
+            assert(any(by, allowed), ("%s sees <%s> through %s"):format(by, header, path))
+          end
+        end
+      end
+    end
+    for _, path in ipairs(C_FILES) do
+      check(INCLUDABLE, path, path)
+      each_included(path, function(included) check(REACHABLE, included, path) end)
+    end
+    for _, rules in ipairs { REACHABLE, INCLUDABLE } do
+      for pattern in pairs(rules) do assert.is_true(found[pattern], "nothing includes " .. pattern) end
+    end
   end)
 
-  it("lets the core know nothing of the binding", function()
+  it("lets the core know nothing of the binding, and neither of the sandbox", function()
     for _, path in ipairs(C_FILES) do
-      if path:find("^src/core/") then assert.is_nil(read(path):find("binding/", 1, true), path) end
+      local folder = path:match("^src/(%w+)/")
+      for _, own in ipairs(INCLUDES[path].own) do
+        local other = own:match("^src/(%w+)/")
+        assert(other == folder or FOLDERS[folder][other] or SHARED[own], path .. " includes " .. own)
+      end
     end
   end)
 
   it("never calls Lua from C", function()
     for _, path in ipairs(C_FILES) do
-      local text = read(path)
-      assert.is_nil(text:find("lua_p?callk? ?%("), path .. " calls Lua")
-      assert.is_nil(text:find("lua_State %*[%w_]+;"), path .. " keeps a Lua state")
+      local text = bare(read(path))
+      for _, name in ipairs(CALLS) do assert.is_nil(text:match("%f[%w_]" .. name .. "%s*%("), path) end
+      for body in text:gmatch("%f[%w]struct%s*[%w_]*%s*(%b{})") do
+        assert.is_nil(body:find("lua_State", 1, true), path .. " keeps a Lua state")
+      end
     end
   end)
-
 end)
 
 -- What each library may export; a plugin's names are mosquitto's.
@@ -161,13 +252,18 @@ local LAZY = {
   ["fogcloud.sandbox -> fogcloud.cli"] = "text that its child process runs",
 }
 
+-- The modules that a file names in a call of require, pcall(require, …) too.
+local function required(path)
+  return read(path):gmatch("%f[%w]require%s*[(,]?%s*[\"'](fogcloud[%w_.]-%w)[\"']")
+end
+
 describe("the Lua side", function()
   it("requires downwards only", function()
     for _, path in ipairs(LUA_FILES) do
       local from = module_of(path)
       local depth, stem = layer_of(from)
       assert.is_truthy(depth, from .. " has no layer: add it to LAYERS")
-      for name in read(path):gmatch("require%s*%(?%s*[\"'](fogcloud[%w_.]*)[\"']") do
+      for name in required(path) do
         local to_depth, to_stem = layer_of(name)
         local inside = to_stem == stem -- the files of one folder
         if name ~= "fogcloud.core" and not LAZY[from .. " -> " .. name] and not inside then
@@ -178,11 +274,31 @@ describe("the Lua side", function()
     end
   end)
 
+  it("has no circles, inside a folder neither", function()
+    local state = {}
+    local function visit(name, way)
+      assert.is_not_equal("open", state[name], way)
+      if state[name] then return end
+      state[name] = "open"
+      local path = "lua/" .. name:gsub("%.", "/")
+      local file = io.open(path .. ".lua")
+      path = path .. (file and ".lua" or "/init.lua")
+      if file then file:close() end
+      for to in required(path) do
+        if to ~= "fogcloud.core" and to ~= "fogcloud.sandbox.core" and not LAZY[name .. " -> " .. to] then
+          visit(to, way .. " -> " .. to)
+        end
+      end
+      state[name] = "done"
+    end
+    for _, path in ipairs(LUA_FILES) do visit(module_of(path), module_of(path)) end
+  end)
+
   it("has no way from one host or store to another", function()
     for _, path in ipairs(LUA_FILES) do
       local folder = path:match("fogcloud/(host)/") or path:match("fogcloud/(store)/")
       if folder and not path:find("/init%.lua$") then
-        for name in read(path):gmatch("require%s*%(?%s*[\"'](fogcloud[%w_.]*)[\"']") do
+        for name in required(path) do
           local part_of_it = name:find(module_of(path) .. "_", 1, true) == 1
           assert.is_true(part_of_it or not name:find("^fogcloud%." .. folder .. "%.%w"), path .. " requires " .. name)
         end
@@ -193,34 +309,30 @@ end)
 
 local MAX_FILE, MAX_FUNCTION = 400, 60
 
--- The longest function of a C file formatted as ours: it starts in the first column and ends with "}" there.
+-- The longest function of a C file: braces at the top level behind parentheses.
 local function longest_c_function(text)
-  local longest, since, name, n = 0, nil, nil, 0
-  for line in (text .. "\n"):gmatch("(.-)\n") do
-    n = n + 1
-    if since == nil and line:find("^[%w_].*%) {$") or line:find("^    .*%) {$") and since == nil then
-      since, name = n, line
-    elseif since ~= nil and line == "}" then
-      longest = math.max(longest, n - since + 1)
-      since = nil
+  text = bare(text)
+  local longest, name, at = 0, nil, 1
+  while true do
+    local open, close = text:find("%b{}", at)
+    if open == nil then return longest, name end
+    local head = text:sub(at, open - 1):match("([^;}\n][^;}]*%b())%s*$")
+    if head then
+      local _, length = (head:gsub("^%s+", "") .. text:sub(open, close)):gsub("\n", "")
+      if length + 1 > longest then longest, name = length + 1, head:match("([%w_]+)%s*%b()$") end
     end
+    at = close + 1
   end
-  return longest, name
 end
 
-local function longest_lua_function(text)
-  local longest, open, n = 0, {}, 0
-  for line in (text .. "\n"):gmatch("(.-)\n") do
-    n = n + 1
-    local indent = line:match("^(%s*)local function ") or line:match("^(%s*)function ")
-    if indent and not line:find("%f[%w]end%s*$") then
-      open[indent] = n
-    elseif line:find("^%s*end") then
-      local closing = line:match("^(%s*)end")
-      if open[closing] then
-        longest = math.max(longest, n - open[closing] + 1)
-        open[closing] = nil
-      end
+-- { [path] = { lines, the first line } } of the longest function of each, by the compiler.
+local function longest_lua_functions()
+  local longest = {}
+  for _, line in ipairs(lines_of("ls " .. table.concat(LUA_FILES, " ") .. " | xargs -n 1 luac5.4 -l -p")) do
+    local path, first, last = line:match("^function <(.-):(%d+),(%d+)>")
+    if path then
+      local length = last - first + 1
+      if length > (longest[path] or { 0 })[1] then longest[path] = { length, tonumber(first) } end
     end
   end
   return longest
@@ -239,29 +351,32 @@ describe("docs/security.md", function()
   end)
 end)
 
+-- Too long, until it is split.
+local TO_SPLIT = { ["spec/session_spec.lua"] = true }
+local FOLDERS_OF_OURS = "src lua spec fuzz soak scripts bench examples"
+
 describe("every source", function()
   it("names its licence in one line", function()
-    for _, list in ipairs { C_FILES, LUA_FILES, lines_of("find spec scripts bench fuzz -name '*.lua' -o -name '*.c' -o -name '*.sh'") } do
-      for _, path in ipairs(list) do
-        assert.is_truthy(read(path):sub(1, 200):find("SPDX-License-Identifier: MIT", 1, true), path)
-      end
+    for _, path in ipairs(lines_of("find " .. FOLDERS_OF_OURS .. " -name '*.lua' -o -name '*.[ch]' -o -name '*.sh'")) do
+      assert.is_truthy(read(path):sub(1, 200):find("SPDX-License-Identifier: MIT", 1, true), path)
     end
   end)
 
   it("stays within its limits", function()
+    local measured = 0
     for _, path in ipairs(C_FILES) do
-      local text = read(path)
-      local _, count = text:gsub("\n", "")
-      assert.is_true(count <= MAX_FILE, ("%s has %d lines"):format(path, count))
-      local longest, name = longest_c_function(text)
-      assert.is_true(longest <= MAX_FUNCTION, ("%s: a function of %d lines near %s"):format(path, longest, tostring(name)))
+      local length, name = longest_c_function(read(path))
+      assert(length <= MAX_FUNCTION, ("%s: %s has %d lines"):format(path, tostring(name), length))
+      if path:find("%.c$") and length > 0 then measured = measured + 1 end
     end
-    for _, path in ipairs(LUA_FILES) do
-      local text = read(path)
-      local _, count = text:gsub("\n", "")
-      assert.is_true(count <= MAX_FILE, ("%s has %d lines"):format(path, count))
-      local longest = longest_lua_function(text)
-      assert.is_true(longest <= MAX_FUNCTION, ("%s: a function of %d lines"):format(path, longest))
+    for path, one in pairs(longest_lua_functions()) do
+      assert(one[1] <= MAX_FUNCTION, ("%s:%d: a function of %d lines"):format(path, one[2], one[1]))
+      measured = measured + 1
+    end
+    assert(measured > 100, "functions were not found")
+    for _, path in ipairs(lines_of("find " .. FOLDERS_OF_OURS .. " -name '*.[ch]' -o -name '*.lua'")) do
+      local _, count = read(path):gsub("\n", "")
+      assert(count <= MAX_FILE or TO_SPLIT[path], ("%s has %d lines"):format(path, count))
     end
   end)
 end)

@@ -217,7 +217,7 @@ describe("the engine's HTTP driver", function()
   end)
 
   it("rests when it cannot wait", function()
-    local seconds = tonumber((script.run(([[
+    local said = script.run(([[
       local core = require "fogcloud.core"
       local engine = core.engine()
       engine:background()
@@ -227,9 +227,11 @@ describe("the engine's HTTP driver", function()
       engine:cancel(999) -- lets the thread begin its wait anew
       local before, deadline = os.clock(), core.now() + 1
       while core.now() < deadline do engine:wait(deadline - core.now()) end
-      io.write(os.clock() - before)
+      print("worked", os.clock() - before)
+      io.flush()
       os.exit(0)
-    ]]):format(server:url("slow")))))
+    ]]):format(server:url("slow")))
+    local seconds = tonumber(said:match("worked%s+(%S+)")) -- beside it a sanitizer complains of having no descriptors
     assert.is_true(seconds < 0.1, seconds .. " s of work in a second of waiting")
   end)
 

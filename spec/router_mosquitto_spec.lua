@@ -2,19 +2,12 @@
 
 -- The router and the topic rules against an implementation that is not ours: libmosquitto's, over pseudo-random pairs.
 local Router = require "fogcloud.router"
+local generator = require("spec.support.random").new
 local topic_rules = require "fogcloud.topic"
 
 local PAIRS = 20000
 local TOPIC_LEVELS = { "", "a", "b", "ab", "$", "$SYS" }
 local FILTER_LEVELS = { "", "a", "b", "ab", "$", "$SYS", "+", "+", "+", "#", "a+", "#b" }
-
--- A generator of our own, so that each Lua sees the same pairs and a failure can be repeated.
-local function generator(seed)
-  return function(n)
-    seed = (seed * 16807) % 2147483647
-    return seed % n + 1
-  end
-end
 
 local function some_levels(random, levels)
   local parts = {}

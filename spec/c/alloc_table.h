@@ -18,6 +18,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "tap.h"
 
 enum { TABLE = 1 << 16 };
 
@@ -92,6 +95,22 @@ static bool has_failed(void) {
   bool failed = table.failed;
   (void)pthread_mutex_unlock(&table.lock);
   return failed;
+}
+
+/* The dispatcher's thread ends a moment after its last event. */
+static bool all_freed(long baseline) {
+  for (int i = 0; i < 1000 && live_blocks() > baseline; i++) {
+    struct timespec pause = {.tv_nsec = 5000000};
+    (void)nanosleep(&pause, NULL);
+  }
+  return live_blocks() <= baseline;
+}
+
+/* Says only what is not so. */
+static void check_at(bool ok, const char *what, long n, const char *text) {
+  if (ok) return;
+  failed++;
+  printf("not ok - %s, with allocation %ld failing%s%s\n", what, n, *text != '\0' ? ": " : "", text);
 }
 
 void *fog_test_malloc(size_t n) { return fails_now() ? NULL : note(malloc(n)); }

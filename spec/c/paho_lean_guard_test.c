@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the guard before Paho lets through and what not, packet by packet; fuzz/guard.c has the rest. Each refused one
- * made Paho 1.3.12 crash, leak or read beyond a packet's end, or is what MQTT forbids to a broker. link:
- * src/core/paho_lean_guard.c src/core/paho_lean.c src/core/paho_lean_sock.c src/core/paho_lean_tls.c
- * src/core/paho_lean_leak.c
+ * made Paho 1.3.12 crash, leak or read beyond a packet's end, or is what MQTT forbids to a broker.
  */
 #include "paho_lean_guard.h"
 

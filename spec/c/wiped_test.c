@@ -169,7 +169,7 @@ int main(void) {
   cut = true;
   check(request(h, q, port) == FOG_EV_FAILURE, "a reply that is cut is a failure");
   never_sent(h, port);
-  fog_http_free(h, false);
+  fog_http_free(h);
   fog_queue_close(q);
   fog_queue_unref(q);
   check(atomic_load(&spilt) == 0, "no block is freed with the secret in it");

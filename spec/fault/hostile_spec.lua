@@ -16,24 +16,29 @@ local function read_all(command)
   return text:match("^(.-)\n?(%d+)\n$")
 end
 
--- Runs a server and a client of it; the server ends when we let go of its first connection.
+-- Runs a server and a client of it; the server ends when we let go of its first connection, and was hostile until then.
 local function run(server, client, rate, seed)
   assert(os.execute("mkdir -p build/fault"))
-  local record = ("build/fault/%s-%d.record"):format(server, seed)
+  local build = os.getenv("FOGCLOUD_BUILD"):match("build/(.*)$"):gsub("/", "-")
+  local record = ("build/fault/%s-%d-%s.record"):format(server, seed, build)
   local pipe = assert(io.popen(("FOG_FAULT_RECORD=%s exec lua5.4 spec/fault/%s.lua %d %s"):format(record, server, seed, rate)))
   local port = assert(tonumber(pipe:read("*l")), "the server did not start")
   local control = assert(socket.connect("127.0.0.1", port))
   local command = ("timeout %d %s spec/fault/%s.lua %d %d %d 2>&1"):format(SECONDS + 60, script.interpreter(), client, port, SECONDS, seed)
   local said, code = read_all(command)
   control:close()
+  local did = pipe:read("*a")
   pipe:close()
   assert(code == "0", ("%s with seed %d ended with %s (see %s):\n%s"):format(client, seed, code, record, said))
+  local connections, spoiled = did:match("^(%d+) connections, %d+ pieces, (%d+) spoiled")
+  assert(connections, ("%s with seed %d ended before its client: %s"):format(server, seed, did))
+  assert(tonumber(connections) >= 10 * SECONDS and tonumber(spoiled) >= 10 * SECONDS, did)
   os.remove(record)
   return said
 end
 
 describe("a client of hostile servers", function()
-  it("ends every call by its deadline, whatever the API answers", function()
+  it("ends every call by its deadline and keeps nothing, whatever the API answers", function()
     assert.matches("%d+ calls succeeded, %d+ failed", run("http_server", "http_client", 0.5, SEED))
   end)
 

@@ -1,17 +1,17 @@
 -- SPDX-License-Identifier: MIT
 
 --- Spoils bytes on their way: bit flips, cuts, wrong lengths, random types, noise, and a slow trickle.
+local random = require "spec.support.random"
+
 local Mutator = {}
 Mutator.__index = Mutator
 
 --- `rate`: how likely a piece of output is spoiled.
-function Mutator.new(seed, rate) return setmetatable({ state = seed % 2147483646 + 1, rate = rate }, Mutator) end
-
--- Park and Miller's generator: the same on every Lua.
-function Mutator:below(n)
-  self.state = (self.state * 48271) % 2147483647
-  return self.state % n
+function Mutator.new(seed, rate)
+  return setmetatable({ random = random.new(seed % 2147483646 + 1), rate = rate }, Mutator)
 end
+
+function Mutator:below(n) return self.random(n) - 1 end
 
 local function set(bytes, at, value) return bytes:sub(1, at - 1) .. string.char(value) .. bytes:sub(at + 1) end
 

@@ -1,14 +1,15 @@
 -- SPDX-License-Identifier: MIT
 
 --- A server of hostile connections: a coroutine for each, all in one process, and a record of what each one sent, so that
---- a crash can be repeated. Prints its port, ends at the end of its standard input's pipe partner: with its parent.
+--- a crash can be repeated. Prints its port; ends when whoever started it lets go of the first connection, and then says
+--- what it did.
 local socket = require "socket"
 
 local peers = {}
 
 local live, wait_until = {}, {}
 local record = assert(io.open(os.getenv("FOG_FAULT_RECORD") or "/dev/null", "w"))
-local serial = 0
+local serial, pieces, spoiled = 0, 0, 0
 
 local function hex(bytes) return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) end
 
@@ -58,6 +59,7 @@ end
 --- Sends bytes after the mutator has seen them. False when the connection is over.
 function Peer:send(bytes)
   local out, cut, trickle = self.mutator:spoil(bytes)
+  pieces, spoiled = pieces + 1, spoiled + ((cut or trickle or out ~= bytes) and 1 or 0)
   record:write(("%d %s%s\n"):format(self.serial, hex(out:sub(1, 2000)), cut and " cut" or ""))
   if trickle then
     for i = 1, math.min(#out, 60) do
@@ -110,6 +112,7 @@ local function turn(server, control, serve, mutator)
     if ready == server then
       accept(server, serve, mutator)
     elseif ready == control then
+      print(("%d connections, %d pieces, %d spoiled"):format(serial, pieces, spoiled))
       os.exit(0)
     elseif live[ready] then
       resume(live[ready])
@@ -123,7 +126,7 @@ local function turn(server, control, serve, mutator)
   for _, peer in ipairs(due) do resume(peer) end
 end
 
---- Serves until the connection that the first client makes is closed: that client is whoever started us.
+--- Serves until the connection that the first client makes is closed.
 ---@param serve fun(peer)  one connection; returning closes it
 function peers.serve(serve, mutator)
   local server = assert(socket.bind("127.0.0.1", 0))

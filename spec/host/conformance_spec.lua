@@ -27,6 +27,15 @@ if copas_path then
   end
 end
 
+-- A sanitizer is loaded by one interpreter.
+local sanitized = os.getenv "FOG_LUA"
+if sanitized then
+  RUNS = {}
+  for _, host in ipairs { "plain", "cqueues", "luv" } do
+    RUNS[#RUNS + 1] = { host = host, lua = os.getenv("lua") or "lua5.4", command = sanitized }
+  end
+end
+
 local SETTINGS = [[return {
   options = { base_url = %q, client_id = %q, client_secret = %q, ca_file = %q }, app_id = %q, ca_file = %q,
   device = { clientid = "device-dev1", loginname = "dev1", password = "dev1-secret", mqtthost = "localhost",

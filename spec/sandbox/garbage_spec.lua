@@ -2,18 +2,15 @@
 
 -- Garbage on every port: the sandbox serves others as before, is the same process, and has not grown. FOG_FUZZ_SECONDS
 -- makes it longer (a minute in `make test`), FOG_FUZZ_SEED another.
+local random = require "spec.support.random"
 local socket = require "socket"
 local ssl = require "ssl"
 local support = require "spec.support.sandbox"
 
 local SECONDS = tonumber(os.getenv("FOG_FUZZ_SECONDS") or 1)
 
--- Park and Miller's generator: the same garbage on every Lua.
-local state = tonumber(os.getenv("FOG_FUZZ_SEED") or 20181)
-local function below(n)
-  state = (state * 48271) % 2147483647
-  return state % n
-end
+local draw = random.new(tonumber(os.getenv("FOG_FUZZ_SEED") or 20181))
+local function below(n) return draw(n) - 1 end
 
 local function one_of(list) return list[1 + below(#list)] end
 

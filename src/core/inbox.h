@@ -50,7 +50,7 @@ enum fog_inbox_result {
   FOG_INBOX_OK,      /* taken in */
   FOG_INBOX_FIRST,   /* taken in, and the consumer has to be told */
   FOG_INBOX_OVERFLOW /* taken in beyond the bound: leave the broker (QoS 1 and 2); implies "tell the consumer" when
-                        *first */
+                      *first */
 };
 
 void fog_inbox_init(struct fog_inbox *b, size_t max_count, size_t max_bytes);

@@ -34,9 +34,9 @@
  * getaddrinfo, where the flush is made first. So an idle session has no delay at all: the thread that wrote has nothing
  * more to do and flushes at once. Under load up to 32 KiB go out in one write. To Paho it looks like a larger socket
  * buffer, and a full one is EAGAIN. Only what the kernel has not taken when the socket is closed is lost, since waiting
- * here would hold up every session: see fog_lean_is_flushed. On other threads a write goes out at once. A write that fails is reported to the reader,
- * never to the writer: the connection is as lost, and Paho frees the message of a failed QoS 1 write twice (its heap
- * tracking hides that as packaged, since it does not free what it does not know).
+ * here would hold up every session: see fog_lean_is_flushed. On other threads a write goes out at once. A write that
+ * fails is reported to the reader, never to the writer: the connection is as lost, and Paho frees the message of a
+ * failed QoS 1 write twice (its heap tracking hides that as packaged, since it does not free what it does not know).
  *
  * Sleep and wake. The receive thread sleeps 100 ms when it found nothing, with whatever has just arrived waiting:
  * pointless after a poll that has waited already, so then it does not sleep, and else it can be woken. The wake-up
@@ -101,9 +101,7 @@ static atomic_bool send_signalled;
 /* --- trace and heap --- */
 
 void __wrap_StackTrace_entry(const char *name, int line, int level);
-void __wrap_StackTrace_entry(const char *name, int line, int level) {
-  (void)name, (void)line, (void)level;
-}
+void __wrap_StackTrace_entry(const char *name, int line, int level) { (void)name, (void)line, (void)level; }
 
 void __wrap_StackTrace_exit(const char *name, int line, void *value, int level);
 void __wrap_StackTrace_exit(const char *name, int line, void *value, int level) {
@@ -326,7 +324,7 @@ static bool poll_entry(struct pollfd *to, const struct pollfd *from) {
     fog_lean_flush(s);
     if ((seen & (POLLERR | POLLHUP | POLLNVAL)) == 0) return !fog_lean_stuck(s);
   }
-  to->revents |= (short)(seen & (to->events | POLLERR | POLLHUP | POLLNVAL));
+  to->revents = (short)(to->revents | (seen & (to->events | POLLERR | POLLHUP | POLLNVAL)));
   return (seen & POLLOUT) != 0;
 }
 
@@ -385,7 +383,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout) {
 int __wrap_usleep(useconds_t usec);
 int __wrap_usleep(useconds_t usec) {
   if (me.role != FOG_LEAN_RECEIVE) return __real_usleep(usec);
-  struct pollfd p = {.fd = wake_fd, .events = POLLIN, .revents = 0}; /* only here: other threads may see it being made */
+  struct pollfd p = {
+      .fd = wake_fd, .events = POLLIN, .revents = 0}; /* only here: other threads may see it being made */
   flush_mine();
   if (me.rested) {
     me.rested = false;

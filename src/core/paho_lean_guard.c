@@ -310,7 +310,7 @@ static size_t decide_pending(struct fog_guard *g, struct stream *s, look *what, 
   if (old + more > MOST || !keep(s, p, more)) return n + 1;
   enum verdict v = decide(g, what, s->pending, s->len, &size);
   if (v == BAD) return n + 1;
-  if (v == MORE) return more;
+  if (v != GOOD) return more;
   s->len = 0;
   s->skip = size - old;
   return 0;

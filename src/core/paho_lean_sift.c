@@ -37,7 +37,7 @@ static size_t packet_length(const unsigned char *p, size_t n, size_t *header) {
     *header = i + 1;
     if (p[i] < MORE) return length + i + 1;
   }
-  return n > LENGTH_MOST ? n : 0; /* a length that is none: Paho's to refuse */
+  return n > LENGTH_MOST ? SIZE_MAX : 0; /* a length that is none: all that follows is Paho's to refuse */
 }
 
 static bool is_qos2(unsigned first) { return first >> 4 == PUBREL || (first >> 1 & 3) == 2; }

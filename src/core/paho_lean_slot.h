@@ -5,20 +5,20 @@
 #ifndef FOG_PAHO_LEAN_SLOT_H
 #define FOG_PAHO_LEAN_SLOT_H
 
-#include "paho_lean.h"
-#include "paho_lean_guard.h"
-
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 
-#define READ_FIRST ((size_t)4096)     /* grows fourfold when a read fills it: a quiet session stays small */
-#define READ_MOST ((size_t)65536)     /* a larger buffer is no faster on loopback */
-#define READ_DIRECT ((size_t)8192)    /* a reader who wants this much gets it from the kernel without a copy */
-#define WRITE_MOST ((size_t)65536)    /* held while the kernel takes nothing; beyond it Paho is told to wait */
-#define WRITE_FLUSH ((size_t)32768)   /* held before a write is made without waiting for the thread to sleep */
-#define WRITE_DIRECT ((size_t)16384)  /* a packet this large goes out without a copy when nothing is before it */
+#include "paho_lean.h"
+#include "paho_lean_guard.h"
+
+#define READ_FIRST ((size_t)4096)    /* grows fourfold when a read fills it: a quiet session stays small */
+#define READ_MOST ((size_t)65536)    /* a larger buffer is no faster on loopback */
+#define READ_DIRECT ((size_t)8192)   /* a reader who wants this much gets it from the kernel without a copy */
+#define WRITE_MOST ((size_t)65536)   /* held while the kernel takes nothing; beyond it Paho is told to wait */
+#define WRITE_FLUSH ((size_t)32768)  /* held before a write is made without waiting for the thread to sleep */
+#define WRITE_DIRECT ((size_t)16384) /* a packet this large goes out without a copy when nothing is before it */
 
 struct fog_lean {
   _Atomic bool ours, more, stuck, established, connecting, announce;
@@ -27,18 +27,18 @@ struct fog_lean {
   _Atomic size_t held;  /* bytes of the read buffer from `next` on */
   unsigned char *in;
   size_t in_size, next;
-  bool full; /* the last read filled the buffer */
+  bool full;         /* the last read filled the buffer */
   size_t part, left; /* paho_lean_sift.c; part: bytes at the front of the read buffer that are held back */
-  time_t shown; /* the second in which Paho got a packet last */
+  time_t shown;      /* the second in which Paho got a packet last */
   fog_lean_sink *sink;
   void *context;
   struct fog_guard *guard; /* made with the first write; reads and writes are made under Paho's mutex */
-  pthread_mutex_t lock; /* all that follows */
+  pthread_mutex_t lock;    /* all that follows */
   int fd;
-  uint64_t number; /* of this connection; 0: no packets of ours any more */
-  bool cut;        /* the kernel took a part of a packet, and Paho holds the rest */
+  uint64_t number;  /* of this connection; 0: no packets of ours any more */
+  bool cut;         /* the kernel took a part of a packet, and Paho holds the rest */
   SSL *_Atomic ssl; /* written under the lock; read without it to tell whether a remembered slot is still right */
-  bool want_read; /* OpenSSL must read before it can write on (renegotiation) */
+  bool want_read;   /* OpenSSL must read before it can write on (renegotiation) */
   unsigned char *out;
   size_t out_size, out_from, out_to;
 };

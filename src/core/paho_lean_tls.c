@@ -31,7 +31,7 @@ static void clear_errors(void) {
 void fog_lean_tls_open(struct fog_lean *s, SSL *ssl) {
   (void)pthread_mutex_lock(&s->lock);
   s->ssl = ssl;
-  SSL_set_read_ahead(ssl, 1); /* many small records per recv; tls_fill leaves none behind for poll to miss */
+  SSL_set_read_ahead(ssl, 1);      /* many small records per recv; tls_fill leaves none behind for poll to miss */
   SSL_set_msg_callback(ssl, NULL); /* Paho's two only format lines for Log, per record, in one static buffer */
   SSL_set_info_callback(ssl, NULL);
   SSL_set_default_read_buffer_len(ssl, 32768);

@@ -34,14 +34,14 @@ struct fog_session {
   struct fog_inbox inbox;
   struct fog_outbox outbox;
   struct fog_standing_event messages, drained;
-  atomic_uint_fast64_t up;      /* the link over which the broker took us in and that is not known to be lost; 0: none */
+  atomic_uint_fast64_t up; /* the link over which the broker took us in and that is not known to be lost; 0: none */
   atomic_uint_fast64_t sending; /* the link over which Lua has sent its subscriptions again, so that messages may go */
   _Atomic(struct fog_lean *) slot; /* with `connection` the connection in force, as fog_lean_ref: direct.c */
   atomic_uint_fast64_t connection;
   struct fog_open_ids open_ids;
-  atomic_bool ready;   /* stands in the dispatcher's feed list */
+  atomic_bool ready;      /* stands in the dispatcher's feed list */
   atomic_int subscribing; /* SUBSCRIBE and UNSUBSCRIBE in Paho's hands */
-  atomic_bool leaving; /* the dispatcher was asked to leave because the inbox is full */
+  atomic_bool leaving;    /* the dispatcher was asked to leave because the inbox is full */
   struct fog_session *next_ready;
   struct fog_command *goodbye; /* made at opening, so that closing needs no memory; the owner's thread only */
   struct fog_link *link;       /* the dispatcher's thread only */
