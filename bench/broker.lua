@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
 --- A mosquitto without our plugin, and sessions to it.
-local fogcloud = require "fogcloud"
 local programs = dofile("bench/programs.lua")
 local socket = require "socket"
 
@@ -34,7 +33,7 @@ end
 --- A session without TLS.
 function broker.connect(port, id)
   local credentials = { clientid = id, loginname = "x", password = "x", mqtthost = "localhost", mqttport = port }
-  return assert(fogcloud.connect(credentials, { tls = false }))
+  return assert(require("fogcloud").connect(credentials, { tls = false }))
 end
 
 return broker
