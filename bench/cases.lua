@@ -25,7 +25,7 @@ local function mqtt_clients(opts)
     { name = "Paho as packaged, C", command = "$OUT/client_paho", share = 0.1 },
     { name = "paho-mqtt, Python", command = "/usr/bin/python3 bench/client_paho.py", share = 0.04 },
   }
-  local luamqtt, lua_mosquitto = given "BENCH_LUAMQTT", given "BENCH_LUA_MOSQUITTO"
+  local luamqtt, lua_mosquitto = given "LUAMQTT", given "BENCH_LUA_MOSQUITTO"
   if luamqtt then
     local path = ("env LUA_PATH='%s/?.lua;%s/?/init.lua;;' lua5.4 bench/client_luamqtt.lua"):format(luamqtt, luamqtt)
     clients[#clients + 1] = { name = "luamqtt, Lua 5.4", command = path, share = 0.1 }

@@ -142,8 +142,8 @@ end
 
 section:text("", "From a sender in C, with no broker between, to the Lua handler: from the inbox (the queue between the "
   .. "receiving", "thread and Lua), and from the sender's write.")
-section:columns("messages a second", "queue to handler, p50 us", "p99 us", "write to handler, p50 us", "p99 us", "p99.9 us",
-  "arrived")
+section:columns("messages a second", "queue to handler, p50 us", "its p99 us", "write to handler, p50 us", "its p99 us",
+  "its p99.9 us", "arrived")
 to_handler(1000, 5000)
 to_handler(10000, 50000)
 to_handler(50000, 250000)

@@ -13,7 +13,7 @@ local PACKAGES = {
 
 local function packaged(package)
   local version = programs.shell(("dpkg-query -W -f '${Version}' %s 2>/dev/null"):format(package))
-  return version:match("^%d*:?([%d.]+)")
+  return version:gsub("^%d+:", ""):match("^[%d.]+")
 end
 
 local function from_npm(out, name)
