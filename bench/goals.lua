@@ -25,7 +25,7 @@ end
 local function listing(cases)
   local list = {}
   local function add(what, goal, measured, reached)
-    list[#list + 1] = { what = what, goal = goal, measured = measured or "not measured", reached = measured and reached or false }
+    list[#list + 1] = { what = what, goal = goal, measured = measured, reached = measured and reached or false }
   end
 
   --- At least `share` of a case's base.

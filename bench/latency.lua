@@ -97,8 +97,9 @@ local function race(transport, port, rate, authority)
 end
 
 local port, stop, tls_port = broker.start(out)
-section:text("Microseconds from `publish` to the handler, QoS 0, through mosquitto on this machine: one message at a time, "
-  .. "and", "10,000 a second, ten each millisecond. The rounds are interleaved, and all of a client's are taken together.")
+section:text [[
+Microseconds from `publish` to the handler, QoS 0, through mosquitto on this machine: one message at a time, and
+10,000 a second, ten each millisecond. The rounds are interleaved, and all of a client's are taken together.]]
 section:columns("client", "over", "messages a second", "p50 us", "p99 us", "p99.9 us")
 local parts = race("TCP", port, 0)
 local busy_parts = race("TCP", port, 10000)
@@ -106,9 +107,10 @@ local tls_parts = race("TLS", tls_port, 0, ca)
 race("TLS", tls_port, 10000, ca)
 stop()
 
-section:text("", "Where the time of fogcloud's goes, and what it costs here to wake another thread, in the two ways in "
-  .. "which", "it is done: Lua wakes the dispatcher, and the receiving thread wakes Lua. Paho in C wakes nobody: the program",
-  "writes to the socket itself, and its handler runs on the receiving thread.")
+section:text [[
+Where the time of fogcloud's goes, and what it costs here to wake another thread, in the two ways in which it is done:
+Lua wakes the dispatcher, and the receiving thread wakes Lua. With Paho in C the sending thread writes to the socket,
+and the handler runs on the receiving thread.]]
 section:columns("what", "p50 us", "p99 us", "p99.9 us")
 for _, of in ipairs {
   { "one at a time", parts }, { "10,000 a second", busy_parts }, { "one at a time, TLS", tls_parts },
@@ -140,8 +142,9 @@ local function to_handler(rate, count)
     ("%d of %d"):format(#taken, count))
 end
 
-section:text("", "From a sender in C, with no broker between, to the Lua handler: from the inbox (the queue between the "
-  .. "receiving", "thread and Lua), and from the sender's write.")
+section:text [[
+From a sender in C, with no broker between, to the Lua handler: from the inbox (the queue between the receiving thread
+and Lua), and from the sender's write.]]
 section:columns("messages a second", "queue to handler, p50 us", "its p99 us", "write to handler, p50 us", "its p99 us",
   "its p99.9 us", "arrived")
 to_handler(1000, 5000)

@@ -39,8 +39,8 @@ end
 -- A mosquitto with somebody who publishes to it without end.
 local function busy_broker(out, case)
   local port, stop_broker = dofile("bench/broker.lua").start()
-  local _, stop_publisher = programs.serve(("sh -c 'echo 0; exec %s/client_lean pub %d %d %d 1000000000 %d' 2>/dev/null")
-    :format(out, port, case.qos, case.size, case.window))
+  local publisher = "sh -c 'echo 0; exec %s/client_lean pub %d %d %d 1000000000 %d' 2>/dev/null"
+  local _, stop_publisher = programs.serve(publisher:format(out, port, case.qos, case.size, case.window))
   return port, function()
     stop_publisher()
     stop_broker()
@@ -57,16 +57,14 @@ local function other_side(out, case, count)
   return programs.serve(("%s/peer %s %d %d %d%s"):format(out, case.mode, case.qos, case.size, count, tls))
 end
 
---- Runs one client of one case, `count` operations; `prefix` goes before its command. Its line, or nil and what it
---- said.
-function programs.run(out, case, client, count, prefix)
+--- Runs one client of one case, `count` operations. Its line, or nil and what it said.
+function programs.run(out, case, client, count)
   local port, stop = other_side(out, case, count)
   local ca = case.tls and " " .. out .. "/cert.pem" or ""
   local arguments = case.http and ("%s %d %d%s"):format(port, case.many, count, ca)
     or ("%s %s %d %d %d %d%s"):format(case.mode, port, case.qos, case.size, count, case.window, ca)
   local command = client.command:gsub("%$OUT", out)
-  local text = programs.shell(("%stimeout 60 %s %s 2>%s/said || echo failed: $?"):format(prefix or "", command, arguments,
-    out))
+  local text = programs.shell(("timeout 60 %s %s 2>%s/said || echo failed: $?"):format(command, arguments, out))
   stop()
   local line = not text:find("failed: ") and json.decode(text:match("%b{}") or "")
   if line then return line end

@@ -45,7 +45,7 @@ end
 
 local ROW, LEFT, WIDTH = 17, 190, 720
 
-local function bars(case, y, out)
+local function bars(case, y, lines)
   local most = 0
   local shown = {}
   for _, r in ipairs(case.results) do
@@ -54,38 +54,39 @@ local function bars(case, y, out)
       most = math.max(most, r.rate)
     end
   end
-  out[#out + 1] = ('<text x="8" y="%d" font-weight="bold">%s</text>'):format(y + 12, case.name)
+  lines[#lines + 1] = ('<text x="8" y="%d" font-weight="bold">%s</text>'):format(y + 12, case.name)
   y = y + ROW + 2
   for _, r in ipairs(shown) do
     local ours = r.client:find("fogcloud")
     local length = math.max(1, (WIDTH - LEFT - 90) * r.rate / most)
-    out[#out + 1] = ('<text x="%d" y="%d" text-anchor="end">%s</text>'):format(LEFT - 8, y + 12, r.client)
-    out[#out + 1] = ('<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>'):format(LEFT, y + 2, length, ROW - 4,
-      ours and "#1f6feb" or "#9aa4ad")
-    out[#out + 1] = ('<text x="%.1f" y="%d">%s/s</text>'):format(LEFT + length + 6, y + 12, grouped(rounded(r.rate)))
+    lines[#lines + 1] = ('<text x="%d" y="%d" text-anchor="end">%s</text>'):format(LEFT - 8, y + 12, r.client)
+    lines[#lines + 1] = ('<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>'):format(LEFT, y + 2, length,
+      ROW - 4, ours and "#1f6feb" or "#9aa4ad")
+    lines[#lines + 1] = ('<text x="%.1f" y="%d">%s/s</text>'):format(LEFT + length + 6, y + 12,
+      grouped(rounded(r.rate)))
     y = y + ROW
   end
   return y + 10
 end
 
 local function chart(cases)
-  local out, y = {}, 8
-  for _, case in ipairs(cases) do y = bars(case, y, out) end
+  local lines, y = {}, 8
+  for _, case in ipairs(cases) do y = bars(case, y, lines) end
   return ('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="11">\n'
-    .. '<rect width="100%%" height="100%%" fill="#ffffff"/>\n%s\n</svg>\n'):format(WIDTH, y, table.concat(out, "\n"))
+    .. '<rect width="100%%" height="100%%" fill="#ffffff"/>\n%s\n</svg>\n'):format(WIDTH, y, table.concat(lines, "\n"))
 end
 
 -- The goals ---------------------------------------------------------------------------------------------------------
 
 local function table_of_goals(list)
-  local lines, reached = { "", "", "", "| what | goal | measured | reached |", "|---|---|---|---|" }, 0
+  local lines, reached = {}, 0
   for _, g in ipairs(list) do
     if g.reached then reached = reached + 1 end
-    lines[#lines + 1] = ("| %s | %s | %s | %s |"):format(g.what, g.goal, g.measured, g.reached and "yes" or g.measured:find("^not ") and "" or "**no**")
+    local reached_text = g.measured and (g.reached and "yes" or "**no**") or ""
+    lines[#lines + 1] = ("| %s | %s | %s | %s |"):format(g.what, g.goal, g.measured or "not measured", reached_text)
   end
-  lines[1] = "## Goals"
-  lines[3] = ("What it is to reach, and does: %d of %d.\n"):format(reached, #list)
-  return table.concat(lines, "\n") .. "\n"
+  return ("## Goals\n\nWhat it is to reach, and does: %d of %d.\n\n| what | goal | measured | reached |\n"
+    .. "|---|---|---|---|\n%s\n"):format(reached, #list, table.concat(lines, "\n"))
 end
 
 -- Instructions, as bench/instructions.lua has counted them ------------------------------------------------------------
@@ -102,9 +103,16 @@ local function table_of_instructions(counts)
     local ours = counts[case .. ": fogcloud"]
     lines[i] = ("| %s | %s | %s | %.2f |"):format(case, grouped(base), grouped(ours), ours / base)
   end
-  return "## Instructions\n\nOf user space, for each message or call, as Callgrind counts them (`make -C bench baseline`): "
-    .. "on one core and in turns,\nso that threads that wait for each other count for more here than they cost. C is Paho "
-    .. "lean, or libcurl.\n\n| | C | fogcloud | ratio |\n|---|---|---|---|\n" .. table.concat(lines, "\n") .. "\n"
+  return ([[
+## Instructions
+
+Of user space, for each message or call, as Callgrind counts them (`make -C bench baseline`): all threads on one core,
+in turns. C is Paho lean, or libcurl.
+
+| | C | fogcloud | ratio |
+|---|---|---|---|
+%s
+]]):format(table.concat(lines, "\n"))
 end
 
 -- The page ------------------------------------------------------------------------------------------------------------
@@ -119,13 +127,19 @@ for _, name in ipairs(SECTIONS) do
 end
 results.goals = goals.compare(results.cases, results.sections)
 
+local BUSY = [[
+
+**The machine was busy with other work (load average %s at the start).** Threads of one client then wait for a core,
+which costs fogcloud's three more than a client with one; the CPU column is the better guide.
+]]
+
 local function heading(m)
-  local busy = (tonumber(m.load) or 0) > 1 and ("**The machine was busy with other work (load average %s at the start).** "
-    .. "Threads of one client then wait for a\ncore, which costs fogcloud's three more than a client with one; the CPU "
-    .. "column is the better guide.\n"):format(m.load) or ""
-  return ("Measured %s on %s, %d cores,\n%s, %s;\nmedians of %d interleaved rounds, everything on loopback.\n\n%s;\n%s.\n%s")
-    :format(m.date, m.cpu, m.cores, m.system, m.kernel, m.rounds, table.concat(m.versions, ", ", 1, 6),
-      table.concat(m.versions, ", ", 7), busy)
+  return ([[
+Measured %s on %s, %d cores, %s, %s;
+medians of %d interleaved rounds, everything on loopback.
+%s.
+%s]]):format(m.date, m.cpu, m.cores, m.system, m.kernel, m.rounds,
+    table.concat(m.versions, ", "), (tonumber(m.load) or 0) > 1 and BUSY:format(m.load) or "")
 end
 
 -- The growth of what scale.lua has measured, behind its section; nil without it.

@@ -12,9 +12,12 @@ local failed = 0 -- runs of fogcloud
 
 local function run_one(case, client)
   local line, why = programs.run(out, case, client, math.floor(case.count * client.share))
-  if line then return { rate = line.count / line.seconds, cpu_us = line.cpu / line.count * 1e6, rss_kb = line.rss_kb } end
-  print(("  a run of %s failed: %s"):format(client.name, why))
-  if client.ours then failed = failed + 1 end
+  if line == nil then
+    print(("  a run of %s failed: %s"):format(client.name, why))
+    if client.ours then failed = failed + 1 end
+    return nil
+  end
+  return { rate = line.count / line.seconds, cpu_us = line.cpu / line.count * 1e6, rss_kb = line.rss_kb }
 end
 
 local function column(runs, name)

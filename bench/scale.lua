@@ -4,7 +4,7 @@
 --- section to a file; each measurement is a process of its own, so that none finds what another has left behind.
 ---
 ---   scale.lua BUILD_DIR [FILE]          the driver
----   scale.lua sessions|filters PORT N COUNT [CA]  N sessions with a filter each, or one session with N; COUNT messages
+---   scale.lua sessions|filters PORT N COUNT [CA]   N sessions with a filter each, one session with N; COUNT messages
 ---   scale.lua send PORT N COUNT         sends COUNT messages to N topics in turn
 ---   scale.lua steps PORT                frames
 local broker = dofile("bench/broker.lua")
@@ -52,7 +52,10 @@ end
 
 function children.sessions(port, n, count, ca)
   receive(port, n, count, function(handler)
-    for i = 1, n do assert(broker.connect(port, "scale" .. i, ca):subscribe(("scale/%d/status"):format(i), 1, handler)) end
+    for i = 1, n do
+      local session = broker.connect(port, "scale" .. i, ca)
+      assert(session:subscribe(("scale/%d/status"):format(i), 1, handler))
+    end
   end)
 end
 
@@ -122,24 +125,24 @@ end
 local MESSAGES = 20000
 
 local function sessions()
-  section:text("Sessions of one process to mosquitto, each with a subscription; " .. MESSAGES .. " messages of QoS 1 to "
-    .. "them in turn, from", "another process. mosquitto has `set_tcp_nodelay`; without it a connection over TLS takes "
-    .. "45 ms more.")
-  section:columns("sessions", "connect and subscribe, ms each", "over TLS", "KB each", "over TLS", "threads", "messages/s",
-    "CPU, us each")
+  section:text(([[
+Sessions of one process to mosquitto, each with a subscription; %d messages of QoS 1 to them in turn, from another
+process. mosquitto has `set_tcp_nodelay`; without it a connection over TLS takes 45 ms more.]]):format(MESSAGES))
+  section:columns("sessions", "connect and subscribe, ms each", "over TLS", "KB each", "over TLS", "threads",
+    "messages/s", "CPU, us each")
   local one, tls_one, most
   for _, n in ipairs { 1, 3, 10, 30, 100, 300, 1000 } do
     local plain, tls = child("sessions", port, n, MESSAGES), child("sessions", tls_port, n, 0, ca)
     one, tls_one, most = one or plain, tls_one or tls, plain[4] >= (one or plain)[4] / 2 and n or most
-    section:row(n, plain[1], tls[1], kilobytes_more(n, plain[2], one[2]), kilobytes_more(n, tls[2], tls_one[2]), plain[3],
-      ("%.0f"):format(plain[4]), plain[5])
+    section:row(n, plain[1], tls[1], kilobytes_more(n, plain[2], one[2]), kilobytes_more(n, tls[2], tls_one[2]),
+      plain[3], ("%.0f"):format(plain[4]), plain[5])
   end
-  section:text("", ("At least half of the rate of one session is left with up to %d."):format(most))
+  section:text(("At least half of the rate of one session is left with up to %d."):format(most))
   return one, tls_one
 end
 
 local function filters()
-  section:text("Filters of one session to mosquitto, a third of them with `+`, and messages to all of them in turn.")
+  section:text "Filters of one session to mosquitto, a third of them with `+`, and messages to all of them in turn."
   section:columns("filters", "subscribe, ms each", "messages/s", "CPU, us each")
   for _, n in ipairs { 1, 10, 100, 1000, 10000 } do
     local values = child("filters", port, n, MESSAGES)
@@ -189,7 +192,7 @@ end
 
 local one, tls_one = sessions()
 filters()
-section:text("", "Filters in the router alone: what finding the handlers of a topic costs.")
+section:text "Filters in the router alone: what finding the handlers of a topic costs."
 section:columns("filters", "us, topic that repeats", "us, new topic")
 for _, n in ipairs { 10, 100, 1000, 10000, 100000 } do finding(n) end
 section:columns("what", "value")

@@ -6,15 +6,20 @@ local programs = dofile("bench/programs.lua")
 local Section = {}
 Section.__index = Section
 
---- Lines as they are: prose.
-function Section:text(...)
-  for _, line in ipairs { ... } do self.lines[#self.lines + 1] = line end
-  self.lines[#self.lines + 1] = ""
+-- An empty line, where there is none yet.
+local function part(self)
+  if self.lines[#self.lines] ~= "" then self.lines[#self.lines + 1] = "" end
+end
+
+--- Prose.
+function Section:text(text)
+  part(self)
+  self.lines[#self.lines + 1] = text:match("^%s*(.-)%s*$")
 end
 
 --- A new table with these columns.
 function Section:columns(...)
-  if self.lines[#self.lines] ~= "" then self.lines[#self.lines + 1] = "" end
+  part(self)
   self:row(...)
   self.lines[#self.lines + 1] = "|" .. ("---|"):rep(select("#", ...))
 end

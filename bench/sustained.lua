@@ -51,8 +51,9 @@ local function attempt(size, rate)
   return worst
 end
 
-section:text("QoS 0 over TCP with the default bounds (`in_count`, `in_bytes`), a second at each rate, the worst of "
-  .. TRIES .. " tries.", "Above 50,000 a second those of a millisecond come in one write.")
+section:text(([[
+QoS 0 over TCP with the default bounds (`in_count`, `in_bytes`), a second at each rate, the worst of %d tries.
+Above 50,000 a second those of a millisecond come in one write.]]):format(TRIES))
 section:columns("size", "sent a second", "handled a second", "dropped", "RSS, MB")
 for _, case in ipairs {
   { 64, { 100000, 300000, 600000, 1000000, 1500000, 2000000, 3000000 } }, { 1024, { 100000, 300000, 600000, 1000000 } },
