@@ -6,13 +6,10 @@ local socket = require "socket"
 
 local broker = {}
 
--- Without set_tcp_nodelay each connection over TLS waits 45 ms: mosquitto's CONNACK for the acknowledgement of what it
--- wrote before, and that for the 40 ms of Linux.
 local CONFIG = [[
 listener %d 127.0.0.1
 allow_anonymous true
 max_queued_messages 0
-set_tcp_nodelay true
 log_type none
 ]]
 

@@ -127,7 +127,7 @@ local MESSAGES = 20000
 local function sessions()
   section:text(([[
 Sessions of one process to mosquitto, each with a subscription; %d messages of QoS 1 to them in turn, from another
-process. mosquitto has `set_tcp_nodelay`; without it a connection over TLS takes 45 ms more.]]):format(MESSAGES))
+process.]]):format(MESSAGES))
   section:columns("sessions", "connect and subscribe, ms each", "over TLS", "KB each", "over TLS", "threads",
     "messages/s", "CPU, us each")
   local one, tls_one, most
