@@ -133,13 +133,26 @@ local BUSY = [[
 which costs fogcloud's three more than a client with one; the CPU column is the better guide.
 ]]
 
+local function wrapped(words)
+  local lines = { "" }
+  for i, word in ipairs(words) do
+    local line = lines[#lines] .. word .. (i < #words and "," or ".")
+    if #line <= 119 then
+      lines[#lines] = line .. " "
+    else
+      lines[#lines + 1] = word .. (i < #words and ", " or ".")
+    end
+  end
+  return (table.concat(lines, "\n"):gsub(" +\n", "\n"):gsub(" +$", ""))
+end
+
 local function heading(m)
   return ([[
 Measured %s on %s, %d cores, %s, %s;
 medians of %d interleaved rounds, everything on loopback.
-%s.
+%s
 %s]]):format(m.date, m.cpu, m.cores, m.system, m.kernel, m.rounds,
-    table.concat(m.versions, ", "), (tonumber(m.load) or 0) > 1 and BUSY:format(m.load) or "")
+    wrapped(m.versions), (tonumber(m.load) or 0) > 1 and BUSY:format(m.load) or "")
 end
 
 -- The growth of what scale.lua has measured, behind its section; nil without it.

@@ -12,7 +12,7 @@ end
 --- All tables of a text: { columns = { … }, rows = { { … }, … } } each.
 function tables.of(text)
   local list, current = {}, nil
-  for line in text:gmatch("[^\n]+") do
+  for line in (text .. "\n"):gmatch("([^\n]*)\n") do
     if not line:find("^|") then
       current = nil
     elseif current == nil then
