@@ -19,13 +19,13 @@ local function mqtt_clients(opts)
   local clients = {
     { name = "limit of the socket, C", command = "$OUT/client_limit", share = opts.fast or 1 },
     { name = LEAN, command = "$OUT/client_lean", share = 1 },
-    { name = OURS, command = FOGCLOUD, share = 1 },
+    { name = OURS, command = FOGCLOUD, share = 1, ours = true },
     { name = "mqtt.js, Node", command = NODE .. "client_mqtt.js", share = 0.2 },
     { name = "libmosquitto, C", command = "$OUT/client_mosq", share = 0.1 },
     { name = "Paho as packaged, C", command = "$OUT/client_paho", share = 0.1 },
     { name = "paho-mqtt, Python", command = "/usr/bin/python3 bench/client_paho.py", share = 0.04 },
   }
-  local luamqtt, lua_mosquitto = given "BENCH_LUAMQTT", given "BENCH_LUA_MOSQUITTO"
+  local luamqtt, lua_mosquitto = given "LUAMQTT", given "BENCH_LUA_MOSQUITTO"
   if luamqtt then
     local path = ("env LUA_PATH='%s/?.lua;%s/?/init.lua;;' lua5.4 bench/client_luamqtt.lua"):format(luamqtt, luamqtt)
     clients[#clients + 1] = { name = "luamqtt, Lua 5.4", command = path, share = 0.1 }
@@ -35,6 +35,9 @@ local function mqtt_clients(opts)
     clients[#clients + 1] = { name = "lua-mosquitto, Lua 5.4", command = path, share = 0.1 }
   end
   if opts.no_limit then table.remove(clients, 1) end
+  if opts.equal_shares then
+    for _, client in ipairs(clients) do client.share = 1 end
+  end
   return clients
 end
 
@@ -43,7 +46,7 @@ local cases = {}
 local function mqtt(name, mode, qos, size, count, tls, opts)
   cases[#cases + 1] = {
     name = name, mode = mode, qos = qos, size = size, count = count, tls = tls, base = LEAN,
-    clients = mqtt_clients(opts or {}),
+    window = opts.window or 100, broker = opts.broker, clients = mqtt_clients(opts),
   }
 end
 
@@ -53,13 +56,20 @@ for _, tls in ipairs { false, true } do
   mqtt("receive, 64 B, QoS 1" .. how, "recv", 1, 64, 500000, tls, { fast = 5 })
   mqtt("receive, 1 KiB, QoS 0" .. how, "recv", 0, 1024, 500000, tls, { fast = 2 })
   mqtt("publish, 64 B, QoS 0" .. how, "pub", 0, 64, 500000, tls, { fast = 10 })
-  mqtt("publish, 64 B, QoS 1" .. how, "pub", 1, 64, 200000, tls, { fast = 10, no_limit = tls })
+  mqtt("publish, 64 B, QoS 1, 100 in flight" .. how, "pub", 1, 64, 200000, tls, { fast = 10, no_limit = tls })
+  mqtt("publish, 64 B, QoS 1, 1,000 in flight" .. how, "pub", 1, 64, 200000, tls, { no_limit = true, window = 1000 })
+end
+
+-- The broker is the limit here, the same for all: what a message costs is what tells them apart.
+for qos = 0, 1 do
+  mqtt("receive through mosquitto, 64 B, QoS " .. qos, "recv", qos, 64, 60000, false,
+    { no_limit = true, equal_shares = true, broker = true })
 end
 
 local function http(name, many, count, tls)
   local clients = {
     { name = "libcurl, C", command = "$OUT/http_curl", share = 1 },
-    { name = OURS, command = HTTP, share = 1 },
+    { name = OURS, command = HTTP, share = 1, ours = true },
     { name = "undici, Node", command = NODE .. "http_undici.js", share = 0.5 },
   }
   if many == 1 and not tls then

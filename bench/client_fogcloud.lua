@@ -2,14 +2,15 @@
 -- fogcloud itself, through its public face. Arguments and output as in common.h.
 local fogcloud = require "fogcloud"
 
-local mode, ca = arg[1], arg[6]
+local mode, ca = arg[1], arg[7]
 local port, qos, size, count = tonumber(arg[2]), tonumber(arg[3]), tonumber(arg[4]), tonumber(arg[5])
+local window = tonumber(arg[6])
 local stopwatch = dofile "bench/stopwatch.lua"(require("fogcloud.core").now)
 
 -- The bounds are out of the way: what is dropped at them would only make the figures better.
 local session = assert(fogcloud.connect({
   clientid = "bench", loginname = "u", password = "p", mqtthost = "localhost", mqttport = port, sslport = port,
-}, { tls = ca ~= nil, ca_file = ca, in_count = count + 1, in_bytes = 2 ^ 31 }))
+}, { tls = ca ~= nil, ca_file = ca, window = window, in_count = count + 1, in_bytes = 2 ^ 31 }))
 
 local seen, finished = 0, false
 if mode == "recv" then

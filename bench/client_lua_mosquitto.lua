@@ -1,13 +1,12 @@
 -- SPDX-License-Identifier: MIT
--- lua-mosquitto and its loop(). It cannot widen the window of libmosquitto, 20. Arguments and output as in
--- common.h; LUA_CPATH leads to its mosquitto.so.
+-- lua-mosquitto and its loop(). It cannot widen the window of libmosquitto, 20; what is above that waits there.
+-- Arguments and output as in common.h; LUA_CPATH leads to its mosquitto.so.
 local mosquitto = require "mosquitto"
 local socket = require "socket"
 local stopwatch = dofile "bench/stopwatch.lua"(socket.gettime)
 
-local mode, ca = arg[1], arg[6]
+local mode, window, ca = arg[1], tonumber(arg[6]), arg[7]
 local port, qos, size, count = tonumber(arg[2]), tonumber(arg[3]), tonumber(arg[4]), tonumber(arg[5])
-local WINDOW = 100
 
 mosquitto.init()
 local client = mosquitto.new("bench", true)
@@ -34,7 +33,7 @@ if mode == "pub" then
   local payload = ("x"):rep(size)
   stopwatch.start()
   while sent < count do
-    while sent < count and (qos == 0 or sent - acknowledged < WINDOW) do
+    while sent < count and (qos == 0 or sent - acknowledged < window) do
       sent = sent + 1
       assert(client:publish("bench/topic", payload, qos, false))
     end

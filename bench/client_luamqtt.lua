@@ -3,9 +3,8 @@
 local mqtt = require "mqtt"
 local stopwatch = dofile "bench/stopwatch.lua"(require("socket").gettime)
 
-local mode, ca = arg[1], arg[6]
+local mode, window, ca = arg[1], tonumber(arg[6]), arg[7]
 local port, qos, size, count = arg[2], tonumber(arg[3]), tonumber(arg[4]), tonumber(arg[5])
-local WINDOW = 100
 
 local client = mqtt.client {
   uri = "localhost:" .. port, id = "bench", clean = true,
@@ -25,7 +24,7 @@ client:on {
     assert(connack.rc == 0)
     if mode == "recv" then return assert(client:subscribe { topic = "bench/#", qos = qos }) end
     stopwatch.start()
-    for _ = 1, qos == 0 and count or math.min(count, WINDOW) do publish() end
+    for _ = 1, qos == 0 and count or math.min(count, window) do publish() end
   end,
   acknowledge = function()
     if sent < count then publish() end

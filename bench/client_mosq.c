@@ -8,8 +8,6 @@
 #include <semaphore.h>
 #include <stdbool.h>
 
-#define WINDOW 100
-
 static struct bench b;
 static sem_t ready, room, done;
 static long seen;
@@ -42,13 +40,13 @@ int main(int argc, char **argv) {
   b = bench_arguments(argc, argv);
   (void)sem_init(&ready, 0, 0);
   (void)sem_init(&done, 0, 0);
-  (void)sem_init(&room, 0, WINDOW);
+  (void)sem_init(&room, 0, (unsigned)b.window);
   (void)mosquitto_lib_init();
   struct mosquitto *m = mosquitto_new("bench", true, NULL);
   mosquitto_connect_callback_set(m, on_connect);
   mosquitto_message_callback_set(m, on_message);
   mosquitto_publish_callback_set(m, on_publish);
-  (void)mosquitto_max_inflight_messages_set(m, WINDOW);
+  (void)mosquitto_max_inflight_messages_set(m, (unsigned)b.window);
   (void)mosquitto_int_option(m, MOSQ_OPT_TCP_NODELAY, 1);
   if (b.ca != NULL && mosquitto_tls_set(m, b.ca, NULL, NULL, NULL, NULL) != 0) return 1;
   if (mosquitto_connect(m, "localhost", b.port, 60) != 0) return 1;

@@ -4,8 +4,8 @@ const mqtt = require('mqtt')
 const fs = require('fs')
 
 const mode = process.argv[2]
-const [port, qos, size, count] = process.argv.slice(3, 7).map(Number)
-const ca = process.argv[7]
+const [port, qos, size, count, window] = process.argv.slice(3, 8).map(Number)
+const ca = process.argv[8]
 let seen = 0, from, cpu
 
 function start () { from = process.hrtime.bigint(); cpu = process.cpuUsage() }
@@ -31,7 +31,7 @@ client.once('connect', () => {
   const payload = Buffer.alloc(size, 'x')
   let sent = 0, flying = 0
   const more = () => {
-    while (sent < count && flying < 100) {
+    while (sent < count && flying < window) {
       sent++
       flying++
       client.publish('bench/topic', payload, { qos }, () => { flying--; more() })

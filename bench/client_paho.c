@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Paho in C, with nothing around it. Linked twice: against the shared library as packaged, and against the static
- * archive with our wraps ("lean"). At most `WINDOW` messages are in Paho's hands, as in the session of the library.
+ * archive with our wraps ("lean"). At most WINDOW messages are in Paho's hands, as in the session of the library.
  */
 #include "common.h"
 
 #include <MQTTAsync.h>
 #include <semaphore.h>
-#include <stdatomic.h>
-
-#define WINDOW 100
+#include <unistd.h>
 
 static struct bench b;
 static sem_t ready, done, room;
@@ -64,21 +62,22 @@ int main(int argc, char **argv) {
   MQTTAsync_connectOptions o = MQTTAsync_connectOptions_initializer;
   MQTTAsync_SSLOptions ssl = MQTTAsync_SSLOptions_initializer;
   MQTTAsync_responseOptions sub = MQTTAsync_responseOptions_initializer;
-  char uri[64];
+  char uri[64], id[32];
   b = bench_arguments(argc, argv);
   (void)sem_init(&ready, 0, 0);
   (void)sem_init(&done, 0, 0);
-  (void)sem_init(&room, 0, WINDOW);
+  (void)sem_init(&room, 0, (unsigned)b.window);
   (void)snprintf(uri, sizeof uri, "%s://localhost:%d", b.ca != NULL ? "ssl" : "tcp", b.port);
-  create.maxBufferedMessages = WINDOW * 2;
+  (void)snprintf(id, sizeof id, "bench-%d", (int)getpid()); /* with a real broker there are two of this program */
+  create.maxBufferedMessages = b.window * 2;
   create.MQTTVersion = MQTTVERSION_3_1_1;
-  if (MQTTAsync_createWithOptions(&client, uri, "bench", MQTTCLIENT_PERSISTENCE_NONE, NULL, &create) != 0) return 1;
+  if (MQTTAsync_createWithOptions(&client, uri, id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &create) != 0) return 1;
   (void)MQTTAsync_setCallbacks(client, NULL, NULL, arrived, NULL);
   ssl.trustStore = b.ca;
   ssl.verify = 1;
   if (b.ca != NULL) o.ssl = &ssl;
   o.MQTTVersion = MQTTVERSION_3_1_1;
-  o.maxInflight = WINDOW;
+  o.maxInflight = b.window;
   o.onSuccess = connected;
   o.onFailure = failed;
   if (MQTTAsync_connect(client, &o) != MQTTASYNC_SUCCESS) return 1;

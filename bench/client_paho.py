@@ -6,8 +6,8 @@ import time
 
 import paho.mqtt.client as mqtt
 
-mode, port, qos, size, count = sys.argv[1], *map(int, sys.argv[2:6])
-ca = sys.argv[6] if len(sys.argv) > 6 else None
+mode, port, qos, size, count, window = sys.argv[1], *map(int, sys.argv[2:7])
+ca = sys.argv[7] if len(sys.argv) > 7 else None
 state = {"seen": 0, "from": 0.0, "cpu": 0.0, "done": False}
 
 
@@ -37,7 +37,7 @@ def on_connect(client, *_):
 
 
 client = mqtt.Client("bench")
-client.max_inflight_messages_set(100)
+client.max_inflight_messages_set(window)
 client.on_message, client.on_connect = on_message, on_connect
 if ca:
     client.tls_set(ca_certs=ca)

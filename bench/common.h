@@ -2,11 +2,11 @@
  *
  * What the bench's programs share: their arguments, their clock, and the one line that each prints.
  *
- *   PROGRAM recv|pub PORT QOS SIZE COUNT [CA_FILE]
+ *   PROGRAM recv|pub PORT QOS SIZE COUNT WINDOW [CA_FILE]
  *
  * recv: COUNT messages come in, and the clock runs from the first to the last. pub: COUNT messages of SIZE bytes go
- * out, and the clock runs from the first until the sink says "done". With CA_FILE the connection is TLS. The line is
- * JSON: operations, seconds, CPU seconds of the process between the same two moments, and the resident set at its
+ * out, at most WINDOW of them unacknowledged, and the clock runs from the first until the sink says "done". With
+ * CA_FILE the connection is TLS. The line is JSON: operations, seconds, CPU seconds of the process between the same two moments, and the resident set at its
  * highest.
  */
 #ifndef BENCH_COMMON_H
@@ -21,7 +21,7 @@
 
 struct bench {
   bool publish;
-  int port, qos;
+  int port, qos, window;
   size_t size;
   long count;
   const char *ca; /* NULL: no TLS */
@@ -42,8 +42,8 @@ static inline double bench_cpu(void) {
 
 static inline struct bench bench_arguments(int argc, char **argv) {
   struct bench b = {0};
-  if (argc < 6) {
-    fprintf(stderr, "usage: %s recv|pub PORT QOS SIZE COUNT [CA_FILE]\n", argv[0]);
+  if (argc < 7) {
+    fprintf(stderr, "usage: %s recv|pub PORT QOS SIZE COUNT WINDOW [CA_FILE]\n", argv[0]);
     exit(2);
   }
   b.publish = strcmp(argv[1], "pub") == 0;
@@ -51,7 +51,8 @@ static inline struct bench bench_arguments(int argc, char **argv) {
   b.qos = atoi(argv[3]);
   b.size = (size_t)atol(argv[4]);
   b.count = atol(argv[5]);
-  b.ca = argc > 6 ? argv[6] : NULL;
+  b.window = atoi(argv[6]);
+  b.ca = argc > 7 ? argv[7] : NULL;
   return b;
 }
 

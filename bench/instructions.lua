@@ -14,8 +14,8 @@ local FOGCLOUD = "env LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/lua
   .. " valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file=$OUT/callgrind.log lua5.4 bench/"
 local C = "valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file=$OUT/callgrind.log $OUT/"
 
-local function mqtt(name, mode, qos, size)
-  return { name = name, mode = mode, qos = qos, size = size, short = 5000, long = 25000,
+local function mqtt(name, mode, qos, size, tls)
+  return { name = name, mode = mode, qos = qos, size = size, tls = tls, window = 100, short = 5000, long = 25000,
     clients = { { name = "Paho lean, C", command = C .. "client_lean" },
       { name = "fogcloud", command = FOGCLOUD .. "client_fogcloud.lua" } } }
 end
@@ -30,11 +30,14 @@ local CASES = {
   mqtt("receive, 64 B, QoS 0", "recv", 0, 64), mqtt("receive, 64 B, QoS 1", "recv", 1, 64),
   mqtt("receive, 1 KiB, QoS 0", "recv", 0, 1024),
   mqtt("publish, 64 B, QoS 0", "pub", 0, 64), mqtt("publish, 64 B, QoS 1", "pub", 1, 64),
+  mqtt("receive, 64 B, QoS 0, TLS", "recv", 0, 64, true), mqtt("receive, 1 KiB, QoS 0, TLS", "recv", 0, 1024, true),
+  mqtt("publish, 64 B, QoS 1, TLS", "pub", 1, 64, true),
   http("HTTP calls, one at a time", 1), http("HTTP calls, 64 at a time", 64),
 }
 
 local function instructions(case, client, count)
-  assert(programs.run(out, case, client, count), client.name .. " failed at " .. case.name)
+  local ok, why = programs.run(out, case, client, count)
+  assert(ok, ("%s failed at %s: %s"):format(client.name, case.name, why))
   local log = programs.read(out .. "/callgrind.log")
   return assert(tonumber(log:match("Collected : (%d+)")), "no count in callgrind's log")
 end

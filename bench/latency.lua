@@ -1,24 +1,38 @@
 -- SPDX-License-Identifier: MIT
 
---- How long a message takes through mosquitto and back, one at a time and at 10,000 a second, against Paho in C; and
---- how many go through it; and from another process's write to the handler. Writes a Markdown section to the file
---- given: latency.lua BUILD_DIR [FILE]
+--- How long a message takes through mosquitto and back, one at a time and at 10,000 a second, against Paho in C; where
+--- that time goes; and from another process's write to the handler. Writes a Markdown section to the file given:
+--- latency.lua BUILD_DIR [FILE]. With the core of bench/stamp.c, which writes moments into the messages.
 local broker = dofile("bench/broker.lua")
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
 local programs = dofile("bench/programs.lua")
 
 local out = arg[1]
+local ca = out .. "/cert.pem"
 local ROUNDS, COUNTS = 3, { [0] = 3000, [10000] = 20000 }
+local BLANK = ("0"):rep(40) -- behind the moment of sending: where the core writes two more
 
--- As latency_paho.c does it.
-local function ours(port, rate, count)
-  local session, taken = broker.connect(port, "latency"), {}
-  local function publish() session:publish("latency/x", ("%.9f"):format(core.now())) end
+local section = dofile("bench/section.lua") "Latency"
+local percentile = section.percentile
+
+-- The moments of a payload: sent, put into the inbox, taken out of the outbox.
+local function moments(payload)
+  return tonumber(payload:sub(1, 20)), tonumber(payload:sub(21, 40)), tonumber(payload:sub(41, 60))
+end
+
+-- As latency_paho.c does it. What each took, and the three parts of it.
+local function ours(port, rate, count, authority)
+  local session = broker.connect(port, "latency", authority)
+  local taken, parts = {}, { {}, {}, {} }
+  local function publish() session:publish("latency/x", ("%020.9f"):format(core.now()) .. BLANK) end
   fogcloud.spawn(function()
     assert(session:subscribe("latency/#", 0, function(_, payload)
-      taken[#taken + 1] = (core.now() - tonumber(payload)) * 1e6
-      if rate == 0 and #taken < count then publish() end
+      local now, sent, put, fed = core.now(), moments(payload)
+      local n = #taken + 1
+      taken[n] = (now - sent) * 1e6
+      parts[1][n], parts[2][n], parts[3][n] = (fed - sent) * 1e6, (put - fed) * 1e6, (now - put) * 1e6
+      if rate == 0 and n < count then publish() end
     end))
     local from, sent = core.now(), 0
     if rate == 0 then
@@ -35,16 +49,18 @@ local function ours(port, rate, count)
     session:close()
   end)
   fogcloud.run()
+  return taken, parts
+end
+
+local function numbers(command)
+  local taken = {}
+  for line in programs.shell(command):gmatch("[%d.]+") do taken[#taken + 1] = tonumber(line) end
   return taken
 end
 
 local function theirs(program)
-  return function(port, rate, count)
-    local taken = {}
-    for line in programs.shell(("%s/%s %d %d %d"):format(out, program, port, rate, count)):gmatch("[%d.]+") do
-      taken[#taken + 1] = tonumber(line)
-    end
-    return taken
+  return function(port, rate, count, authority)
+    return numbers(("%s/%s %d %d %d %s"):format(out, program, port, rate, count, authority or ""))
   end
 end
 
@@ -54,67 +70,66 @@ local CLIENTS = {
   { name = "**fogcloud, Lua 5.4**", run = ours },
 }
 
-local lines = {
-  "## Latency", "",
-  "Microseconds from `publish` to the handler, QoS 0, through mosquitto on this machine: one message at a time, and",
-  "10,000 a second, ten each millisecond. The rounds are interleaved, and all of a client's are taken together.", "",
-  "| client | messages a second | p50 us | p99 us | p99.9 us |", "|---|---|---|---|---|",
-}
+local function append(list, values)
+  for _, value in ipairs(values) do list[#list + 1] = value end
+end
 
-local function percentile(sorted, share) return sorted[math.max(1, math.ceil(#sorted * share))] or 0 / 0 end
+local function figures(values)
+  return ("%.0f"):format(percentile(values, 0.5)), ("%.0f"):format(percentile(values, 0.99)),
+    ("%.0f"):format(percentile(values, 0.999))
+end
 
-local port, stop = broker.start()
-for _, rate in ipairs { 0, 10000 } do
-  local all = {}
+-- One rate over one transport, for all clients; the parts of ours.
+local function race(transport, port, rate, authority)
+  local all, our_parts = {}, { {}, {}, {} }
   for _ = 1, ROUNDS do
-    for _, client in ipairs(CLIENTS) do
-      local list = all[client.name] or {}
-      all[client.name] = list
-      for _, value in ipairs(client.run(port, rate, COUNTS[rate])) do list[#list + 1] = value end
+    for i, client in ipairs(CLIENTS) do
+      all[i] = all[i] or {}
+      local taken, parts = client.run(port, rate, COUNTS[rate], authority)
+      append(all[i], taken)
+      for k, part in ipairs(parts or {}) do append(our_parts[k], part) end
     end
   end
-  for _, client in ipairs(CLIENTS) do
-    local list = all[client.name]
-    table.sort(list)
-    lines[#lines + 1] = ("| %s | %s | %.0f | %.0f | %.0f |"):format(client.name, rate == 0 and "one at a time" or rate,
-      percentile(list, 0.5), percentile(list, 0.99), percentile(list, 0.999))
-    print(lines[#lines])
+  for i, client in ipairs(CLIENTS) do
+    section:row(client.name, transport, rate == 0 and "one at a time" or rate, figures(all[i]))
   end
+  return our_parts
 end
 
--- Through the broker, as many as go: a publisher and a subscriber in this process.
-local function through(qos, count)
-  local from, to, got = broker.connect(port, "from"), broker.connect(port, "to"), 0
-  local began, last
-  fogcloud.spawn(function()
-    assert(to:subscribe("through/#", qos, function() got, last = got + 1, core.now() end))
-    began = core.now()
-    for _ = 1, count do assert(from:publish("through/x", ("x"):rep(64), { qos = qos, wait = true })) end
-    assert(from:flush(60))
-    while got < count and core.now() - last < 2 do fogcloud.sleep(0.01) end -- mosquitto may drop of QoS 0
-    from:close()
-    to:close()
-  end)
-  fogcloud.run()
-  lines[#lines + 1] = ("| %d | %.0f | %d of %d |"):format(qos, got / (last - began), got, count)
-  print(lines[#lines])
-end
-
-for _, line in ipairs {
-  "", "Through mosquitto, 64 B, publisher and subscriber in one process, as many as go:", "",
-  "| QoS | messages a second | arrived |", "|---|---|---|",
-} do lines[#lines + 1] = line end
-through(0, 200000)
-through(1, 50000)
+local port, stop, tls_port = broker.start(out)
+section:text [[
+Microseconds from `publish` to the handler, QoS 0, through mosquitto on this machine: one message at a time, and
+10,000 a second, ten each millisecond. The rounds are interleaved, and all of a client's are taken together.]]
+section:columns("client", "over", "messages a second", "p50 us", "p99 us", "p99.9 us")
+local parts = race("TCP", port, 0)
+local busy_parts = race("TCP", port, 10000)
+local tls_parts = race("TLS", tls_port, 0, ca)
+race("TLS", tls_port, 10000, ca)
 stop()
+
+section:text [[
+Where the time of fogcloud's goes, and what it costs here to wake another thread, in the two ways in which it is done:
+Lua wakes the dispatcher, and the receiving thread wakes Lua. With Paho in C the sending thread writes to the socket,
+and the handler runs on the receiving thread.]]
+section:columns("what", "p50 us", "p99 us", "p99.9 us")
+for _, of in ipairs {
+  { "one at a time", parts }, { "10,000 a second", busy_parts }, { "one at a time, TLS", tls_parts },
+} do
+  section:row(of[1] .. ": `publish` until the dispatcher has the message", figures(of[2][1]))
+  section:row(of[1] .. ": write, mosquitto, read, until it is in the inbox", figures(of[2][2]))
+  section:row(of[1] .. ": inbox to handler", figures(of[2][3]))
+end
+section:row("a wake-up alone: condition variable", figures(numbers(out .. "/wakeup cond 3000")))
+section:row("a wake-up alone: eventfd and poll", figures(numbers(out .. "/wakeup eventfd 3000")))
 
 -- From another process's write to the handler: no broker and no publish of ours in between.
 local function to_handler(rate, count)
-  local peer, stop_peer = programs.serve(("%s/peer pace 0 %d %d"):format(out, rate, count))
-  local session, taken = broker.connect(tonumber(peer), "pace"), {}
+  local peer, stop_peer = programs.serve(("%s/peer pace 0 40 %d %d"):format(out, count, rate))
+  local session, taken, queued = broker.connect(tonumber(peer), "pace"), {}, {}
   fogcloud.spawn(function()
     assert(session:subscribe("bench/#", 0, function(_, payload)
-      taken[#taken + 1] = (core.now() - tonumber(payload)) * 1e6
+      local now, sent, put = core.now(), moments(payload)
+      taken[#taken + 1], queued[#queued + 1] = (now - sent) * 1e6, (now - put) * 1e6
     end))
     local deadline = core.now() + count / rate + 5
     while #taken < count and core.now() < deadline do fogcloud.sleep(0.01) end
@@ -122,23 +137,17 @@ local function to_handler(rate, count)
   end)
   fogcloud.run()
   stop_peer()
-  table.sort(taken)
-  lines[#lines + 1] = ("| %d | %.0f | %.0f | %.0f | %d of %d |"):format(rate, percentile(taken, 0.5),
-    percentile(taken, 0.99), percentile(taken, 0.999), #taken, count)
-  print(lines[#lines])
+  local p50, p99, p999 = figures(taken)
+  section:row(rate, ("%.1f"):format(percentile(queued, 0.5)), ("%.0f"):format(percentile(queued, 0.99)), p50, p99, p999,
+    ("%d of %d"):format(#taken, count))
 end
 
-for _, line in ipairs {
-  "", "From the write of a sender in C, with no broker between, to the Lua handler: socket, receiving thread, queue,",
-  "Lua.", "",
-  "| messages a second | p50 us | p99 us | p99.9 us | arrived |", "|---|---|---|---|---|",
-} do lines[#lines + 1] = line end
+section:text [[
+From a sender in C, with no broker between, to the Lua handler: from the inbox (the queue between the receiving thread
+and Lua), and from the sender's write.]]
+section:columns("messages a second", "queue to handler, p50 us", "its p99 us", "write to handler, p50 us", "its p99 us",
+  "its p99.9 us", "arrived")
 to_handler(1000, 5000)
 to_handler(10000, 50000)
 to_handler(50000, 250000)
-
-if arg[2] then
-  local file = assert(io.open(arg[2], "w"))
-  file:write(table.concat(lines, "\n"), "\n")
-  file:close()
-end
+section:write(arg[2])

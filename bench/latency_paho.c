@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * How long a message takes to a broker and back, with Paho in C: PORT RATE COUNT. RATE 0: one at a time, else so many a
- * second, ten each millisecond for 10,000. Prints the microseconds of each, a line each. Linked as client_paho.c is.
+ * How long a message takes to a broker and back, with Paho in C: PORT RATE COUNT [CA]. RATE 0: one at a time, else so
+ * many a second, ten each millisecond for 10,000. With a CA over TLS. Prints the microseconds of each, a line each.
+ * Linked as client_paho.c is.
  */
 #include <MQTTAsync.h>
 #include <semaphore.h>
@@ -68,17 +69,21 @@ int main(int argc, char **argv) {
   MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
   MQTTAsync_connectOptions o = MQTTAsync_connectOptions_initializer;
   MQTTAsync_responseOptions sub = MQTTAsync_responseOptions_initializer;
+  MQTTAsync_SSLOptions ssl = MQTTAsync_SSLOptions_initializer;
   char uri[64];
   if (argc < 4) return 2;
   count = atol(argv[3]);
   taken = calloc((size_t)count, sizeof *taken);
   (void)sem_init(&ready, 0, 0);
   (void)sem_init(&arrived_one, 0, 0);
-  (void)snprintf(uri, sizeof uri, "tcp://localhost:%s", argv[1]);
+  (void)snprintf(uri, sizeof uri, "%s://localhost:%s", argc > 4 ? "ssl" : "tcp", argv[1]);
   create.maxBufferedMessages = 10000;
   create.MQTTVersion = MQTTVERSION_3_1_1;
   if (MQTTAsync_createWithOptions(&client, uri, "latency", MQTTCLIENT_PERSISTENCE_NONE, NULL, &create) != 0) return 1;
   (void)MQTTAsync_setCallbacks(client, NULL, NULL, arrived, NULL);
+  ssl.trustStore = argc > 4 ? argv[4] : NULL;
+  ssl.verify = 1;
+  if (argc > 4) o.ssl = &ssl;
   o.MQTTVersion = MQTTVERSION_3_1_1;
   o.onSuccess = succeeded;
   o.onFailure = failed;

@@ -7,7 +7,7 @@ local sandboxes = require "fogcloud.sandbox"
 local socket = require "socket"
 local system = require "fogcloud.sandbox.core"
 
-local SECONDS, ROUNDS = 4, 5
+local SECONDS, ROUNDS = 4, 3
 local TERM = 15
 
 local lines = { "## In nginx", "", "| figure | p50 | p99 | per second |", "|---|---|---|---|" }

@@ -3,13 +3,14 @@
  * The other side of every MQTT measurement: a broker only as far as a client needs one to be measured, and faster
  * than any.
  *
- *   peer recv|pub QOS SIZE COUNT [CERT KEY]    prints its port, serves one client after the other until it is killed
- *   peer pace QOS RATE COUNT
+ *   peer recv|pub QOS SIZE COUNT [CERT KEY]    prints its port, serves clients until it is killed
+ *   peer pace QOS SIZE COUNT RATE [CERT KEY]
  *
  * recv: answers CONNECT and SUBSCRIBE, and on the first SUBSCRIBE sends COUNT packets encoded beforehand, as fast as
  * the client takes them; with QoS 1 at most WINDOW are unacknowledged. pub: acknowledges what comes, in batches of
  * what one read brought, and after COUNT messages sends one with the topic "done". pace: as recv, but RATE a second, and
- * the payload is the moment at which it is sent (CLOCK_MONOTONIC, seconds).
+ * the payload begins with the moment at which it is sent (CLOCK_MONOTONIC, seconds). Up to PACE_EACH a second each has
+ * a write of its own at its time; above, those of a millisecond share one.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -27,7 +28,9 @@
 #include <unistd.h>
 
 #define WINDOW 1000
+#define PACE_EACH 50000
 #define CHUNK (256 * 1024)
+#define MOMENT 20 /* a stamp: seconds and nanoseconds */
 
 static struct {
   int publish, qos;
@@ -179,20 +182,28 @@ static void sleep_until(int64_t ns) {
   (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
-/* Each message in a write of its own, at its time; late ones follow at once. */
+static size_t encode_stamped(unsigned char *to, long number) {
+  char stamp[MOMENT + 1];
+  int64_t now = now_ns();
+  size_t len = encode(to, number);
+  (void)snprintf(stamp, sizeof stamp, "%010u.%09u", (unsigned)(now / 1000000000), (unsigned)(now % 1000000000));
+  memcpy(to + len - opt.size, stamp, MOMENT);
+  return len;
+}
+
+/* Late ones follow at once. */
 static void pace(struct conn *c) {
-  unsigned char buf[256];
-  char stamp[32];
+  long together = opt.rate > PACE_EACH ? opt.rate / 1000 : 1;
+  unsigned char *buf = malloc((size_t)together * (opt.size + 64));
   int64_t from = now_ns();
   (void)prctl(PR_SET_TIMERSLACK, 1000ul);
-  for (long i = 0; i < opt.count; i++) {
+  for (long i = 0; i < opt.count;) {
+    size_t len = 0;
     sleep_until(from + i * 1000000000 / opt.rate);
-    int64_t now = now_ns();
-    size_t len = encode(buf, i);
-    (void)snprintf(stamp, sizeof stamp, "%010lld.%09lld", (long long)(now / 1000000000), (long long)(now % 1000000000));
-    memcpy(buf + len - opt.size, stamp, opt.size);
-    if (put(c, buf, len) != 0) return;
+    for (long last = i + together; i < last && i < opt.count; i++) len += encode_stamped(buf + len, i);
+    if (put(c, buf, len) != 0) break;
   }
+  free(buf);
 }
 
 static void serve(int fd) {
@@ -229,8 +240,11 @@ int main(int argc, char **argv) {
   opt.size = (size_t)atol(argv[3]);
   opt.count = atol(argv[4]);
   if (strcmp(argv[1], "pace") == 0) {
-    opt.rate = atol(argv[3]);
-    opt.size = 20; /* seconds and nanoseconds */
+    if (argc < 6) return 2;
+    opt.rate = atol(argv[5]);
+    if (opt.size < MOMENT) opt.size = MOMENT;
+    argv++;
+    argc--;
   }
   (void)signal(SIGPIPE, SIG_IGN);
   if (argc > 6) {

@@ -12,6 +12,12 @@ function programs.read(path)
   return text
 end
 
+function programs.write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
 function programs.shell(command)
   local pipe = io.popen(command)
   local text = pipe:read("*a")
@@ -30,22 +36,39 @@ function programs.serve(command)
   end
 end
 
---- Runs one client of one case, `count` operations; `prefix` goes before its command. Its line, or nil.
-function programs.run(out, case, client, count, prefix)
-  local arguments, port, stop
-  if case.http then
-    port, stop = programs.serve(case.server and case.server:gsub("%$OUT", out) or out .. "/httpd")
-    arguments = ("%s %d %d%s"):format(port, case.many, count, case.tls and " " .. out .. "/cert.pem" or "")
-  else
-    local tls = case.tls and (" %s/cert.pem %s/key.pem"):format(out, out) or ""
-    port, stop = programs.serve(("%s/peer %s %d %d %d%s"):format(out, case.mode, case.qos, case.size, count, tls))
-    arguments = ("%s %s %d %d %d%s"):format(case.mode, port, case.qos, case.size, count,
-      case.tls and " " .. out .. "/cert.pem" or "")
+-- A mosquitto with somebody who publishes to it without end.
+local function busy_broker(out, case)
+  local port, stop_broker = dofile("bench/broker.lua").start()
+  local publisher = "sh -c 'echo 0; exec %s/client_lean pub %d %d %d 1000000000 %d' 2>/dev/null"
+  local _, stop_publisher = programs.serve(publisher:format(out, port, case.qos, case.size, case.window))
+  return port, function()
+    stop_publisher()
+    stop_broker()
   end
+end
+
+local function other_side(out, case, count)
+  if case.http then
+    return programs.serve(case.server and case.server:gsub("%$OUT", out) or out .. "/httpd")
+  elseif case.broker then
+    return busy_broker(out, case)
+  end
+  local tls = case.tls and (" %s/cert.pem %s/key.pem"):format(out, out) or ""
+  return programs.serve(("%s/peer %s %d %d %d%s"):format(out, case.mode, case.qos, case.size, count, tls))
+end
+
+--- Runs one client of one case, `count` operations. Its line, or nil and what it said.
+function programs.run(out, case, client, count)
+  local port, stop = other_side(out, case, count)
+  local ca = case.tls and " " .. out .. "/cert.pem" or ""
+  local arguments = case.http and ("%s %d %d%s"):format(port, case.many, count, ca)
+    or ("%s %s %d %d %d %d%s"):format(case.mode, port, case.qos, case.size, count, case.window, ca)
   local command = client.command:gsub("%$OUT", out)
-  local text = programs.shell(("%stimeout 120 %s %s 2>/dev/null"):format(prefix or "", command, arguments))
+  local text = programs.shell(("timeout 60 %s %s 2>%s/said || echo failed: $?"):format(command, arguments, out))
   stop()
-  return json.decode(text:match("%b{}") or "")
+  local line = not text:find("failed: ") and json.decode(text:match("%b{}") or "")
+  if line then return line end
+  return nil, text .. (programs.read(out .. "/said") or "")
 end
 
 return programs

@@ -61,6 +61,9 @@ bool fog_lean_in_ready(struct fog_lean *s);
 bool fog_lean_in_grow(struct fog_lean *s, size_t size);
 void fog_lean_in_filled(struct fog_lean *s, size_t n);
 
+/* Has the kernel acknowledge what was read at once. */
+void fog_lean_acknowledge(const struct fog_lean *s);
+
 /* The write buffer; under the lock. accepts makes room for len bytes, by writing where they do not fit: false when Paho
  * has to wait. */
 void fog_lean_flush_locked(struct fog_lean *s);

@@ -151,7 +151,7 @@ bool fog_lean_in_grow(struct fog_lean *s, size_t size) {
  * that has not set TCP_NODELAY (mosquitto's default) sends no second PUBACK before, and we send nothing more while our
  * window is full of what those would acknowledge: 2,000 messages a second. So after a read that took all there was, it
  * goes at once; the kernel forgets the option by itself. */
-static void acknowledge_now(const struct fog_lean *s) {
+void fog_lean_acknowledge(const struct fog_lean *s) {
   int on = 1;
   (void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
@@ -159,7 +159,7 @@ static void acknowledge_now(const struct fog_lean *s) {
 void fog_lean_in_filled(struct fog_lean *s, size_t n) {
   s->next = 0;
   s->full = s->part + n == s->in_size;
-  if (!s->full) acknowledge_now(s);
+  if (!s->full) fog_lean_acknowledge(s);
   atomic_store_explicit(&s->held, s->part + n, memory_order_release);
   s->part = 0;
 }

@@ -1,0 +1,98 @@
+-- SPDX-License-Identifier: MIT
+
+-- What a message may cost, and what is loaded when: counted, not timed.
+local fogcloud = require "fogcloud"
+local script = require "spec.support.script"
+local socket = require "socket"
+local support = require "spec.support.sandbox"
+
+local MESSAGES = 10000
+local MOST = 10 * MESSAGES -- bytes; a table, a closure or a string of 100 bytes for each message is more
+
+describe("a message received", function()
+  local sandbox, session, device
+  local topic = "d2c/dev1/" .. ("x"):rep(100) -- too long to be interned by Lua 5.3 and 5.4
+
+  setup(function()
+    sandbox = support.start()
+    local cloud = support.cloud(sandbox)
+    session = assert(cloud:connect(support.client(sandbox, cloud, { "dev1" }), { tls = false, in_count = 2 * MESSAGES }))
+    device = assert(fogcloud.connect({
+      clientid = "device-dev1", loginname = "dev1", password = "dev1-secret", mqtthost = "localhost",
+      mqttport = sandbox.mqtt_port,
+    }, { tls = false, out_count = 2 * MESSAGES }))
+  end)
+  teardown(function()
+    collectgarbage "restart"
+    device:close()
+    session:close()
+    fogcloud.run()
+    sandbox:stop()
+  end)
+
+  -- What Lua's memory grows by, in bytes, while MESSAGES of one topic and one payload are handled.
+  local function growth(publish_qos, handled)
+    local from = handled()
+    for _ = 1, MESSAGES do assert(device:publish(topic, "on", { qos = publish_qos })) end
+    local deadline = socket.gettime() + 60
+    while session:stats().inbox < MESSAGES do
+      assert(socket.gettime() < deadline, "the messages did not come")
+      socket.sleep(0.01)
+    end
+    collectgarbage()
+    collectgarbage "stop"
+    local before = collectgarbage "count"
+    support.serve_until(function() return handled() == from + MESSAGES end)
+    local grown = (collectgarbage "count" - before) * 1024
+    collectgarbage "restart"
+    return grown
+  end
+
+  for qos = 0, 1 do
+    it("of QoS " .. qos .. " costs no memory but that of new strings, and a topic that repeats is none", function()
+      local count = 0
+      assert(session:subscribe("d2c/dev1/#", qos, function() count = count + 1 end))
+      local function handled() return count end
+      growth(qos, handled) -- whatever is made once
+      assert.is_true(growth(qos, handled) < MOST)
+      assert.equal(2 * MESSAGES, count)
+      session:unsubscribe "d2c/dev1/#"
+    end)
+  end
+end)
+
+describe("require 'fogcloud'", function()
+  -- Each in a process of its own: what is loaded of fogcloud after `code`.
+  local function loaded(code)
+    local text, status = script.run(([[
+      local fogcloud = require "fogcloud"
+      %s
+      for name in pairs(package.loaded) do
+        if name:find "^fogcloud" then print(name) end
+      end
+      os.exit(0)]]):format(code))
+    assert.equal(0, status, text)
+    local names = {}
+    for name in text:gmatch "%S+" do names[name] = true end
+    assert.is_true(names.fogcloud)
+    return names
+  end
+
+  it("loads what it stands on, and no more", function()
+    local names = loaded ""
+    for _, name in ipairs { "cloud", "session", "device", "token", "journal", "log", "config", "leader", "cli", "sandbox" } do
+      assert.is_nil(names["fogcloud." .. name], name)
+    end
+    for name in pairs(names) do assert.is_nil(name:find "^fogcloud%.[^.]+%.", name) end
+  end)
+
+  it("loads no MQTT for a cloud, and no journal, command line or sandbox ever", function()
+    local names = loaded [[fogcloud.new { base_url = "http://127.0.0.1:1", client_id = "a", client_secret = "b" }]]
+    assert.is_true(names["fogcloud.cloud"])
+    for name in pairs(names) do
+      for _, part in ipairs { "session", "keeper", "handlers", "router", "journal", "cli", "sandbox" } do
+        assert.is_nil(name:find("^fogcloud%." .. part), name)
+      end
+    end
+  end)
+end)
