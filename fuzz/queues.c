@@ -195,10 +195,22 @@ static void add_message(struct fog_outbox *o, uint8_t op) {
   bool feed;
   must(m != NULL && strcmp(m->event.text, "topic") == 0 && m->event.extra_len == (op & 63));
   m->qos = (op >> 6) % 3;
-  if (fog_outbox_add(o, m, &id, &feed))
+  enum fog_outbox_room room = fog_outbox_room(o, 5 + m->event.extra_len + m->properties_len, (op & 1) != 0);
+  must(fog_outbox_add(o, m, &id, &feed) == room);
+  if (room == FOG_ROOM)
     must(id == last + 1 && m->event.id == id);
   else
     m->event.release(&m->event);
+}
+
+/* Lua is told when nothing is left, and when there is room for what waits, once each. */
+static bool is_awaited(struct fog_outbox *o, bool drain, size_t room) {
+  struct fog_outbox_stats s;
+  fog_outbox_stats(o, &s);
+  size_t count = o->max_count < 4 ? 1 : o->max_count / 4, bytes = room > o->max_bytes / 4 ? room : o->max_bytes / 4;
+  bool free = room > 0 && s.queued + count <= o->max_count && s.queued_bytes + bytes <= o->max_bytes;
+  must(o->drain_wanted == (drain && s.queued > 0) && o->room_wanted == (free ? 0 : room));
+  return (drain && s.queued == 0) || free;
 }
 
 /* Takes plain ones, as many as `arg` says, writes some of them, and gives the others back. */
@@ -217,11 +229,12 @@ static void plain_step(struct fog_outbox *o, const struct flight *f, uint8_t arg
   must(after.in_flight == count && after.queued == before.queued && after.queued_bytes == before.queued_bytes);
   for (size_t i = 0; i < count; i++, m = m->next) must(m->qos == 0 && m->properties_len == 0);
   size_t written = (arg >> 3) % (count + 1);
-  bool wanted = o->drain_wanted;
-  bool drained = fog_outbox_end_plain(o, written);
+  bool drain = o->drain_wanted;
+  size_t room = o->room_wanted;
+  bool awaited = fog_outbox_end_plain(o, written);
   fog_outbox_stats(o, &after);
   must(after.acknowledged == before.acknowledged + written && after.queued == before.queued - written);
-  must(after.in_flight == 0 && drained == (wanted && after.queued == 0));
+  must(after.in_flight == 0 && awaited == is_awaited(o, drain, room));
 }
 
 static void outbox_step(struct fog_outbox *o, struct flight *f, uint8_t op, uint8_t arg) {
@@ -240,9 +253,10 @@ static void outbox_step(struct fog_outbox *o, struct flight *f, uint8_t op, uint
     case 5:
       if (f->count == 0) break;
       m = land_one(f, arg);
-      bool wanted = o->drain_wanted;
+      bool drain = o->drain_wanted;
+      size_t room = o->room_wanted;
       struct fog_outbox_after after = fog_outbox_end(o, m, op % 9 == 4 ? 0 : -1);
-      must(after.drained == (wanted && o->queued.head == NULL && f->count == 0));
+      must(after.awaited == is_awaited(o, drain, room));
       m->event.release(&m->event);
       break;
     case 6:

@@ -351,8 +351,6 @@ describe("docs/security.md", function()
   end)
 end)
 
--- Too long, until it is split.
-local TO_SPLIT = { ["spec/session_spec.lua"] = true }
 local FOLDERS_OF_OURS = "src lua spec fuzz soak scripts bench examples"
 
 describe("every source", function()
@@ -376,7 +374,7 @@ describe("every source", function()
     assert(measured > 100, "functions were not found")
     for _, path in ipairs(lines_of("find " .. FOLDERS_OF_OURS .. " -name '*.[ch]' -o -name '*.lua'")) do
       local _, count = read(path):gsub("\n", "")
-      assert(count <= MAX_FILE or TO_SPLIT[path], ("%s has %d lines"):format(path, count))
+      assert(count <= MAX_FILE, ("%s has %d lines"):format(path, count))
     end
   end)
 end)

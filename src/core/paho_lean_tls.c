@@ -51,7 +51,7 @@ static int tls_fill(struct fog_lean *s, SSL *ssl, int *error) {
   }
   *error = n > 0 ? SSL_ERROR_NONE : __real_SSL_get_error(ssl, n);
   atomic_store(&s->more, *error != SSL_ERROR_WANT_READ);
-  if (*error == SSL_ERROR_WANT_WRITE) atomic_store(&s->stuck, true); /* a key update; POLLOUT says when to go on */
+  if (*error == SSL_ERROR_WANT_WRITE) atomic_store(&s->stuck, true);      /* a key update; POLLOUT says when to go on */
   if (got == 0 && *error == SSL_ERROR_WANT_READ) fog_lean_acknowledge(s); /* tickets: a CONNACK may wait for that */
   if (got == 0) return n;
   if (n <= 0) __real_ERR_clear_error(); /* behind the data: `more` makes the reader come back for it */
