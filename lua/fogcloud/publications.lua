@@ -100,8 +100,9 @@ end
 local function await(self, deadline, text)
   local session = self.session
   local waiter = session.host.waiter()
-  self.waiters[#self.waiters + 1] = waiter
+  self.waiters[waiter] = true
   local woken = waiter:wait(deadline)
+  self.waiters[waiter] = nil
   if session.ended then return nil, session.ended end
   if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
   if not woken then return nil, errors.new("timeout", text:format(session:stats().queued)) end
@@ -149,9 +150,7 @@ end
 
 --- Lets those who wait for an empty queue, or for room, look again.
 function Publications:wake()
-  local waiters = self.waiters
-  self.waiters = {}
-  for _, waiter in ipairs(waiters) do waiter:signal() end
+  for waiter in pairs(self.waiters) do waiter:signal() end
 end
 
 -- What was lost since the last flush that said so.
