@@ -22,7 +22,7 @@ end
 -- Debian's Copas is too old. COPAS_PATH finds another one and what it needs, as LUA_PATH would.
 local copas_path = os.getenv "COPAS_PATH"
 if copas_path then
-  for _, lua in ipairs { "lua5.4", "luajit" } do
+  for _, lua in ipairs { "lua5.4", "luajit", "lua5.1", "lua5.3" } do
     RUNS[#RUNS + 1] = { host = "copas", lua = lua, command = ("env LUA_PATH='%s;'\"$LUA_PATH\" %s"):format(copas_path, lua) }
   end
 end
