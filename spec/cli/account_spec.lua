@@ -258,8 +258,8 @@ describe("fogcloud", function()
     assert.is_nil((cli:run "product list"):find("\27", 1, true))
     assert.truthy((cli:run "--color always product list"):find("\27[1m", 1, true))
     local terminal = ("timeout 20 script -qec \"%s\" /dev/null </dev/null"):format(cli:command "product list")
-    assert.truthy((support.shell(terminal)):find("\27[1m", 1, true))
-    for _, plain in ipairs { "NO_COLOR=1 ", "TERM=dumb " } do
+    assert.truthy((support.shell("TERM=xterm " .. terminal)):find("\27[1m", 1, true))
+    for _, plain in ipairs { "TERM=xterm NO_COLOR=1 ", "TERM=dumb " } do
       assert.is_nil((support.shell(plain .. terminal)):find("\27", 1, true), plain)
     end
     assert.truthy((support.shell("NO_COLOR= TERM=xterm " .. terminal)):find("\27[1m", 1, true))
