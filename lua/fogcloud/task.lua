@@ -132,15 +132,14 @@ end
 --- Waits until something is ready, at most until the deadline (nil: for ever), and lets it go on.
 ---@param users boolean  the user's tasks too
 function Scheduler:turn(deadline, users)
-  local now = self.now()
-  self.timers:fire(now)
-  local due = self.timers:next()
+  local timers, ready = self.timers, self.ready
+  local due = timers:next()
   if due ~= nil and (deadline == nil or due < deadline) then deadline = due end
-  local busy = not is_empty(self.ready[true]) or (users and not is_empty(self.ready[false]))
-  self.poll(busy and 0 or (deadline and math.max(0, deadline - now)))
-  self.timers:fire(self.now())
-  run_all(self, true)
-  if users then run_all(self, false) end
+  local busy = not is_empty(ready[true]) or (users and not is_empty(ready[false]))
+  self.poll(busy and 0 or (deadline and math.max(0, deadline - self.now())))
+  if timers:next() ~= nil then timers:fire(self.now()) end
+  if not is_empty(ready[true]) then run_all(self, true) end
+  if users and not is_empty(ready[false]) then run_all(self, false) end
 end
 
 --- True when the step under way has used up its budget.
