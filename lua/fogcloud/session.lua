@@ -341,7 +341,8 @@ function Session:finish(timeout)
   if not self.ended then
     local ok, err = self.publications:flush(by)
     if not self.ended then -- else it gave up, was closed, or another finish was faster
-      local blocks = self.host.blocks ~= nil and self.host.blocks()
+      local in_task = self.host.in_task
+      local blocks = in_task ~= nil and not in_task() -- then no handler can run before this returns
       self.outcome = { ok = ok, err = err, point = blocks and "left" or "gone" }
       self.ended = closed_error()
       self.keeper:close()

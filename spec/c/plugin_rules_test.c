@@ -10,15 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int passed, failed;
-
-static void check(bool ok, const char *what) {
-  if (ok)
-    passed++;
-  else
-    failed++;
-  printf("%s - %s\n", ok ? "ok" : "not ok", what);
-}
+#include "tap.h"
 
 static void make_store(const char *path) {
   sqlite3 *db;
@@ -60,6 +52,5 @@ int main(void) {
 
   fog_rules_close(rules);
   remove_store(path);
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed > 0;
+  return finish();
 }

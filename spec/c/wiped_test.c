@@ -8,6 +8,7 @@
  */
 #include "http.h"
 #include "queue.h"
+#include "tap.h"
 
 #undef malloc
 #undef calloc
@@ -29,16 +30,6 @@ enum { BLANKS = 20000 }; /* bytes of the reply before the secret: the buffer has
 static atomic_int spilt;   /* blocks that were freed with the secret in them */
 static atomic_bool scarce; /* the next allocation fails */
 static atomic_bool cut;
-static int passed, failed;
-
-static void check(bool ok, const char *what) {
-  if (ok)
-    passed++;
-  else
-    failed++;
-  printf("%s - %s\n", ok ? "ok" : "not ok", what);
-}
-
 /* --- allocations, each behind its length --- */
 
 union head {
@@ -173,6 +164,5 @@ int main(void) {
   fog_queue_close(q);
   fog_queue_unref(q);
   check(atomic_load(&spilt) == 0, "no block is freed with the secret in it");
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed == 0 ? 0 : 1;
+  return finish();
 }

@@ -24,8 +24,6 @@
 --   host.attach(pump)         called once, before the first wait: from now on, whenever the engine's descriptor
 --                             is readable, pump:collect() has to be called
 --
---   host.blocks()             may be missing: true where a wait would block, so that nothing of the user's can run
---                             meanwhile
 --   host.report(line)         may be missing: tells whoever runs the program of an error that nobody handles; stderr
 --   host.check()              may be missing: raises where it is too early for anything of ours
 --
@@ -33,7 +31,7 @@
 --
 --   host.run()                serves until no task is left and no session is open
 --   host.step(deadline, budget)  waits for something to do until the deadline, and does it within the budget
---   host.in_task()            true while a task runs
+--   host.in_task()            true while a task runs; else a wait blocks, and nothing of the user's runs meanwhile
 --
 -- All of them are idempotent where that makes sense. None may raise for a reason of the host's, but for two that say
 -- where they are called wrongly: check(), and waiter() where nothing can wait.

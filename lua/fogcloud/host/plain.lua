@@ -23,8 +23,6 @@ function plain.attach(attached) pump = attached end
 
 function plain.waiter() return scheduler:waiter() end
 
-function plain.blocks() return scheduler.running == nil end
-
 function plain.spawn(fn, ...) return scheduler:spawn(fn, true, false, ...) end
 
 --- Handlers do not keep `run` going: their sessions do.
