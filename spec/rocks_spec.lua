@@ -70,7 +70,7 @@ describe("fogcloud is installed", function()
   it("by rockspecs that pass luarocks lint and differ in their version only", function()
     for _, rock in ipairs { "fogcloud", "fogcloud-sandbox" } do
       local texts = {}
-      for i, version in ipairs { "dev-1", "0.1.0-1" } do
+      for i, version in ipairs { "dev-1", "0.2.0-1" } do
         local path = ("%s-%s.rockspec"):format(rock, version)
         succeed("luarocks lint %s", path)
         local file = assert(io.open(path))
@@ -86,9 +86,9 @@ describe("fogcloud is installed", function()
       local build, tree = ("%s/build-%s"):format(folder, lua.name), ("%s/tree-%s"):format(folder, lua.name)
       local luarocks = ("cd %s/src && LUAROCKS_CONFIG=%s/config.lua luarocks --lua-version %s"):format(folder, folder, lua.version)
       for _, rock in ipairs { "fogcloud", "fogcloud-sandbox" } do
-        succeed("%s --tree %s make %s-0.1.0-1.rockspec LUA_INCDIR=%s", luarocks, build, rock, lua.include)
+        succeed("%s --tree %s make %s-0.2.0-1.rockspec LUA_INCDIR=%s", luarocks, build, rock, lua.include)
         succeed("%s --tree %s pack %s", luarocks, build, rock)
-        succeed("%s --tree %s install %s-0.1.0-1.*.rock", luarocks, tree, rock)
+        succeed("%s --tree %s install %s-0.2.0-1.*.rock", luarocks, tree, rock)
       end
       succeed("rm -rf %s %s/src/*.rock", build, folder)
       check_program(tree) -- LuaRocks' wrapper, for the Lua that it took

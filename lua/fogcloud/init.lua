@@ -5,7 +5,7 @@ local deadlines = require "fogcloud.deadline"
 local runtime = require "fogcloud.runtime"
 
 ---@class fogcloud
-local fogcloud = { _VERSION = "0.1.0" }
+local fogcloud = { _VERSION = "0.2.0" }
 
 --- A client of one FogCloud account. Sends nothing yet. What the options do not say comes from FOGCLOUD_* variables,
 --- then from the profile file; wrong or missing options raise.

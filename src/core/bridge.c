@@ -129,7 +129,7 @@ static void on_connected5(void *context, MQTTAsync_successData5 *data) {
   MQTTProperties *properties = &data->properties;
   int maximum = 0;
   if (MQTTProperties_hasProperty(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM))
-    maximum = MQTTProperties_getNumericValue(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM);
+    maximum = (int)MQTTProperties_getNumericValue(properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM);
   attach(atomic_load(&link->up), properties);
   connected(link, data->alt.connect.sessionPresent, maximum > 0 ? (size_t)maximum : 0);
 }

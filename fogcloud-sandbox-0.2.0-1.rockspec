@@ -1,12 +1,12 @@
 package = "fogcloud-sandbox"
-version = "0.1.0-1"
-source = { url = "git+https://localhost/fogcloud.git", tag = "v0.1.0" }
+version = "0.2.0-1"
+source = { url = "git+https://localhost/fogcloud.git", tag = "v0.2.0" }
 description = {
   summary = "A FogCloud on loopback: the HTTP API, a real mosquitto broker, real permissions, faults and a clock",
   license = "MIT",
 }
 dependencies = {
-  "lua >= 5.1, < 5.5", "fogcloud == 0.1.0", "lua-cjson >= 2.1", "luasocket >= 3.0", "luasec >= 1.0", "argparse >= 0.7",
+  "lua >= 5.1, < 5.5", "fogcloud == 0.2.0", "lua-cjson >= 2.1", "luasocket >= 3.0", "luasec >= 1.0", "argparse >= 0.7",
 }
 external_dependencies = {
   MICROHTTPD = { library = "microhttpd" },

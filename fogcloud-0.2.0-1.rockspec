@@ -1,6 +1,6 @@
 package = "fogcloud"
-version = "0.1.0-1"
-source = { url = "git+https://localhost/fogcloud.git", tag = "v0.1.0" }
+version = "0.2.0-1"
+source = { url = "git+https://localhost/fogcloud.git", tag = "v0.2.0" }
 description = {
   summary = "Client of FogCloud, MXCHIP's IoT cloud: tokens, permissions, products and MQTT sessions",
   detailed = [[
