@@ -231,6 +231,71 @@ describe("the five calls", function()
     assert.equal("api", why.kind)
   end)
 
+  -- Opens a session with the kept client of a folder, in this process or in another; what came of it as text.
+  local function open_kept(folder, name)
+    local options = sandbox:options()
+    options.store, options.app_id = "file:" .. folder, sandbox.app_id
+    return fogcloud.new(options):open { devices = { "dev1" }, keep = name or true }
+  end
+
+  it("let one session at a time have a kept client, and say which process has it", function()
+    local folder = support.shell("mktemp -d"):match "%S+"
+    finally(function() support.shell("rm -rf " .. folder) end)
+    local session = assert(open_kept(folder))
+    local program = ([[
+      local options = { base_url = %q, client_id = %q, client_secret = %q, ca_file = %q, app_id = %q, store = "file:%s" }
+      local cloud = require("fogcloud").new(options)
+      local session, err = cloud:open { keep = true }
+      io.write(session and "opened" or err.kind .. ": " .. err.message, "\n")
+      local credentials = assert(cloud:client())
+      session, err = cloud:connect(credentials)
+      io.write(session and "opened" or err.kind, "\n")
+      session = cloud:open { keep = "mine" }
+      io.write(session and "opened" or "refused", "\n")
+    ]]):format(sandbox.url, sandbox.account.client_id, sandbox.account.client_secret, sandbox.ca_file, sandbox.app_id, folder)
+    local said = script.run(program)
+    assert.matches(("^mqtt: the kept client is in use by process %d, "):format(require("fogcloud.core").pid()), said)
+    assert.matches("\nmqtt\nopened\n$", said)
+    local none, err = open_kept(folder)
+    assert.is_nil(none)
+    assert.matches("in use by another session of this program", err.message)
+    assert.is_true(session:finish(5))
+    session = assert(open_kept(folder)) -- at once
+    session:close()
+    session = assert(open_kept(folder))
+    session:close()
+    assert.equal("opened", script.run(program):match "^%a+")
+    fogcloud.run()
+  end)
+
+  it("let go of a kept client that could not be connected", function()
+    local folder = support.shell("mktemp -d"):match "%S+"
+    finally(function() support.shell("rm -rf " .. folder) end)
+    local options = sandbox:options()
+    options.store, options.app_id = "file:" .. folder, sandbox.app_id
+    local own = fogcloud.new(options)
+    local wrong = { keep = true, session = { ca_file = "/nowhere" } }
+    for _ = 1, 2 do
+      local none, err = own:open(wrong)
+      assert.is_nil(none)
+      assert.equal("tls", err.kind)
+    end
+    assert.has_error(function() own:open { keep = true, session = { keepalive = -1 } } end)
+    local session = assert(own:open { keep = true })
+    session:close()
+    fogcloud.run()
+  end)
+
+  it("let sessions of one program have a client kept in memory one after the other", function()
+    local session = assert(cloud:open { app_id = sandbox.app_id, keep = true })
+    local none, err = cloud:open { app_id = sandbox.app_id, keep = true }
+    assert.is_nil(none)
+    assert.matches("another session of this program", err.message)
+    session:close()
+    assert(cloud:open { app_id = sandbox.app_id, keep = true }):close()
+    fogcloud.run()
+  end)
+
   it("work through TLS, with the certificate checked", function()
     local secure = support.start { tls = true }
     finally(function() secure:stop() end)

@@ -264,7 +264,7 @@ function Session:close() end
 ---@field read fun(path: string): string?, string?, string?
 ---@field write fun(path: string, text: string): boolean?, string?, string?
 ---@field folder fun(path: string): boolean?, string?, string?
----@field lock fun(path: string): fogcloud.core.Lock?, string?, string?
+---@field lock fun(path: string): fogcloud.core.Lock?, string?, string?, integer?
 
 ---@class fogcloud.core.Lock
 local Lock = {}

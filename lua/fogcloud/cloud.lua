@@ -55,7 +55,7 @@ function Cloud.new(options, host, pump)
     options = options, host = host, pump = pump, budget = retry.budget(), redactor = redactor,
     random = options.random or retry.random(host.wall() * 1e6 + core.pid() * 7919),
     logger = log.new(options.log, function(text) return redactor:clean(text) end),
-    counters = call.counters(),
+    counters = call.counters(), kept = setmetatable({}, { __mode = "k" }), -- credentials of kept clients: their keys
   }, Cloud)
   self.store = stores.resolve(options.store, host, self.random, 2)
   self.access = Token.new {
@@ -215,6 +215,7 @@ local function kept_client(self, key)
   if record == nil then return nil, err end
   record.value = nil
   self.redactor:hide(record.password, "password")
+  self.kept[record] = key
   return record
 end
 
@@ -227,6 +228,7 @@ local function create_and_keep(self, key, app_id, how)
   self.redactor:hide(credentials.password, "password")
   local kept, why = self.store:set(key, client_record(credentials))
   if not kept then self.logger:write("error", "the created client could not be kept", { err = why }) end
+  self.kept[credentials] = key
   return credentials
 end
 
@@ -277,15 +279,37 @@ function Cloud:session_options(given)
   return result
 end
 
---- Connects with a client's credentials. Yields in a task, blocks elsewhere.
+local IN_USE = "the kept client is in use by %s, and a second session with it would end that one: give it a name of "
+  .. "its own (keep = \"NAME\", or the option name of cloud:client)"
+
+-- Lets one session have a kept client: a function that lets go, or nil, err.
+local function hold(self, key)
+  local release, pid, err = self.store:hold(key)
+  if release then return release end
+  local who = pid == nil and "another process" or pid == core.pid() and "another session of this program"
+    or ("process %d"):format(pid)
+  return nil, err or errors.new("mqtt", IN_USE:format(who))
+end
+
+--- Connects with a client's credentials. Yields in a task, blocks elsewhere. A client that `cloud:client` has kept is
+--- held for this session until it ends: a second session with it, in any process that shares the store, is refused.
 ---@param credentials fogcloud.Credentials  what create_client returned
 ---@param options fogcloud.SessionOptions?
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, overflow (the journal), cancelled
+---@return fogcloud.Error? err  kinds: auth, mqtt (also: a kept client is in use), network, timeout, tls, overflow (the
+---                             journal), cancelled
 function Cloud:connect(credentials, options)
-  local how = self:session_options(options)
-  local session, err = require("fogcloud.session").connect(credentials, how, 2, self.logger.sink)
+  local session, err = self:connect_at(credentials, options, 2)
   return session, err -- no tail call, which would take the frame that the level counts
+end
+
+---@package
+--- The same; `level` is whom to blame for wrong arguments.
+function Cloud:connect_at(credentials, options, level)
+  local how, key = self:session_options(options), self.kept[credentials]
+  local holder = key and self.store.hold and function() return hold(self, key) end or nil
+  local session, err = require("fogcloud.session").connect(credentials, how, level + 1, self.logger.sink, holder)
+  return session, err
 end
 
 --- Creates a client, grants it the devices and connects: all of the above in one. When the broker refuses the client

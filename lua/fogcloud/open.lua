@@ -1,8 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
 --- `cloud:open`: a client with its permissions, connected, in one call.
-local session = require "fogcloud.session"
-
 local open = {}
 
 ---@class (exact) fogcloud.OpenOptions
@@ -57,7 +55,8 @@ local function connect(cloud, options, credentials, level)
   if options.credentials == nil and how.credentials == nil then
     how.credentials = refresher(cloud, options, credentials)
   end
-  return session.connect(credentials, how, level + 1, cloud.logger.sink)
+  local session, err = cloud:connect_at(credentials, how, level + 1)
+  return session, err -- no tail call, which would take the frame that the level counts
 end
 
 --- See Cloud:open. Connects before it grants: a kept client that is gone is found out by the broker's refusal, which

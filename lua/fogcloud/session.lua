@@ -45,26 +45,34 @@ end
 ---@param opts fogcloud.SessionOptions?
 ---@param level integer?     whom to blame for wrong arguments
 ---@param sink function?      of the log; default the common one
+---@param hold function?      holds the client for this session: gives a function that lets go, or nil, err
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, overflow (the journal), cancelled
-function Session.connect(credentials, opts, level, sink)
+function Session.connect(credentials, opts, level, sink, hold)
   level = (level or 1) + 1
   opts = options.check(opts, level)
   options.check_credentials(credentials, opts, level)
   local readable, unreadable = options.check_files(opts)
   if not readable then return nil, unreadable end
+  local let_go, held = nil, nil
+  if hold then let_go, held = hold() end
+  if hold and let_go == nil then return nil, held end
   local host, pump = runtime.host(), runtime.pump()
   local self = setmetatable({
-    host = host, pump = pump, opts = opts, redactor = errors.redactor(),
+    host = host, pump = pump, opts = opts, redactor = errors.redactor(), let_go = let_go or function() end,
     connects = 0, devices = {}, ready = host.waiter(), finishers = {},
   }, Session)
   self:adopt(credentials)
   local publications, err = Publications.new(self)
-  if publications == nil then return nil, err end
+  if publications == nil then
+    self.let_go()
+    return nil, err
+  end
   self.publications, self.subscriptions = publications, Subscriptions.new(self)
   local opened
   opened, err = open_core(self)
   if not opened then
+    self.let_go()
     publications:close()
     return nil, err
   end
@@ -84,7 +92,10 @@ end
 --- Waits for the first attempt to end.
 function Session:wait_ready()
   local woken, why = self.ready:wait(self.host.now() + self.opts.timeout)
-  if self.ended then return nil, self.ended end
+  if self.ended then
+    self.let_go()
+    return nil, self.ended
+  end
   if woken and self.was_up then return self end
   local err = self.first_error
   if woken == nil then err = errors.new("cancelled", "the task was cancelled") end
@@ -149,6 +160,7 @@ end
 --- The core has let go: nothing comes any more, but what had come may not be handled yet.
 function Session:note_left()
   self.left = true
+  self.let_go()
   self.publications:close()
   wake(self.finishers)
 end
@@ -156,6 +168,7 @@ end
 ---@package
 function Session:note_closed()
   self.gone = true
+  self.let_go()
   self.pump:remove_session(self.id)
   self.handlers:close()
   self.ready:signal()
@@ -367,6 +380,7 @@ function Session:close()
   if self.closing or self.keeper == nil then return end -- twice, or never connected
   self.closing = true
   self.ended = self.ended or closed_error()
+  self.let_go() -- whoever takes the client now ends what is left of this session
   self.handlers:close()
   self.keeper:close()
 end

@@ -3,7 +3,8 @@
  * core.file, what Lua lacks for keeping secrets on disk:
  *   file.read(path, max) -> text, of at most max bytes (1 MiB); nil, "absent"; or nil, why, text of it
  *   file.write(path, text), file.folder(path) -> true; or nil, why, text of it
- *   file.lock(path)    -> a lock with unlock(); nil, "busy"; or nil, why, text of it. Never waits.
+ *   file.lock(path)    -> a lock with unlock(); nil, "busy", text, the holder's process id where it is known; or nil,
+ *                         why, text. Never waits.
  * why is one of absent, busy, foreign, loose, special, large, io.
  */
 #include <errno.h>
@@ -109,7 +110,13 @@ static int l_lock(lua_State *L) {
   luaL_getmetatable(L, FOG_LOCK_CLASS);
   lua_setmetatable(L, -2);
   int rc = fog_private_file_lock(path, &lock->fd);
-  return rc == 0 ? 1 : result(L, rc);
+  if (rc == 0) return 1;
+  int results = result(L, rc);
+  if (rc != EWOULDBLOCK) return results;
+  pid_t pid = fog_private_file_holder(path);
+  if (pid == 0) return results;
+  lua_pushinteger(L, (lua_Integer)pid);
+  return results + 1;
 }
 
 /* A forked child that collects its copy must not give up its parent's lock. */

@@ -8,6 +8,7 @@
 #define FOG_PRIVATE_FILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /* What can go wrong beyond errno; all negative. */
 enum {
@@ -34,6 +35,9 @@ int fog_private_file_folder(const char *path);
 /* Takes the lock that `path` stands for, or fails at once with EWOULDBLOCK when somebody holds it: another process, or
  * another lock of this one. The file is made if need be and stays. 0: *fd holds the lock. */
 int fog_private_file_lock(const char *path, int *fd);
+
+/* The process that has the lock, or had it last, as it noted in the file; 0 where that cannot be told. For texts only. */
+pid_t fog_private_file_holder(const char *path);
 
 /* Gives the lock up, also where a forked child inherited the descriptor. */
 void fog_private_file_unlock(int fd);

@@ -142,4 +142,14 @@ function File:lock(key, deadline)
   end
 end
 
+function File:hold(key)
+  local made, err = make_folder(self)
+  if not made then return nil, nil, err end
+  local path = path_of(self, key, ".used")
+  local lock, why, detail, pid = core.file.lock(path)
+  if lock then return function() lock:unlock() end end
+  if why == "busy" then return nil, pid end
+  return nil, nil, failure(path, detail)
+end
+
 return File

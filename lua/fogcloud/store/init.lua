@@ -14,6 +14,10 @@
 --                                (host.now()): a function that unlocks, harmless twice; or nil, err (timeout,
 --                                cancelled, protocol). Ends by itself when the holder's process dies. The holder
 --                                looks again before it fetches.
+--   store:hold(key)              keeps a kept client for one session: a function that lets go, harmless twice; nil, pid
+--                                when somebody else has it (their process, where that is known); or nil, nil, err.
+--                                Never waits. Ends by itself when the holder's process dies. A store need not have
+--                                it: then two sessions can take one client, and end each other.
 --   store.shared                 true when other processes use it too: times in records are then the wall clock's
 --
 -- Keys are text made by the library, of any length, on one line. All functions may wait in the host's way; none may

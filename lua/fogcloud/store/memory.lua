@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- A store in this Lua state's memory. See init.lua for the contract.
+local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 
 ---@class fogcloud.MemoryStore
@@ -11,7 +12,9 @@ Memory.__tostring = function() return "fogcloud.MemoryStore" end
 
 ---@param host table
 ---@return fogcloud.MemoryStore
-function Memory.new(host) return setmetatable({ host = host, records = {}, queues = {}, shared = false }, Memory) end
+function Memory.new(host)
+  return setmetatable({ host = host, records = {}, queues = {}, holders = {}, shared = false }, Memory)
+end
 
 local function copy(record)
   local result = {}
@@ -62,6 +65,15 @@ function Memory:lock(key, deadline)
     end
   end
   return function() leave(self, key, queue, waiter) end
+end
+
+function Memory:hold(key)
+  if self.holders[key] then return nil, core.pid() end
+  local mark = {}
+  self.holders[key] = mark
+  return function()
+    if self.holders[key] == mark then self.holders[key] = nil end
+  end
 end
 
 return Memory
