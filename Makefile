@@ -32,10 +32,10 @@ lib_dir   = $(patsubst %/,%,$(dir $(firstword $(wildcard $(foreach d,$(if $(MULT
 lib_flags = $(if $(lib_dir),-L$(lib_dir) -Wl$(comma)-rpath$(comma)$(lib_dir))
 elsewhere = $(if $(filter-out /usr,$(call dir_of,$(1))),$(addprefix -I,$(wildcard $(call dir_of,$(1))/include/$(MULTIARCH) $(call dir_of,$(1))/include)) $(lib_flags))
 PAHO_A    := $(call find_lib,PAHO,paho-mqtt3as.a)
-# PAHO_LEAN=0 leaves Paho as packaged; 1: what src/core/paho_lean*.c replaces in the static archive, and why each is correct, the essays there say.
+# PAHO_LEAN=0 leaves Paho as packaged; 1: what src/paho/paho_lean*.c replaces in the static archive, and why each is correct, the essays there say.
 PAHO_LEAN  ?= 1
 LEAN       := $(and $(filter 1,$(PAHO_LEAN)),$(PAHO_A))
-PAHO_WRAPS := $(if $(LEAN),$(shell sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.h))
+PAHO_WRAPS := $(if $(LEAN),$(shell sed -n 's/.*PAHO_WRAPS: *//p' src/paho/paho_lean.h))
 PAHO_LIBS  := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)),-lpaho-mqtt3as) -lssl -lcrypto
 INCLUDES  := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,PAHO,paho-mqtt3as) $(call elsewhere,OPENSSL,ssl))
 SANDBOX_INCLUDES := $(strip $(call elsewhere,MICROHTTPD,microhttpd) $(call elsewhere,SQLITE,sqlite3) $(call elsewhere,OPENSSL,ssl) $(call elsewhere,MOSQUITTO,mosquitto))
@@ -46,9 +46,9 @@ lua_include = $(or $(LUA_INCDIR),$(patsubst %/lua.h,%,$(firstword $(wildcard $(a
 
 # Sources -------------------------------------------------------------------------------------------------------------
 
-LEAN_SRC    := $(wildcard src/core/paho_lean*.c)
-CORE_SRC    := $(filter-out $(if $(LEAN),,$(LEAN_SRC)),$(wildcard src/core/*.c))
-BINDING_SRC := $(wildcard src/binding/*.c)
+LEAN_SRC    := $(wildcard src/paho/paho_lean*.c)
+CORE_SRC    := $(filter-out $(if $(LEAN),,$(LEAN_SRC)),$(foreach folder,base http mqtt paho,$(wildcard src/$(folder)/*.c)) src/binding/engine.c)
+BINDING_SRC := $(filter-out $(CORE_SRC),$(wildcard src/binding/*.c))
 PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
 # What the plugin shares with the sandbox's module says so in its first lines.
 SHARED_SRC  := $(shell grep -l 'shared with the plugin' src/sandbox/*.c 2>/dev/null)

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "inbox.h"
-#include "outbox.h"
+#include "../src/mqtt/inbox.h"
+#include "../src/mqtt/outbox.h"
 
 enum { MOMENT = 20, INBOX_AT = MOMENT, OUTBOX_AT = 2 * MOMENT };
 

@@ -2,9 +2,9 @@
  *
  * The properties of MQTT 5: any bytes are read without going beyond their end, and what was read is written as the same
  * bytes. Input: a block of properties.
- * link: src/core/properties.c
+ * link: src/mqtt/properties.c
  */
-#include "../src/core/properties.h"
+#include "../src/mqtt/properties.h"
 
 #include "fuzz.h"
 

@@ -4,11 +4,11 @@
  * its lock, so an interleaving of threads is a sequence of operations: the input. (That the locks hold is
  * ThreadSanitizer's part: spec/c/queues_test.c.)
  * Input: a byte of bounds, then operations of a byte each.
- * link: src/core/queue.c src/core/wake.c src/core/event.c src/core/inbox.c src/core/outbox.c
+ * link: src/base/queue.c src/base/wake.c src/base/event.c src/mqtt/inbox.c src/mqtt/outbox.c
  */
-#include "../src/core/inbox.h"
-#include "../src/core/outbox.h"
-#include "../src/core/queue.h"
+#include "../src/base/queue.h"
+#include "../src/mqtt/inbox.h"
+#include "../src/mqtt/outbox.h"
 #include "fuzz.h"
 
 enum { MANY = 4096 };

@@ -3,14 +3,14 @@
  * A reply as libcurl hands it over, header line by header line and block by block, then as Lua sees it: bounds hold,
  * every header of the last block is in the table under its lower-case name, the body is what came.
  * Input: lines are header lines until an empty one; then the body; its first byte is the size of the blocks.
- * link: src/core/http.c src/core/queue.c src/core/wake.c src/core/event.c src/core/process.c
- * link: src/core/http_profile.c src/core/properties.c src/binding/properties.c src/binding/event.c src/binding/util.c
+ * link: src/http/http.c src/base/queue.c src/base/wake.c src/base/event.c src/base/process.c
+ * link: src/http/http_profile.c src/mqtt/properties.c src/binding/properties.c src/binding/event.c src/binding/util.c
  */
 #include <ctype.h>
 #include <lualib.h>
 
 #include "../src/binding/handles.h"
-#include "../src/core/http_request.c" /* for its callbacks, which are static */
+#include "../src/http/http_request.c" /* for its callbacks, which are static */
 #include "fuzz.h"
 
 enum { MAX_BODY = 256 };

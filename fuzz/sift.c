@@ -5,9 +5,9 @@
  * once, whole and in order; a message in the inbox is what the packet says; QoS 1 and 2 are acknowledged by their ids,
  * in order; a message of QoS 2 comes once until its release.
  * Input: a byte of switches, a byte for the pieces, then what follows CONNACK.
- * link: -DFOG_PAHO_LEAN src/core/paho_lean_sock.c src/core/paho_lean_batch.c src/core/paho_lean_tls.c
- * link: src/core/paho_lean_guard.c src/core/direct.c src/core/properties.c src/core/inbox.c src/core/outbox.c
- * link: src/core/event.c src/core/open_ids.c -lssl
+ * link: -DFOG_PAHO_LEAN src/paho/paho_lean_sock.c src/paho/paho_lean_batch.c src/paho/paho_lean_tls.c
+ * link: src/paho/paho_lean_guard.c src/paho/direct.c src/mqtt/properties.c src/mqtt/inbox.c src/mqtt/outbox.c
+ * link: src/base/event.c src/mqtt/open_ids.c -lssl
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +15,9 @@
 
 static time_t clock_of_input(void);
 #define time(nothing) clock_of_input() /* the first packet of every second is Paho's: the input makes the seconds */
-#include "../src/core/paho_lean_sift.c"
+#include "../src/paho/paho_lean_sift.c"
 #undef time
-#include "../src/core/direct.h"
+#include "../src/paho/direct.h"
 #include "fuzz.h"
 
 enum { MOST = 4096 };

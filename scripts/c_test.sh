@@ -10,17 +10,17 @@ mkdir -p "$build/$name"
 [ -n "${COVERAGE:-}" ] || make --no-print-directory -s core BUILD="$build" PAHO_LEAN=1 SANITIZE="${SANITIZE:-}"
 paho=/usr/lib/$(gcc -print-multiarch)/libpaho-mqtt3as.a
 wraps=""
-for w in $(sed -n 's/.*PAHO_WRAPS: *//p' src/core/paho_lean.h); do wraps="$wraps -Wl,--wrap=$w"; done
+for w in $(sed -n 's/.*PAHO_WRAPS: *//p' src/paho/paho_lean.h); do wraps="$wraps -Wl,--wrap=$w"; done
 own=$(sed -n 's/.*flags: *//p' "$test" | head -n 1)
 link=$(sed -n 's/.*link: *//p' "$test" | head -n 1)
-link=${link:-${own:+src/core/[a-z]*.c}}
-case ${link:-src/core/} in *src/core/*) ;; *) wraps="" paho="" ;; esac # Paho comes with the core
-flags="-std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -O1 -g -Wall -Wextra -Isrc/core -pthread $own
+link=${link:-${own:+src/base/*.c src/http/*.c src/mqtt/*.c src/paho/*.c src/binding/engine.c}}
+case ${link:-src/paho/} in *src/paho/*) ;; *) wraps="" paho="" ;; esac # Paho comes with the core
+flags="-std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -O1 -g -Wall -Wextra -pthread $own
   ${SANITIZE:+-fsanitize=$SANITIZE -fno-sanitize-recover=all -fno-omit-frame-pointer} ${COVERAGE:+--coverage -fprofile-update=atomic}"
 
 # An object of each source lies beside what gcov notes of it: the core and the binding have files of one name.
 objects=""
-for source in "$test" ${link:-"$build"/obj/core/*.o}; do
+for source in "$test" ${link:-"$build"/obj/base/*.o "$build"/obj/http/*.o "$build"/obj/mqtt/*.o "$build"/obj/paho/*.o "$build"/obj/binding/*.o}; do
   object=$source
   case $source in
     *.c)

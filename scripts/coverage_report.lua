@@ -74,12 +74,13 @@ end
 read_c()
 read_lua()
 table.sort(order)
+local CORE = { ["src/base"] = true, ["src/http"] = true, ["src/mqtt"] = true, ["src/paho"] = true }
 local worst = 100
 for _, group in ipairs(order) do
   local g = groups[group]
   local share = 100 * g.hit / g.all
   print(("%-16s %6.1f %%  %5d of %5d lines"):format(group, share, g.hit, g.all))
-  if group == "src/core" or group == "src/binding" or group == "lua" then worst = math.min(worst, share) end
+  if CORE[group] or group == "src/binding" or group == "lua" then worst = math.min(worst, share) end
 end
 local files = {}
 for file in pairs(missed) do files[#files + 1] = file end

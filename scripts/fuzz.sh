@@ -17,7 +17,7 @@ build() { # name
   link=$(sed -n 's/^ \* link: *//p' "fuzz/$1.c")
   # shellcheck disable=SC2086
   clang -g -O1 -std=c11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Wall -Wextra -Wshadow \
-    -Isrc/core -I/usr/include/lua5.4 "fuzz/$1.c" $link -o "$out/$1" -lcurl -lcrypto -llua5.4 -pthread || return 1
+    -I/usr/include/lua5.4 "fuzz/$1.c" $link -o "$out/$1" -lcurl -lcrypto -llua5.4 -pthread || return 1
 }
 
 run() { # name

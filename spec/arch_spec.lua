@@ -91,24 +91,27 @@ end
 local REACHABLE = {
   ["^lua"] = { "src/binding/", "src/sandbox/binding" },
   ["^lauxlib"] = { "src/binding/", "src/sandbox/binding" },
-  ["^MQTT"] = { "core/dispatcher", "core/bridge", "core/link", "core/paho_lean" },
-  ["^curl/"] = { "core/http", "core/process%.c" },
+  ["^MQTT"] = { "src/paho/" },
+  ["^curl/"] = { "src/http/", "base/process%.c" },
   ["^mosquitto"] = { "src/sandbox/plugin" },
   ["^microhttpd"] = { "src/sandbox/" },
   ["^sqlite3"] = { "src/sandbox/" },
 }
 -- Who may include it: a lock, or a connection of OpenSSL's, stands in headers that many see.
 local INCLUDABLE = {
-  ["^openssl/"] = { "core/paho_lean", "core/probe%.c", "core/process%.c", "src/sandbox/" },
+  ["^openssl/"] = { "paho/paho_lean", "base/probe%.c", "base/process%.c", "src/sandbox/" },
   ["^pthread"] = {
-    "core/queue", "core/process", "core/dispatcher", "core/bridge", "core/http", "core/inbox", "core/outbox",
-    "core/paho_lean", "src/sandbox/",
+    "base/queue", "base/process", "paho/dispatcher", "paho/bridge", "http/http", "mqtt/inbox", "mqtt/outbox",
+    "paho/paho_lean", "src/sandbox/",
   },
 }
 -- Which folder may include which other.
-local FOLDERS = { core = {}, binding = { core = true }, sandbox = {} }
+local FOLDERS = {
+  base = {}, http = { base = true }, mqtt = { base = true }, paho = { base = true, mqtt = true },
+  binding = { base = true, http = true, mqtt = true, paho = true }, sandbox = {},
+}
 -- What the sandbox, a rock of its own, takes from the others: headers alone.
-local SHARED = { ["src/core/process.h"] = true, ["src/binding/compat.h"] = true }
+local SHARED = { ["src/base/process.h"] = true, ["src/binding/compat.h"] = true }
 
 -- Whatever may run a function, a metamethod or a chunk of the user's by name.
 local CALLS = {

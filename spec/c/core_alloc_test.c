@@ -5,8 +5,8 @@
  * with an error or a result, what was promised as an event comes, and nothing stays allocated.
  * flags: -include spec/c/failing_alloc.h
  */
+#include "../../src/binding/engine.h"
 #include "alloc_table.h"
-#include "engine.h"
 #include "tiny_server.h"
 
 static void check_now(bool ok, const char *what, long n) { check_at(ok, what, n, ""); }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Sockets on 127.0.0.1: a listener on a free port, and a connection to it whose near end is made as Paho makes its
- * own, so that the wraps of core/paho_lean.c take it for one of Paho's.
+ * own, so that the wraps of paho/paho_lean.c take it for one of Paho's.
  */
 #ifndef FOG_LOOPBACK_H
 #define FOG_LOOPBACK_H

@@ -3,7 +3,7 @@
  * What the guard before Paho lets through and what not, packet by packet; fuzz/guard.c has the rest. Each refused one
  * made Paho 1.3.12 crash, leak or read beyond a packet's end, or is what MQTT forbids to a broker.
  */
-#include "paho_lean_guard.h"
+#include "../../src/paho/paho_lean_guard.h"
 
 #include <stdlib.h>
 

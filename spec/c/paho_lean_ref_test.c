@@ -7,9 +7,9 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "../../src/paho/paho_lean.h"
 #include "loopback.h"
 #include "paho_asks.h"
-#include "paho_lean.h"
 #include "tap.h"
 
 enum { LARGE = 20000, DIRECT = 16384 };

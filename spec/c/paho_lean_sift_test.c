@@ -12,8 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../../src/paho/paho_lean.h"
 #include "loopback.h"
-#include "paho_lean.h"
 #include "tap.h"
 
 enum { PACKETS = 20000, LARGEST = 100000, PUBLISH = 0x30, OTHER = 0x90 };

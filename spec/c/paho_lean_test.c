@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The wraps of core/paho_lean.c one by one, without Paho: this program is linked with the same --wrap options, makes
+ * The wraps of paho/paho_lean.c one by one, without Paho: this program is linked with the same --wrap options, makes
  * sockets the way Paho does, takes the names of Paho's threads, and checks that what it sees is what the kernel
  * would have shown. Here reading, polling and the heap; paho_lean_write_test.c has the writes.
  */

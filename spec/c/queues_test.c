@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inbox.h"
-#include "outbox.h"
-#include "queue.h"
+#include "../../src/base/queue.h"
+#include "../../src/mqtt/inbox.h"
+#include "../../src/mqtt/outbox.h"
 #include "tap.h"
 
 enum { PRODUCERS = 4, EACH = 5000 };

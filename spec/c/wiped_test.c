@@ -6,8 +6,8 @@
  * libcurl's.
  * flags: -include spec/c/failing_alloc.h
  */
-#include "http.h"
-#include "queue.h"
+#include "../../src/base/queue.h"
+#include "../../src/http/http.h"
 #include "tap.h"
 
 #undef malloc

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../core/private_file.h"
-#include "../core/process.h"
+#include "../base/private_file.h"
+#include "../base/process.h"
 #include "util.h"
 
 #define FOG_LOCK_CLASS "fogcloud.FileLock"

@@ -5,7 +5,7 @@
 #ifndef FOG_HANDLES_H
 #define FOG_HANDLES_H
 
-#include "../core/engine.h"
+#include "engine.h"
 #include "util.h"
 
 #define FOG_ENGINE_CLASS "fogcloud.Engine"

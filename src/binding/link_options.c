@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../core/memory_file.h"
+#include "../base/memory_file.h"
 #include "handles.h"
 
 #define OPTIONS_CLASS "fogcloud.LinkOptions"

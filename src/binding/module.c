@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "../core/process.h"
+#include "../base/process.h"
 #include "handles.h"
 #include "properties.h"
 

@@ -4,7 +4,7 @@
  * address, seconds, and with TLS verified, verdict, subject, issuer, not_before, not_after. options: tls, ca_file,
  * timeout (seconds for each of TCP and TLS). Blocks.
  */
-#include "../core/probe.h"
+#include "../base/probe.h"
 
 #include "handles.h"
 

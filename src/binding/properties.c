@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "../core/properties.h"
+#include "../mqtt/properties.h"
 
 enum { MAX_TEXT = 65535 };
 

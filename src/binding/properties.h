@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * MQTT 5 properties between a Lua table and the bytes of the wire (core/properties.h).
+ * MQTT 5 properties between a Lua table and the bytes of the wire (mqtt/properties.h).
  */
 #ifndef FOG_BINDING_PROPERTIES_H
 #define FOG_BINDING_PROPERTIES_H

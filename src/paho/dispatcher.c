@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../base/memory_file.h"
+#include "../base/process.h"
 #include "link.h"
-#include "memory_file.h"
-#include "process.h"
 
 enum { EXIT_WAIT_MS = 1000, REST_NS = 50000 };
 

@@ -9,7 +9,7 @@
 #ifndef FOG_DISPATCHER_H
 #define FOG_DISPATCHER_H
 
-#include "session.h"
+#include "../mqtt/session.h"
 
 /* How to connect. All text is malloc'ed and belongs to the struct. */
 struct fog_link_options {

@@ -12,7 +12,7 @@
 
 #include <pthread.h>
 
-#include "event.h"
+#include "../base/event.h"
 
 struct fog_session;
 

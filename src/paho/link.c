@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/process.h"
 #include "link_properties.h"
-#include "process.h"
 
 static void link_free(struct fog_link *link) {
   struct fog_event *up = atomic_exchange(&link->up, NULL), *down = atomic_exchange(&link->down, NULL);

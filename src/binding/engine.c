@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "mirror.h"
-#include "process.h"
+#include "../base/mirror.h"
+#include "../base/process.h"
 
 struct fog_engine {
   struct fog_engine *next; /* of all engines of this process */

@@ -10,8 +10,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "../base/process.h"
 #include "http_request.h"
-#include "process.h"
 
 enum { POOL_SIZE = 64, CANCEL_ROOM = 16, MAX_CONNECTIONS_PER_HOST = 64, MAX_CONNECTIONS = 256 };
 

@@ -9,8 +9,8 @@
 #ifndef FOG_DIRECT_H
 #define FOG_DIRECT_H
 
+#include "../mqtt/session.h"
 #include "paho_lean.h"
-#include "session.h"
 
 struct fog_direct {
   struct fog_session *session;

@@ -10,7 +10,7 @@
 
 #ifdef FOG_PAHO_LEAN
 
-#include "properties.h"
+#include "../mqtt/properties.h"
 
 enum { BATCH = 256, PUBLISH = 0x30, PUBACK = 0x40, PUBREC = 0x50, PUBREL = 0x60, RETAIN = 1, DUP = 8 };
 enum { MQTT_5 = 5, HEADER_MOST = 5, SEVEN_BITS = 128 };

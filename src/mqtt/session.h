@@ -7,10 +7,10 @@
 #ifndef FOG_SESSION_H
 #define FOG_SESSION_H
 
+#include "../base/queue.h"
 #include "inbox.h"
 #include "open_ids.h"
 #include "outbox.h"
-#include "queue.h"
 
 struct fog_link;
 struct fog_lean;

@@ -7,7 +7,7 @@
 #ifndef FOG_HTTP_H
 #define FOG_HTTP_H
 
-#include "queue.h"
+#include "../base/queue.h"
 
 struct fog_http;
 

@@ -6,9 +6,9 @@
 #ifndef FOG_ENGINE_H
 #define FOG_ENGINE_H
 
-#include "api.h"
-#include "dispatcher.h"
-#include "http.h"
+#include "../http/api.h"
+#include "../http/http.h"
+#include "../paho/dispatcher.h"
 
 struct fog_engine;
 

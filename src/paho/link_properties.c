@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "properties.h"
+#include "../mqtt/properties.h"
 
 static MQTTLenString text_of(const char *text, size_t len) {
   return (MQTTLenString){.len = (int)len, .data = (char *)(uintptr_t)text}; /* Paho only reads it */
