@@ -7,7 +7,7 @@
 ---   calls.lua BUILD_DIR FILE               the driver
 ---   calls.lua LAYER PORT MANY COUNT        COUNT requests through the first layers, up to LAYER; MANY tasks at a time
 local core = require "fogcloud.core"
-local envelope = require "fogcloud.envelope"
+local envelope = require "fogcloud.api.envelope"
 local fogcloud = require "fogcloud"
 local programs = dofile("bench/programs.lua")
 local runtime = require "fogcloud.runtime"

@@ -11,7 +11,7 @@ local broker = dofile("bench/broker.lua")
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
 local programs = dofile("bench/programs.lua")
-local Router = require "fogcloud.router"
+local Router = require "fogcloud.mqtt.router"
 
 local function median(values)
   table.sort(values)

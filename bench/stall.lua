@@ -16,7 +16,7 @@ end
 
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
-local options = require "fogcloud.session_options"
+local options = require "fogcloud.mqtt.options"
 local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
 

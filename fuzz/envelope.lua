@@ -3,7 +3,7 @@
 --- Replies: any body with any status gives data or an error of a known kind whose text is one line and quotes no JSON,
 --- in a time that is bounded. Input: a line "endpoint status", then the body.
 local cjson = require "cjson"
-local envelope = require "fogcloud.envelope"
+local envelope = require "fogcloud.api.envelope"
 local errors = require "fogcloud.errors"
 
 local KINDS = { api = true, auth = true, http = true, protocol = true }

@@ -3,7 +3,7 @@
 --- Header values that our own code reads: any Retry-After gives nothing or a wait longer than none, and the next
 --- attempt comes no sooner, and no later than it or the cap of our own backoff.
 --- Input: the header's value.
-local retry = require "fogcloud.retry"
+local retry = require "fogcloud.api.retry"
 
 return function(input)
   local wait = retry.after(input, 1600000000)

@@ -3,8 +3,8 @@
 --- Topics and filters: what passes the checks is exactly what MQTT allows, and the router finds exactly the filters
 --- that a matcher written straight from the specification finds, before and after removals.
 --- Input: lines; the first is a topic, the others are filters.
-local topic = require "fogcloud.topic"
-local Router = require "fogcloud.router"
+local topic = require "fogcloud.mqtt.topic"
+local Router = require "fogcloud.mqtt.router"
 
 local function levels_of(text)
   local levels = {}

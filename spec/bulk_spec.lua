@@ -24,9 +24,9 @@ describe("a bulk call", function()
       in_flight = in_flight - 1
       return reply, err
     end
-    cloud = require("fogcloud.cloud").new({
+    cloud = require("fogcloud.api.cloud").new({
       base_url = "https://api.example.com", client_id = "id", client_secret = "secret",
-      random = require("fogcloud.retry").random(3),
+      random = require("fogcloud.api.retry").random(3),
     }, host, pump)
     assert(cloud:token())
     most = 0

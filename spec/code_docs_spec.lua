@@ -11,22 +11,22 @@ local names, reference, set_of = documented.names, documented.reference, documen
 
 local OPTIONS = {
   { "lua/fogcloud/config.lua", "fogcloud.Options", "SPEC" },
-  { "lua/fogcloud/session_options.lua", "fogcloud.SessionOptions", "SPEC" },
-  { "lua/fogcloud/open.lua", "fogcloud.OpenOptions", "SPEC" },
-  { "lua/fogcloud/bulk.lua", "fogcloud.BulkOptions", "SPEC" },
+  { "lua/fogcloud/mqtt/options.lua", "fogcloud.SessionOptions", "SPEC" },
+  { "lua/fogcloud/api/open.lua", "fogcloud.OpenOptions", "SPEC" },
+  { "lua/fogcloud/api/bulk.lua", "fogcloud.BulkOptions", "SPEC" },
   { "lua/fogcloud/sandbox/options.lua", "fogcloud.SandboxOptions", "OPTIONS", "lua/fogcloud/sandbox/init.lua" },
-  { "lua/fogcloud/cloud.lua", "fogcloud.CallOptions", "TIMED" },
-  { "lua/fogcloud/cloud.lua", "fogcloud.CreateOptions", "CREATION" },
+  { "lua/fogcloud/api/cloud.lua", "fogcloud.CallOptions", "TIMED" },
+  { "lua/fogcloud/api/cloud.lua", "fogcloud.CreateOptions", "CREATION" },
 }
 
 -- What the prose and the help say of numbers in the code: a page, and a text with the numbers in it.
 local function prose()
-  local bulk, retry = documented.numbers "lua/fogcloud/bulk.lua", require "fogcloud.retry"
-  local options, session = constants("lua/fogcloud/config.lua", "DEFAULTS"), constants("lua/fogcloud/session_options.lua", "DEFAULTS")
+  local bulk, retry = documented.numbers "lua/fogcloud/api/bulk.lua", require "fogcloud.api.retry"
+  local options, session = constants("lua/fogcloud/config.lua", "DEFAULTS"), constants("lua/fogcloud/mqtt/options.lua", "DEFAULTS")
   local concurrency = ("calls in flight at most, default %d, at most %d"):format(bulk.DEFAULT_MAX, bulk.MAX)
   local spelt = { [3] = "Three", [4] = "Four", [5] = "Five" }
   return {
-    { "lua/fogcloud/bulk.lua", concurrency }, { "lua/fogcloud/cli/permission.lua", concurrency },
+    { "lua/fogcloud/api/bulk.lua", concurrency }, { "lua/fogcloud/cli/permission.lua", concurrency },
     { "docs/guide-tokens.md", ("%s attempts at most, after waits drawn from 0 to %g, %g and %g s"):format(spelt[retry.ATTEMPTS],
       retry.BASE, 2 * retry.BASE, 4 * retry.BASE) },
     { "docs/guide-tokens.md", ("`timeout`, default %d s"):format(options.timeout) },
@@ -72,10 +72,10 @@ describe("the options", function()
   end)
 
   it("of publish and of devices are those of the code", function()
-    local session, device = "lua/fogcloud/session.lua", "lua/fogcloud/device.lua"
+    local session, device = "lua/fogcloud/mqtt/session.lua", "lua/fogcloud/mqtt/device.lua"
     local function same(path, class) assert.same(names(constants(path, "OPTIONS")), names(documented_fields(session, class))) end
-    same("lua/fogcloud/publications.lua", "fogcloud.PublishOptions")
-    same("lua/fogcloud/subscriptions.lua", "fogcloud.SubscribeOptions")
+    same("lua/fogcloud/mqtt/publications.lua", "fogcloud.PublishOptions")
+    same("lua/fogcloud/mqtt/subscriptions.lua", "fogcloud.SubscribeOptions")
     assert.same(names(constants(device, "ON")), names(documented_fields(device, "fogcloud.DeviceOnOptions")))
     assert.same(names(constants(device, "SEND")), names(documented_fields(device, "fogcloud.SendOptions")))
   end)
@@ -194,10 +194,10 @@ describe("the figures that are documented", function()
     local session = assert(cloud:connect(support.client(sandbox, cloud)))
     local of_session = session:stats()
     session:close()
-    local counters = documented_fields("lua/fogcloud/call.lua", "fogcloud.CallCounters")
-    for name, field in pairs(documented_fields("lua/fogcloud/cloud.lua", "fogcloud.CloudStats")) do counters[name] = field end
+    local counters = documented_fields("lua/fogcloud/api/call.lua", "fogcloud.CallCounters")
+    for name, field in pairs(documented_fields("lua/fogcloud/api/cloud.lua", "fogcloud.CloudStats")) do counters[name] = field end
     assert.same(names(counters), names(cloud:stats()))
-    assert.same(names(documented_fields("lua/fogcloud/session.lua", "fogcloud.SessionStats")), names(of_session))
+    assert.same(names(documented_fields("lua/fogcloud/mqtt/session.lua", "fogcloud.SessionStats")), names(of_session))
     assert.same(names(documented_fields("lua/fogcloud/init.lua", "fogcloud.Info")), names(require("fogcloud").info()))
   end)
 

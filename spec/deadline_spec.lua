@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
-local deadline = require "fogcloud.deadline"
+local deadline = require "fogcloud.task.deadline"
 
 describe("a deadline", function()
   it("is now and the seconds, or the default", function()

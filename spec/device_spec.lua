@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- What a device hands to its session, and what it makes of messages.
-local Device = require "fogcloud.device"
+local Device = require "fogcloud.mqtt.device"
 
 describe("a device", function()
   local calls, device

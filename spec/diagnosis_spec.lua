@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
-local diagnosis = require "fogcloud.diagnosis"
+local diagnosis = require "fogcloud.mqtt.diagnosis"
 
 describe("a refused connection", function()
   local URI = "ssl://broker.example:8883"

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
-local envelope = require "fogcloud.envelope"
+local envelope = require "fogcloud.api.envelope"
 
 local function open(status, body, endpoint) return envelope.open({ status = status, body = body }, endpoint) end
 

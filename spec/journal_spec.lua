@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
-local Journal = require "fogcloud.journal"
+local Journal = require "fogcloud.mqtt.journal"
 local fogcloud = require "fogcloud"
 local script = require "spec.support.script"
 local support = require "spec.support.sandbox"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- The lease over a dictionary in Lua; spec/host/openresty_lead_spec.lua has it in nginx.
-local Lease = require "fogcloud.lease"
+local Lease = require "fogcloud.store.lease"
 local core = require "fogcloud.core"
 
 -- What the lease uses of an ngx.shared dictionary, with so many entries at most. Nothing of it evicts another entry.

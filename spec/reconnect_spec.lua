@@ -126,7 +126,7 @@ describe("reconnecting", function()
   end)
 
   it("comes back at once after a link that had lasted, else after a random time that grows up to the cap", function()
-    local Keeper = require "fogcloud.keeper"
+    local Keeper = require "fogcloud.mqtt.keeper"
     local now, waits, random = 0, {}, 1
     local opts = { stable_after = 10, backoff_base = 1, backoff_cap = 60, max_attempts = 100, connect_timeout = 5,
       in_count = 1, in_bytes = 1 }
@@ -182,7 +182,7 @@ describe("reconnecting", function()
     local function waits()
       return (script.run [[
         math.randomseed(1) -- as every process of Lua 5.1 to 5.3 and LuaJIT is
-        local Keeper = require "fogcloud.keeper"
+        local Keeper = require "fogcloud.mqtt.keeper"
         local host = require("fogcloud.host").get()
         local one, other = Keeper.new { host = host }, Keeper.new { host = host }
         for _, keeper in ipairs { one, other } do print(("%.9f"):format(keeper.random())) end]])
@@ -258,8 +258,8 @@ describe("reconnecting", function()
   end)
 
   it("takes no answer of an attempt whose time is up for that of the next, and one that just came for its own", function()
-    local Keeper = require "fogcloud.keeper"
-    local Scheduler = require "fogcloud.task"
+    local Keeper = require "fogcloud.mqtt.keeper"
+    local Scheduler = require "fogcloud.task.scheduler"
     local now, log, keeper = 0, {}, nil
     local scheduler = Scheduler.new(function() return now end, function() end)
     local session = {

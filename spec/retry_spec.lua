@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local errors = require "fogcloud.errors"
-local retry = require "fogcloud.retry"
+local retry = require "fogcloud.api.retry"
 
 local function err(kind, fields, message) return errors.new(kind, message or kind, fields) end
 

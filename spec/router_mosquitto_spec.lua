@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 
 -- The router and the topic rules against an implementation that is not ours: libmosquitto's, over pseudo-random pairs.
-local Router = require "fogcloud.router"
+local Router = require "fogcloud.mqtt.router"
 local generator = require("spec.support.random").new
-local topic_rules = require "fogcloud.topic"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 local PAIRS = 20000
 local TOPIC_LEVELS = { "", "a", "b", "ab", "$", "$SYS" }

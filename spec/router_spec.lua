@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
-local Router = require "fogcloud.router"
+local Router = require "fogcloud.mqtt.router"
 
 local function matches(filter, topic)
   local router = Router.new()

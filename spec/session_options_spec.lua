@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- Wrong use raises at the caller, with the option named; what is right is taken.
-local options = require "fogcloud.session_options"
+local options = require "fogcloud.mqtt.options"
 
 describe("the options of a session", function()
   local function raises(text, given)

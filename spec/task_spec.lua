@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
 
 local fogcloud = require "fogcloud"
-local Scheduler = require "fogcloud.task"
-local Timers = require "fogcloud.timers"
+local Scheduler = require "fogcloud.task.scheduler"
+local Timers = require "fogcloud.task.timers"
 local errors = require "fogcloud.errors"
-local protect = require "fogcloud.protect"
+local protect = require "fogcloud.task.protect"
 
 describe("timers", function()
   it("fire in the order of their time, and only when due", function()

@@ -4,7 +4,7 @@
 -- of the token endpoint, an early revocation, a wall clock that jumps, a machine that sleeps, lost replies. No call
 -- may fail while any valid token could have been had, and no token request may be one too many.
 
-local Cloud = require "fogcloud.cloud"
+local Cloud = require "fogcloud.api.cloud"
 local shifted = require "spec.support.shifted"
 local support = require "spec.support.sandbox"
 

@@ -90,7 +90,7 @@ describe("the token", function()
       local moments = {}
       for seed = 1, 20 do
         local other = virtual.server(host)
-        cloud = virtual.cloud(other, { random = require("fogcloud.retry").random(seed * 7919 * 31) })
+        cloud = virtual.cloud(other, { random = require("fogcloud.api.retry").random(seed * 7919 * 31) })
         local start = host.now()
         while other:count("token") < 2 do
           assert(cloud:products())

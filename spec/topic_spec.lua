@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
-local topic = require "fogcloud.topic"
+local topic = require "fogcloud.mqtt.topic"
 
 local function accepts(check, cases)
   for _, text in ipairs(cases) do

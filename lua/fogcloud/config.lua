@@ -8,7 +8,7 @@
 -- Whatever is wrong raises and names the option and where its value came from; a value is never quoted.
 local cjson = require "cjson"
 local core = require "fogcloud.core"
-local topic_rules = require "fogcloud.topic"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 local config = {}
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- The face of fogcloud: what a user requires. See README.md.
-local deadlines = require "fogcloud.deadline"
+local deadlines = require "fogcloud.task.deadline"
 local runtime = require "fogcloud.runtime"
 
 ---@class fogcloud
@@ -11,7 +11,7 @@ local fogcloud = { _VERSION = "0.2.0" }
 --- then from the profile file; wrong or missing options raise.
 ---@param options fogcloud.Options?
 ---@return fogcloud.Cloud cloud
-function fogcloud.new(options) return require("fogcloud.cloud").new(options, runtime.host(), runtime.pump()) end
+function fogcloud.new(options) return require("fogcloud.api.cloud").new(options, runtime.host(), runtime.pump()) end
 
 --- Connects to a broker with credentials that are at hand, without an account. Yields in a task, blocks elsewhere.
 ---@param credentials fogcloud.Credentials
@@ -19,7 +19,7 @@ function fogcloud.new(options) return require("fogcloud.cloud").new(options, run
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, overflow (the journal), cancelled
 function fogcloud.connect(credentials, options)
-  local session, err = require("fogcloud.session").connect(credentials, options, 2)
+  local session, err = require("fogcloud.mqtt.session").connect(credentials, options, 2)
   return session, err -- no tail call, which would take the frame that the level counts
 end
 
@@ -90,12 +90,14 @@ function fogcloud.sleep(seconds)
 end
 
 --- Has one worker of an nginx make a session and serve it, and another take it over when that worker ends or dies.
---- See leader.lua. In nginx only.
+--- See store/lead.lua. In nginx only.
 ---@param name string        what is led; one worker per name
 ---@param start function     makes the session and its subscriptions, and returns it, or nil, err
 ---@param dictionary string  a lua_shared_dict
 ---@return fogcloud.Leader leader  with session, await(timeout), stop()
-function fogcloud.lead(name, start, dictionary) return require("fogcloud.leader").lead(name, start, dictionary, 2) end
+function fogcloud.lead(name, start, dictionary)
+  return require("fogcloud.store.lead").lead(name, start, dictionary, 2)
+end
 
 --- Chooses the host, before anything else; later it raises. OpenResty is found out by itself.
 ---@param name "plain"|"openresty"|"cqueues"|"luv"|"copas"|string

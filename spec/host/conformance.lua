@@ -3,7 +3,7 @@
 --- What a host promises (lua/fogcloud/host/init.lua), case by case, for any adapter and any runner. A case raises
 --- when the promise is not kept.
 local fogcloud = require "fogcloud"
-local protect = require "fogcloud.protect"
+local protect = require "fogcloud.task.protect"
 local runtime = require "fogcloud.runtime"
 
 local cases = {}

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- What a host with a loop of its own refuses, and says.
-local looped = require "fogcloud.looped"
+local looped = require "fogcloud.host.looped"
 local script = require "spec.support.script"
 local socket = require "socket"
 local support = require "spec.support.sandbox"

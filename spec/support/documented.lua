@@ -55,10 +55,10 @@ end
 
 -- By the name that users write: the module, and the table's name in it.
 documented.MODULES = {
-  fogcloud = { "fogcloud", "fogcloud" }, cloud = { "fogcloud.cloud", "Cloud" }, session = { "fogcloud.session", "Session" },
-  device = { "fogcloud.device", "Device" }, metrics = { "fogcloud.metrics", "metrics" },
-  sandbox = { "fogcloud.sandbox", "Sandbox" }, leader = { "fogcloud.leader", "Leader" },
-  task = { "fogcloud.joinable", "Joinable" },
+  fogcloud = { "fogcloud", "fogcloud" }, cloud = { "fogcloud.api.cloud", "Cloud" }, session = { "fogcloud.mqtt.session", "Session" },
+  device = { "fogcloud.mqtt.device", "Device" }, metrics = { "fogcloud.metrics", "metrics" },
+  sandbox = { "fogcloud.sandbox", "Sandbox" }, leader = { "fogcloud.store.lead", "Leader" },
+  task = { "fogcloud.task.task", "Joinable" },
 }
 
 --- The table that has a user's functions.

@@ -2,7 +2,7 @@
 
 --- Whoever requires this has the identity asserted for every session of its process: whenever a link is lost, before
 --- the session ends, and after. Where these are called there is nobody to catch an error, so it ends the run.
-local Session = require "fogcloud.session"
+local Session = require "fogcloud.mqtt.session"
 
 local identity = {}
 

@@ -2,9 +2,9 @@
 
 --- A host whose clocks stand still until somebody waits, and a server in Lua behind it: hours pass in no time, and
 --- every run is like the other. The scheduler is the plain host's own.
-local Scheduler = require "fogcloud.task"
+local Scheduler = require "fogcloud.task.scheduler"
 local errors = require "fogcloud.errors"
-local retry = require "fogcloud.retry"
+local retry = require "fogcloud.api.retry"
 
 local virtual = {}
 
@@ -141,7 +141,7 @@ function virtual.cloud(server, more)
     base_url = "https://api.example.com", client_id = "key-id", client_secret = "key-secret", random = retry.random(7),
   }
   for name, value in pairs(more or {}) do options[name] = value end
-  return require("fogcloud.cloud").new(options, server.host, server:pump())
+  return require("fogcloud.api.cloud").new(options, server.host, server:pump())
 end
 
 return virtual

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The session userdata: commands to the dispatcher, messages out of the inbox. No judgement: when to connect, to
- * subscribe again or to give up is lua/fogcloud/session.lua's.
+ * subscribe again or to give up is lua/fogcloud/mqtt/session.lua's.
  */
 #include <string.h>
 

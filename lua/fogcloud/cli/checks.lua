@@ -9,8 +9,8 @@ local fogcloud = require "fogcloud"
 local link = require "fogcloud.cli.link"
 local private = require "fogcloud.cli.private"
 local profiles = require "fogcloud.cli.profiles"
-local protect = require "fogcloud.protect"
-local retry = require "fogcloud.retry"
+local protect = require "fogcloud.task.protect"
+local retry = require "fogcloud.api.retry"
 local topics = require "fogcloud.cli.topics"
 
 local checks = {}

@@ -8,7 +8,7 @@ local errors = require "fogcloud.errors"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local Output = require "fogcloud.cli.output"
-local protect = require "fogcloud.protect"
+local protect = require "fogcloud.task.protect"
 
 ---@class fogcloud.cli.Context
 local Context = {}

@@ -12,7 +12,7 @@ local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local number = require "fogcloud.cli.number"
 local Output = require "fogcloud.cli.output"
-local protect = require "fogcloud.protect"
+local protect = require "fogcloud.task.protect"
 
 local cli = {}
 

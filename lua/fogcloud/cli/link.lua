@@ -5,7 +5,7 @@ local cjson = require "cjson"
 local clients = require "fogcloud.cli.clients"
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
-local session_options = require "fogcloud.session_options"
+local session_options = require "fogcloud.mqtt.options"
 
 local link = {}
 

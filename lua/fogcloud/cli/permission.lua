@@ -7,7 +7,7 @@ local input = require "fogcloud.cli.input"
 local number = require "fogcloud.cli.number"
 local Progress = require "fogcloud.cli.progress"
 local Resume = require "fogcloud.cli.resume"
-local topic_rules = require "fogcloud.topic"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 local command = { summary = "Let a client talk to devices, or no longer." }
 

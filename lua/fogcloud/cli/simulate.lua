@@ -6,8 +6,8 @@ local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local number = require "fogcloud.cli.number"
-local protect = require "fogcloud.protect"
-local topic_rules = require "fogcloud.topic"
+local protect = require "fogcloud.task.protect"
+local topic_rules = require "fogcloud.mqtt.topic"
 local topics = require "fogcloud.cli.topics"
 
 local command = { summary = "Simulate devices by a scenario, a Lua file." }

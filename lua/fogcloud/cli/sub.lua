@@ -7,7 +7,7 @@ local fogcloud = require "fogcloud"
 local format = require "fogcloud.cli.format"
 local link = require "fogcloud.cli.link"
 local number = require "fogcloud.cli.number"
-local Router = require "fogcloud.router"
+local Router = require "fogcloud.mqtt.router"
 local topics = require "fogcloud.cli.topics"
 
 local command = { summary = "Print the messages of topics or of a device." }

@@ -37,7 +37,7 @@ function text.harmless(s) return (s:gsub("[%z\1-\8\11-\31\127]", "?"):gsub("\194
 --- The same as one line, for a cell of a table.
 function text.one_line(s) return text.harmless((s:gsub("[\r\n\t]", " "))) end
 
-text.is_utf8 = require("fogcloud.topic").is_utf8
+text.is_utf8 = require("fogcloud.mqtt.topic").is_utf8
 
 --- Bytes in hexadecimal.
 function text.hex(s) return (s:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) end

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 --- The topics of a device that a person names, by the library's own templates.
-local Device = require "fogcloud.device"
-local topic_rules = require "fogcloud.topic"
+local Device = require "fogcloud.mqtt.device"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 local topics = {}
 

@@ -2,7 +2,7 @@
 
 --- The host inside Copas, 4 and later: those before 3 have neither timers nor a way to wake a coroutine.
 local copas = require "copas"
-local looped = require "fogcloud.looped"
+local looped = require "fogcloud.host.looped"
 
 if copas.pauseforever == nil then
   error(("this Copas (%s) is too old: 4 is needed"):format(tostring(copas._VERSION)), 0)

@@ -3,7 +3,7 @@
 --- The host inside cqueues. A task belongs to the controller in which it is spawned.
 local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
-local looped = require "fogcloud.looped"
+local looped = require "fogcloud.host.looped"
 
 local loop = {}
 

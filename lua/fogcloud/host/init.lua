@@ -17,7 +17,7 @@
 --       w:is_abandoned()      may be missing: true when the host has ended the one that waits, without a word
 --   host.spawn(fn, ...)       runs fn(...) in a coroutine of its own, soon; for the library's own work, which
 --                             goes on in blocking calls too
---   host.spawn_user(fn, ...)  the same for work that calls the user's functions; returns a task (joinable.lua)
+--   host.spawn_user(fn, ...)  the same for work that calls the user's functions; returns a task (task/task.lua)
 --   host.spawn_task(fn, ...)  the same for fogcloud.spawn; returns a task
 --   host.sleep(seconds)       lets at least so much time pass for the calling coroutine; true, or nil, "cancelled"
 --   host.pause()              called after each handled message: lets others run if it is their turn

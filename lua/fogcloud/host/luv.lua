@@ -2,7 +2,7 @@
 
 --- The host inside libuv's loop, through luv; Neovim brings its own. A coroutine that waits has one timer, which is
 --- due at its deadline, or at once when it is signalled.
-local looped = require "fogcloud.looped"
+local looped = require "fogcloud.host.looped"
 local vim = rawget(_G, "vim")
 local uv = vim and vim.loop or require "luv"
 

@@ -9,9 +9,9 @@
 -- A worker that is told to end fires all its timers at once, as premature. One of them is kept for that while sessions
 -- are open: they then hand over what they hold and close, the pump ends with the last of them, and the worker may go.
 local core = require "fogcloud.core"
-local Joinable = require "fogcloud.joinable"
+local Joinable = require "fogcloud.task.task"
 local Waiter = require "fogcloud.host.openresty_waiter"
-local protect = require "fogcloud.protect"
+local protect = require "fogcloud.task.protect"
 local tasks = require "fogcloud.host.openresty_tasks"
 local ngx = ngx -- luacheck: ignore 113
 

@@ -3,7 +3,7 @@
 --- What a call inside nginx waits by: a flag, and a semaphore for as long as somebody waits. The flag is the truth; a
 --- post too many only lets the one who waits look once more.
 local core = require "fogcloud.core"
-local Joinable = require "fogcloud.joinable"
+local Joinable = require "fogcloud.task.task"
 local semaphore = require "ngx.semaphore"
 local ngx = ngx -- luacheck: ignore 113
 

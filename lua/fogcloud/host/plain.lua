@@ -2,7 +2,7 @@
 
 --- The host of plain scripts and of frame loops: a call blocks in the engine outside of tasks and yields inside.
 local core = require "fogcloud.core"
-local Scheduler = require "fogcloud.task"
+local Scheduler = require "fogcloud.task.scheduler"
 
 local plain = { name = "plain", now = core.now, wall = core.wall }
 

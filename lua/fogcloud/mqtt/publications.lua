@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
 
 --- What one session publishes: into the core's bounded queue, and into a journal where the user wants one.
-local Journal = require "fogcloud.journal"
-local deadlines = require "fogcloud.deadline"
-local diagnosis = require "fogcloud.diagnosis"
+local Journal = require "fogcloud.mqtt.journal"
+local deadlines = require "fogcloud.task.deadline"
+local diagnosis = require "fogcloud.mqtt.diagnosis"
 local errors = require "fogcloud.errors"
-local options = require "fogcloud.session_options"
-local topic_rules = require "fogcloud.topic"
+local options = require "fogcloud.mqtt.options"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 local MAX_PAYLOAD = 268435455 -- what MQTT can say of a packet's length (2.2.3)
 

@@ -6,7 +6,7 @@
 -- `c2d/<device>/<channel>` towards it; these are the defaults, replaceable by the session option `topics`.
 local cjson = require "cjson"
 local errors = require "fogcloud.errors"
-local options = require "fogcloud.session_options"
+local options = require "fogcloud.mqtt.options"
 
 ---@class fogcloud.Device
 local Device = {}

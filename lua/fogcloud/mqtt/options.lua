@@ -3,7 +3,7 @@
 --- What `connect` takes, checked in one place, and how it becomes the core's options of one link. Pure.
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
-local topic_rules = require "fogcloud.topic"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 local options = {}
 

@@ -10,7 +10,7 @@
 -- it must not come out as wrong use at a caller who did nothing wrong.
 local cjson = require "cjson"
 local errors = require "fogcloud.errors"
-local topic_rules = require "fogcloud.topic"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 local envelope = {}
 

@@ -6,7 +6,7 @@
 -- filters there are. What a topic matched is remembered until filters change, so that a repeated topic costs one
 -- look-up and no allocation. Whoever publishes chooses the topics, so what is remembered is bounded in bytes; of two
 -- generations the older one is given up when the younger one is full, and what is still used moves over.
-local topic_rules = require "fogcloud.topic"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 local Router = {}
 Router.__index = Router

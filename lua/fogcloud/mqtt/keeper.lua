@@ -10,11 +10,11 @@
 -- base * 2^n, at most the cap ("full jitter"). It starts anew only when a link has been stable for a while, so that a
 -- broker that takes us in and throws us out again is not hammered.
 local core = require "fogcloud.core"
-local diagnosis = require "fogcloud.diagnosis"
+local diagnosis = require "fogcloud.mqtt.diagnosis"
 local errors = require "fogcloud.errors"
-local options = require "fogcloud.session_options"
-local protect = require "fogcloud.protect"
-local retry = require "fogcloud.retry"
+local options = require "fogcloud.mqtt.options"
+local protect = require "fogcloud.task.protect"
+local retry = require "fogcloud.api.retry"
 
 local SUSPICIONS = 8 -- links lost with the same message or subscription on its way, before it is called the cause
 

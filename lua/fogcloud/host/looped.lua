@@ -6,8 +6,8 @@
 -- The engine's descriptor is watched only while an event may come that somebody waits for, so that a loop which ends
 -- when nothing is left to do ends with us too.
 local core = require "fogcloud.core"
-local Joinable = require "fogcloud.joinable"
-local protect = require "fogcloud.protect"
+local Joinable = require "fogcloud.task.task"
+local protect = require "fogcloud.task.protect"
 
 local looped = {}
 

@@ -6,10 +6,10 @@
 -- each link, so one that comes while there is no link, or whose answer a lost link took with it, waits for the next. A
 -- filter is on record from the moment in which the broker's answer has come, whoever looks at it when. One that the
 -- broker may not know is in doubt, and asked for with every new link until the broker has said yes to it.
-local diagnosis = require "fogcloud.diagnosis"
+local diagnosis = require "fogcloud.mqtt.diagnosis"
 local errors = require "fogcloud.errors"
-local options = require "fogcloud.session_options"
-local topic_rules = require "fogcloud.topic"
+local options = require "fogcloud.mqtt.options"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 local Subscriptions = {}
 Subscriptions.__index = Subscriptions

@@ -4,17 +4,17 @@
 --
 -- Every call takes a last table with `timeout`: seconds over all attempts and waits, default the cloud's. Every call
 -- yields in a task and blocks elsewhere; a task that is cancelled ends its request on the wire.
-local bulk = require "fogcloud.bulk"
-local call = require "fogcloud.call"
+local bulk = require "fogcloud.api.bulk"
+local call = require "fogcloud.api.call"
 local config = require "fogcloud.config"
 local core = require "fogcloud.core"
-local deadlines = require "fogcloud.deadline"
+local deadlines = require "fogcloud.task.deadline"
 local errors = require "fogcloud.errors"
 local log = require "fogcloud.log"
-local retry = require "fogcloud.retry"
+local retry = require "fogcloud.api.retry"
 local stores = require "fogcloud.store"
-local Token = require "fogcloud.token"
-local topic_rules = require "fogcloud.topic"
+local Token = require "fogcloud.api.token"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 ---@class fogcloud.Cloud
 local Cloud = {}
@@ -308,7 +308,7 @@ end
 function Cloud:connect_at(credentials, options, level)
   local how, key = self:session_options(options), self.kept[credentials]
   local holder = key and self.store.hold and function() return hold(self, key) end or nil
-  local session, err = require("fogcloud.session").connect(credentials, how, level + 1, self.logger.sink, holder)
+  local session, err = require("fogcloud.mqtt.session").connect(credentials, how, level + 1, self.logger.sink, holder)
   return session, err
 end
 
@@ -319,7 +319,7 @@ end
 ---@return fogcloud.Error? err  kinds: those of create_client, connect and grant_all
 ---@return fogcloud.Credentials? credentials  of the client, also when it could not be connected
 function Cloud:open(options)
-  return require("fogcloud.open").open(self, options, 2)
+  return require("fogcloud.api.open").open(self, options, 2)
 end
 
 -- The rest -----------------------------------------------------------------------------------------------------------

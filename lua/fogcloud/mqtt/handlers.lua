@@ -14,8 +14,8 @@
 -- `serve` is the path of every message, so it looks bare: one protection around many messages instead of one around
 -- each handler (it is entered again after an error), and nothing is made but the strings of the message.
 local errors = require "fogcloud.errors"
-local protect = require "fogcloud.protect"
-local Router = require "fogcloud.router"
+local protect = require "fogcloud.task.protect"
+local Router = require "fogcloud.mqtt.router"
 
 local Handlers = {}
 Handlers.__index = Handlers

@@ -2,8 +2,8 @@
 
 --- A task, on every host: what fogcloud.spawn gives. It can be waited for and cancelled; the host's waiters ask
 --- `Joinable.current()` whether the task they hold up was cancelled.
-local deadlines = require "fogcloud.deadline"
-local protect = require "fogcloud.protect"
+local deadlines = require "fogcloud.task.deadline"
+local protect = require "fogcloud.task.protect"
 
 ---@class fogcloud.Task
 local Joinable = {}

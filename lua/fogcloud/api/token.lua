@@ -13,9 +13,9 @@
 --
 -- A cloud that refuses every token it gives, or the key itself, must not be asked again and again: after the second
 -- refusal in a row each next fetch waits twice as long as the one before, 5 minutes at most.
-local envelope = require "fogcloud.envelope"
+local envelope = require "fogcloud.api.envelope"
 local errors = require "fogcloud.errors"
-local protect = require "fogcloud.protect"
+local protect = require "fogcloud.task.protect"
 
 ---@class fogcloud.Token
 local Token = {}

@@ -5,8 +5,8 @@
 -- Two kinds of task: the library's own (reconnecting, renewing a token) and the user's (spawned functions, handlers).
 -- A blocking call outside any task lets only the library's go on, so no user handler runs behind the caller's back;
 -- `step` lets both. A task waits for one thing at a time: a waiter, or a deadline.
-local Joinable = require "fogcloud.joinable"
-local Timers = require "fogcloud.timers"
+local Joinable = require "fogcloud.task.task"
+local Timers = require "fogcloud.task.timers"
 
 local Waiter = {}
 Waiter.__index = Waiter

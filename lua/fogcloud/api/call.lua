@@ -2,10 +2,10 @@
 
 --- One of the five calls from beginning to end: attempts, waits between them, and a new token once when the old one is
 --- refused. What it needs of its cloud is named in fogcloud.CallContext; it knows nothing else of it.
-local deadlines = require "fogcloud.deadline"
-local envelope = require "fogcloud.envelope"
+local deadlines = require "fogcloud.task.deadline"
+local envelope = require "fogcloud.api.envelope"
 local errors = require "fogcloud.errors"
-local retry = require "fogcloud.retry"
+local retry = require "fogcloud.api.retry"
 
 local call = {}
 

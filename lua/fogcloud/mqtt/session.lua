@@ -2,17 +2,17 @@
 
 --- One MQTT session as its user sees it. Its keeper (keeper.lua) holds the connection, its handlers (handlers.lua)
 --- run the user's functions.
-local Device = require "fogcloud.device"
-local Handlers = require "fogcloud.handlers"
-local Keeper = require "fogcloud.keeper"
-local Publications = require "fogcloud.publications"
-local Subscriptions = require "fogcloud.subscriptions"
-local deadlines = require "fogcloud.deadline"
+local Device = require "fogcloud.mqtt.device"
+local Handlers = require "fogcloud.mqtt.handlers"
+local Keeper = require "fogcloud.mqtt.keeper"
+local Publications = require "fogcloud.mqtt.publications"
+local Subscriptions = require "fogcloud.mqtt.subscriptions"
+local deadlines = require "fogcloud.task.deadline"
 local errors = require "fogcloud.errors"
 local log = require "fogcloud.log"
-local options = require "fogcloud.session_options"
+local options = require "fogcloud.mqtt.options"
 local runtime = require "fogcloud.runtime"
-local topic_rules = require "fogcloud.topic"
+local topic_rules = require "fogcloud.mqtt.topic"
 
 ---@class fogcloud.Session
 local Session = {}

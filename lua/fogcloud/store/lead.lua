@@ -7,10 +7,10 @@
 -- client id free; one that dies is seen to be dead. All of this runs in timers, of which nginx fires the next at once
 -- when the worker is to end.
 local core = require "fogcloud.core"
-local deadlines = require "fogcloud.deadline"
+local deadlines = require "fogcloud.task.deadline"
 local errors = require "fogcloud.errors"
-local Lease = require "fogcloud.lease"
-local protect = require "fogcloud.protect"
+local Lease = require "fogcloud.store.lease"
+local protect = require "fogcloud.task.protect"
 local runtime = require "fogcloud.runtime"
 
 ---@class fogcloud.Leader
