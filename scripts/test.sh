@@ -21,9 +21,9 @@ once="spec/arch_spec.lua spec/rocks_spec.lua spec/docs_spec.lua spec/code_docs_s
 specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' | sort | grep -vxF -f <(tr ' ' '\n' <<<"$once"); }
 
 # Short runs under a sanitizer: what drives the C side.
-short_asan="core_http engine session mqtt5 journal reconnect session_features delivery cloud guest"
-short_asan_51="core_http engine session mqtt5 device guest store_file"
-short_tsan="core_http engine session mqtt5 reconnect stall host/conformance"
+short_asan="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/journal mqtt/keeper mqtt/session_features mqtt/delivery api/cloud guest"
+short_asan_51="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/device guest store/file"
+short_tsan="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/keeper mqtt/stall host/conformance"
 paths() { printf 'spec/%s_spec.lua\n' "$@"; }
 
 # name, then a command whose output ends in busted's or our own counts

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 lua=lua5.4
 . scripts/env.sh
-specs=${*:-spec/core_http_spec.lua spec/engine_spec.lua spec/session_spec.lua spec/mqtt5_spec.lua spec/journal_spec.lua spec/reconnect_spec.lua}
+specs=${*:-spec/http/http_spec.lua spec/binding/engine_spec.lua spec/mqtt/session_spec.lua spec/mqtt/mqtt5_spec.lua spec/mqtt/journal_spec.lua spec/mqtt/keeper_spec.lua}
 # shellcheck disable=SC2086
 exec valgrind -q --leak-check=full --show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible \
   --suppressions=scripts/valgrind.supp --error-exitcode=9 --trace-children=no lua5.4 /usr/bin/busted $specs

@@ -376,7 +376,7 @@ describe("fogcloud.new", function()
       local ok, err = pcall(fogcloud.new, with(case[1]))
       assert.is_false(ok, case[2])
       assert.is_truthy(err:find(case[2], 1, true), err)
-      assert.is_truthy(err:find("spec/cloud_spec.lua", 1, true) or err:find("option", 1, true), err)
+      assert.is_truthy(err:find("spec/api/cloud_spec.lua", 1, true) or err:find("option", 1, true), err)
     end
   end)
 
