@@ -30,7 +30,7 @@ struct answer {
 
 struct fog_rules {
   sqlite3 *db;
-  sqlite3_stmt *version, *client, *device, *grant;
+  sqlite3_stmt *version, *client, *device, *owner, *grant;
   const volatile uint32_t *index; /* the mapped header of the WAL index, or NULL */
   struct answer answers[SLOTS];
 };
@@ -50,11 +50,17 @@ static void map_index(struct fog_rules *r, const char *path) {
   if (map != MAP_FAILED) r->index = map;
 }
 
-static int64_t version(struct fog_rules *r) {
-  if (r->index != NULL) return (int64_t)((uint64_t)r->index[CHANGE] << 32 | r->index[LAST_FRAME]);
-  int64_t v = sqlite3_step(r->version) == SQLITE_ROW ? sqlite3_column_int64(r->version, 0) : -1;
+/* False: the store could not be asked. */
+static bool version(struct fog_rules *r, int64_t *v) {
+  bool ok = true;
+  if (r->index != NULL) {
+    *v = (int64_t)((uint64_t)r->index[CHANGE] << 32 | r->index[LAST_FRAME]);
+    return true;
+  }
+  ok = sqlite3_step(r->version) == SQLITE_ROW;
+  if (ok) *v = sqlite3_column_int64(r->version, 0);
   (void)sqlite3_reset(r->version);
-  return v;
+  return ok;
 }
 
 struct fog_rules *fog_rules_open(const char *path) {
@@ -66,11 +72,13 @@ struct fog_rules *fog_rules_open(const char *path) {
       ok && prepare(r, &r->version, "PRAGMA data_version") &&
       prepare(r, &r->client, "SELECT password, clientid FROM clients WHERE loginname = ?") &&
       prepare(r, &r->device, "SELECT password FROM devices WHERE id = ?") &&
+      prepare(r, &r->owner, "SELECT 1 FROM clients WHERE clientid = ?") &&
       prepare(
           r, &r->grant,
           "SELECT 1 FROM grants g JOIN clients c ON c.clientid = g.clientid WHERE c.loginname = ? AND g.device_id = ?");
+  int64_t v;
   if (ok) {
-    (void)version(r); /* reads the store */
+    (void)version(r, &v); /* reads the store */
     map_index(r, path);
     return r;
   }
@@ -82,6 +90,7 @@ void fog_rules_close(struct fog_rules *r) {
   (void)sqlite3_finalize(r->version);
   (void)sqlite3_finalize(r->client);
   (void)sqlite3_finalize(r->device);
+  (void)sqlite3_finalize(r->owner);
   (void)sqlite3_finalize(r->grant);
   (void)sqlite3_close(r->db);
   if (r->index != NULL) (void)munmap((void *)(uintptr_t)r->index, INDEX_SIZE);
@@ -89,30 +98,49 @@ void fog_rules_close(struct fog_rules *r) {
   free(r);
 }
 
-/* SQLITE_ROW: there is one. SQLITE_DONE: there is none. Else the store could not be asked, which is no answer. */
-static int find(sqlite3_stmt *stmt, const char *first, const char *second, size_t second_len) {
+/* Whether a statement with these texts gives a row. A store that cannot be asked says neither yes nor no, and nobody is
+ * let in by it. So memory is tried first: which questions SQLite can answer without any differs from one version of it
+ * to the next, and between those that share a connection's cache. */
+enum found { FOUND, NONE, UNKNOWN };
+
+enum { TRIED = 4096 };
+
+static enum found find(sqlite3_stmt *stmt, const char *first, const char *second, size_t second_len) {
+  void *tried = sqlite3_malloc(TRIED);
+  bool ok = tried != NULL;
+  sqlite3_free(tried);
   (void)sqlite3_reset(stmt);
-  (void)sqlite3_bind_text(stmt, 1, first, -1, SQLITE_STATIC);
-  if (second != NULL) (void)sqlite3_bind_text(stmt, 2, second, (int)second_len, SQLITE_STATIC);
-  return sqlite3_step(stmt);
+  ok = ok && sqlite3_bind_text(stmt, 1, first, -1, SQLITE_STATIC) == SQLITE_OK;
+  if (second != NULL) ok = ok && sqlite3_bind_text(stmt, 2, second, (int)second_len, SQLITE_STATIC) == SQLITE_OK;
+  int rc = ok ? sqlite3_step(stmt) : SQLITE_NOMEM;
+  return rc == SQLITE_ROW ? FOUND : rc == SQLITE_DONE ? NONE : UNKNOWN;
 }
 
-static const char *text(sqlite3_stmt *stmt, int column) {
-  const unsigned char *t = sqlite3_column_text(stmt, column);
-  return t == NULL ? "" : (const char *)t;
+/* The same, when nothing of the row is read. */
+static enum found exists(sqlite3_stmt *stmt, const char *first, const char *second, size_t second_len) {
+  enum found found = find(stmt, first, second, second_len);
+  (void)sqlite3_reset(stmt);
+  return found;
+}
+
+static bool matches(sqlite3_stmt *stmt, const char *password) {
+  const char *hash = (const char *)sqlite3_column_text(stmt, 0);
+  return hash != NULL && fog_password_matches(password, strlen(password), hash);
+}
+
+static bool is_client(sqlite3_stmt *stmt, const char *client_id) {
+  const char *own = (const char *)sqlite3_column_text(stmt, 1);
+  return own != NULL && strcmp(own, client_id) == 0;
 }
 
 bool fog_rules_login(struct fog_rules *r, const char *username, const char *password, const char *client_id) {
-  bool ok = false;
-  if (find(r->client, username, NULL, 0) == SQLITE_ROW) {
-    ok = strcmp(text(r->client, 1), client_id) == 0 &&
-         fog_password_matches(password, strlen(password), text(r->client, 0));
-  } else if (find(r->device, username, NULL, 0) == SQLITE_ROW) {
-    ok = fog_password_matches(password, strlen(password), text(r->device, 0));
-  }
+  enum found client = find(r->client, username, NULL, 0);
+  bool ok = client == FOUND && is_client(r->client, client_id) && matches(r->client, password);
   (void)sqlite3_reset(r->client);
+  if (client != NONE) return ok;
+  ok = find(r->device, username, NULL, 0) == FOUND && matches(r->device, password);
   (void)sqlite3_reset(r->device);
-  return ok;
+  return ok && exists(r->owner, client_id, NULL, 0) == NONE;
 }
 
 static struct answer *slot_of(struct fog_rules *r, const char *key, size_t len) {
@@ -142,26 +170,19 @@ static bool permitted(struct fog_rules *r, bool as_device, const char *username,
   key[0] = as_device ? 'd' : 'c';
   memcpy(key + 1, username, user_len);
   memcpy(key + 1 + user_len, device, device_len);
-  int64_t v = version(r);
+  int64_t v;
+  if (!version(r, &v)) return false;
   struct answer *a = slot_of(r, key, len);
   if (a->key != NULL && a->version == v && a->key_len == len && memcmp(a->key, key, len) == 0) return a->yes;
-  int found = as_device ? find(r->device, username, NULL, 0) : find(r->grant, username, device, device_len);
-  (void)sqlite3_reset(r->device);
-  (void)sqlite3_reset(r->grant);
-  if (found == SQLITE_ROW || found == SQLITE_DONE) remember(a, key, len, v, found == SQLITE_ROW);
-  return found == SQLITE_ROW;
+  enum found found = as_device ? exists(r->device, username, NULL, 0) : exists(r->grant, username, device, device_len);
+  if (found != UNKNOWN) remember(a, key, len, v, found == FOUND);
+  return found == FOUND;
 }
 
 static const char *without_share(const char *topic) {
   if (strncmp(topic, "$share/", 7) != 0) return topic;
   const char *group_end = strchr(topic + 7, '/');
   return group_end == NULL ? topic : group_end + 1;
-}
-
-static bool is_no_device(struct fog_rules *r, const char *username) {
-  int found = find(r->device, username, NULL, 0);
-  (void)sqlite3_reset(r->device);
-  return found == SQLITE_DONE;
 }
 
 bool fog_rules_allow(struct fog_rules *r, const char *username, enum fog_access access, const char *topic) {
@@ -175,6 +196,6 @@ bool fog_rules_allow(struct fog_rules *r, const char *username, enum fog_access 
     return self && permitted(r, true, username, device, len);
   }
   bool wildcard = (len == 1 && *device == '+' && end != NULL) || strcmp(device, "#") == 0;
-  if (access == FOG_SUBSCRIBE && wildcard) return is_no_device(r, username);
+  if (access == FOG_SUBSCRIBE && wildcard) return exists(r->device, username, NULL, 0) == NONE;
   return permitted(r, false, username, device, len);
 }
