@@ -175,7 +175,7 @@ describe("a fault, by curl,", function()
       for _ = 1, n do
         local peer = assert(socket.connect("127.0.0.1", port))
         peer:settimeout(10)
-        assert(peer:send(("GET %s HTTP/1.1\r\nHost: x\r\n\r\n"):format(PRODUCTS)))
+        assert(peer:send(("GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"):format(PRODUCTS)))
         peer:close()
       end
       assert.is_true(select(2, sandbox:health())) -- its turn comes

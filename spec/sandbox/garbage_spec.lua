@@ -58,7 +58,7 @@ local REQUESTS = {
 local function request_text(request, body, token, client)
   local method, path, media = request[1], request[2]:gsub("%%s", client), request[4]
   body = body:gsub("%%s", client)
-  return ("%s %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"):format(
+  return ("%s %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"):format(
     method, path, token, media, #body) .. body
 end
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -116,6 +117,21 @@ static int l_spawn(lua_State *L) {
 /* die_with_parent(): SIGTERM comes when the process that started us dies. */
 static int l_die_with_parent(lua_State *L) {
   lua_pushboolean(L, prctl(PR_SET_PDEATHSIG, SIGTERM) == 0);
+  return 1;
+}
+
+/* pid() -> of this process */
+static int l_pid(lua_State *L) {
+  lua_pushinteger(L, getpid());
+  return 1;
+}
+
+/* many_files(): as many open descriptors as the system lets us have, and what we start: a connection is one. */
+static int l_many_files(lua_State *L) {
+  struct rlimit limit;
+  bool ok = getrlimit(RLIMIT_NOFILE, &limit) == 0;
+  limit.rlim_cur = limit.rlim_max;
+  lua_pushboolean(L, ok && setrlimit(RLIMIT_NOFILE, &limit) == 0);
   return 1;
 }
 
@@ -302,6 +318,8 @@ void fog_open_system(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"spawn", l_spawn},
       {"die_with_parent", l_die_with_parent},
+      {"pid", l_pid},
+      {"many_files", l_many_files},
       {"kill", l_kill},
       {"wait", l_wait},
       {"poll", l_poll},

@@ -5,9 +5,24 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+/* The list is newest first, so the last one found of those equally unused is the oldest. */
+static void make_room(struct fog_hangups *h) {
+  struct fog_peer_watch *least = NULL;
+  for (struct fog_peer_watch *w = h->first; w != NULL; w = w->next) {
+    if (w->busy || w->dropped) continue;
+    if (least == NULL || w->last_use <= least->last_use) least = w;
+  }
+  if (least == NULL) return;
+  least->dropped = true;
+  h->count--;
+  (void)shutdown(least->fd, SHUT_RDWR);
+}
+
 struct fog_peer_watch *fog_hangups_add(struct fog_hangups *h, int fd) {
   struct fog_peer_watch *w = calloc(1, sizeof *w);
   if (w == NULL) return NULL;
+  if (h->count >= FOG_CONNECTIONS) make_room(h);
+  h->count++;
   w->fd = fd;
   w->number = ++h->came;
   w->next = h->first;
@@ -22,7 +37,13 @@ void fog_hangups_remove(struct fog_hangups *h, struct fog_peer_watch *w) {
     w->prev->next = w->next;
   else
     h->first = w->next;
+  if (!w->dropped) h->count--;
   free(w);
+}
+
+void fog_hangups_use(struct fog_hangups *h, struct fog_peer_watch *w) {
+  w->last_use = ++h->used;
+  w->busy = true;
 }
 
 static bool closed(int fd) {

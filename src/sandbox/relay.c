@@ -106,6 +106,18 @@ static struct link *make_link(struct fog_relay *r, const struct listener *listen
   return NULL;
 }
 
+/* Room for the next ones, one per listener and turn: the oldest link that has not logged in goes. Those that only hold
+ * a connection lock nobody out. */
+static void make_room(struct fog_relay *r) {
+  if (r->link_count < MAX_LINKS - LISTENERS) return;
+  for (int i = 0; i < r->link_count; i++) {
+    struct link *l = r->links[i];
+    if (l->over || fog_flow_version(&l->flow[UP]) > 0) continue;
+    l->over = true;
+    return;
+  }
+}
+
 static void accept_link(struct fog_relay *r, const struct listener *listener) {
   int one = 1, client = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (client < 0) return;
@@ -120,6 +132,7 @@ static void accept_link(struct fog_relay *r, const struct listener *listener) {
   (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   l->spared = !met;
   r->links[r->link_count++] = l;
+  make_room(r);
 }
 
 static void refuse_login(struct fog_relay *r, struct link *l) {

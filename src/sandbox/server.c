@@ -12,32 +12,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "hangups.h"
 #include "now.h"
+#include "server_open.h"
 
-struct open_request {
-  struct fog_server_request request; /* first */
-  struct fog_server *server;
-  struct MHD_Connection *connection;
-  struct fog_peer_watch *watch; /* NULL without memory */
-  struct open_request *prev_open, *next_open;
-  size_t body_cap;
-  bool complete, cut, hang_up, answered, hurried;
-  bool asleep;    /* suspended until wake_at: the reply is delayed, or its next byte trickles */
-  double wake_at; /* on the monotonic clock */
-  unsigned status;
-  struct MHD_Response *response;
-};
-
-struct fog_server {
-  struct MHD_Daemon *daemon;
-  uint64_t last_id;
-  struct open_request *open;
-  struct fog_server_request *ready, **ready_tail, *taken;
-  struct fog_hangups hangups;
-};
-
-enum { CONNECTION_LIMIT = 2000, CONNECTION_TIMEOUT_S = 60, BODY_START = 1024 };
+/* Above what hangups.h keeps: those that make room are still there for a moment. */
+enum { CONNECTION_LIMIT = 2 * FOG_CONNECTIONS, CONNECTION_TIMEOUT_S = 60, BODY_START = 1024 };
 
 static void free_pairs(struct fog_server_pair *p) {
   while (p != NULL) {
@@ -161,7 +140,7 @@ static void complete(struct open_request *r) {
   r->complete = true;
   if (r->watch != NULL) {
     r->request.connection = r->watch->number;
-    r->watch->busy = true;
+    fog_hangups_use(&s->hangups, r->watch);
   }
   r->request.id = ++s->last_id;
   (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, on_pair, &r->request.headers);
@@ -280,89 +259,4 @@ const struct fog_server_request *fog_server_next(struct fog_server *s) {
   q->next = NULL;
   s->taken = q;
   return q;
-}
-
-/* The body of a reply that does not come in one piece. */
-struct piecewise {
-  struct open_request *request;
-  size_t len, end; /* end: as far as it goes */
-  unsigned trickle_ms;
-  char body[];
-};
-
-static ssize_t read_piece(void *arg, uint64_t pos, char *buf, size_t max) {
-  struct piecewise *p = arg;
-  struct open_request *r = p->request;
-  if (r->cut || (pos >= p->end && p->end < p->len)) return MHD_CONTENT_READER_END_WITH_ERROR;
-  if (pos >= p->len) return MHD_CONTENT_READER_END_OF_STREAM;
-  size_t n = p->end - (size_t)pos;
-  if (p->trickle_ms > 0 && !r->hurried) {
-    double t = fog_now();
-    if (r->wake_at > t) {
-      r->asleep = true;
-      MHD_suspend_connection(r->connection);
-      return 0;
-    }
-    r->wake_at = t + p->trickle_ms / 1e3;
-    n = 1;
-  }
-  if (n > max) n = max;
-  memcpy(buf, p->body + pos, n);
-  return (ssize_t)n;
-}
-
-static struct MHD_Response *make_response(struct open_request *r, const char *body, size_t len,
-                                          const struct fog_server_fault *fault) {
-  if (fault->cut_after < 0 && fault->trickle_ms == 0)
-    return MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
-  struct piecewise *p = malloc(sizeof *p + len);
-  if (p == NULL) return NULL;
-  p->request = r;
-  p->len = len;
-  p->end = fault->cut_after >= 0 && (uint64_t)fault->cut_after < len ? (size_t)fault->cut_after : len;
-  p->trickle_ms = fault->trickle_ms;
-  memcpy(p->body, body, len);
-  return MHD_create_response_from_callback(len, BODY_START, read_piece, p, free);
-}
-
-static void add_headers(struct MHD_Response *response, const char *const *headers) {
-  char line[1024];
-  for (; *headers != NULL; headers++) {
-    size_t n = strlen(*headers);
-    if (n >= sizeof line) continue;
-    memcpy(line, *headers, n + 1);
-    char *colon = strchr(line, ':');
-    if (colon == NULL) continue;
-    *colon = '\0';
-    (void)MHD_add_response_header(response, line, colon + 1 + strspn(colon + 1, " "));
-  }
-}
-
-bool fog_server_reply(struct fog_server *s, uint64_t id, unsigned status, const char *const *headers, const char *body,
-                      size_t len, const struct fog_server_fault *fault) {
-  struct open_request *r = s->open;
-  while (r != NULL && r->request.id != id) r = r->next_open;
-  if (r == NULL || r->answered) return false;
-  r->answered = true;
-  r->cut = fault->cut;
-  r->hang_up = fault->hang_up;
-  r->status = status;
-  if (!r->cut) {
-    r->response = make_response(r, body, len, fault);
-    if (r->response != NULL) add_headers(r->response, headers);
-  }
-  r->asleep = fault->delay > 0;
-  if (r->asleep)
-    r->wake_at = fog_now() + fault->delay;
-  else
-    MHD_resume_connection(r->connection);
-  return true;
-}
-
-void fog_server_hurry(struct fog_server *s) {
-  for (struct open_request *r = s->open; r != NULL; r = r->next_open) {
-    if (!r->answered) continue;
-    r->hurried = true;
-    r->wake_at = 0;
-  }
 }

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 --- `fogcloud sandbox`: a FogCloud on loopback, until it is interrupted.
-local cjson = require "cjson"
 local exit = require "fogcloud.cli.exit"
+local json = require "fogcloud.sandbox.json"
 local options = require "fogcloud.sandbox.options"
 local sandbox = require "fogcloud.sandbox.daemon"
 local seeds = require "fogcloud.sandbox.seed"
@@ -36,12 +36,12 @@ local function seed_of(args)
 end
 
 local function announce(daemon, as_json)
-  local info = require("fogcloud.sandbox.control").info(daemon)
+  local info = require("fogcloud.sandbox.control").announcement(daemon)
   if as_json then
-    print(cjson.encode { url = info.url, ca_file = info.ca_file })
+    print((json.encode(info):gsub("\\/", "/")))
   else
-    local text = "# a sandbox is ready; broker: %s:%d (plain), %s:%d (TLS)"
-    print(text:format(info.mqtt_host, info.mqtt_port, info.mqtt_host, info.tls_port))
+    local text = "# a sandbox is ready; broker: %s:%d (plain), %s:%d (TLS)\n# its console: %s"
+    print(text:format(info.mqtt_host, info.mqtt_port, info.mqtt_host, info.tls_port, info.console))
     local exports = {
       { "FOGCLOUD_BASE_URL", info.url }, { "FOGCLOUD_CLIENT_ID", info.client_id },
       { "FOGCLOUD_CLIENT_SECRET", info.client_secret }, { "FOGCLOUD_CA_FILE", info.ca_file },

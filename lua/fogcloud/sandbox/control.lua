@@ -47,6 +47,13 @@ function control.info(cloud)
   }
 end
 
+--- What whoever starts it is told: the same, and where its console is, with the key that lets it change something.
+function control.announcement(cloud)
+  local info = control.info(cloud)
+  info.console = ("%s/#key=%s"):format(cloud.url, cloud.own.key)
+  return info
+end
+
 -- Rules of the relay in front of the broker, or clients to be thrown out.
 local function bend_mqtt(cloud, params)
   if cloud.relay == nil then return refuse("start the sandbox with mqtt_faults to make MQTT fail") end

@@ -9,6 +9,7 @@ local Relay = require "fogcloud.sandbox.relay"
 local State = require "fogcloud.sandbox.state"
 local control = require "fogcloud.sandbox.control"
 local core = require "fogcloud.sandbox.core"
+local guard = require "fogcloud.sandbox.guard"
 local json = require "fogcloud.sandbox.json"
 local params_of = require("fogcloud.sandbox.params").of
 local random = require "fogcloud.sandbox.random"
@@ -75,6 +76,11 @@ local function start_broker(self, options)
   return true
 end
 
+-- Nobody guesses it, and another start has another one.
+local function new_key()
+  return (core.random(16):gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
 local function start_server(self, options)
   local cert, key = nil, nil
   if options.tls then cert, key = self.broker.cert, self.broker.key end
@@ -84,6 +90,7 @@ local function start_server(self, options)
   local scheme, host = "http", self.address == EVERYWHERE and LOOPBACK or self.address
   if options.tls then scheme, host = "https", self.host end
   self.url = ("%s://%s:%d"):format(scheme, host, server:port())
+  self.own = { scheme = scheme, address = self.address, cert_host = options.cert_host, key = new_key() }
   return server
 end
 
@@ -100,7 +107,8 @@ function Daemon.start(options)
   -- The name by which clients reach it, which the certificate is for, too.
   local is_local = self.address == LOOPBACK or self.address == EVERYWHERE
   self.host = is_local and "localhost" or self.address
-  self.signals = core.signals()
+  self.signals, self.pid = core.signals(), core.pid()
+  core.many_files()
   local why, ok
   self.folder, why = choose_folder(options)
   if self.folder == nil then return nil, why end
@@ -172,6 +180,8 @@ end
 
 local function answer(self, request)
   local is_control = request.path:find("^/_sandbox/") ~= nil
+  local status, why = guard.refusal(self.own, request)
+  if status then return send(self, request.id, status, { JSON }, json.encode { error = why }) end
   local ok, err = pcall(is_control and answer_control or answer_api, self, request)
   if not ok then fail(self, request, is_control, err) end
 end

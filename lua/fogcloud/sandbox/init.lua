@@ -159,7 +159,7 @@ function Sandbox.start(options)
     local line = read_line(self.fds[2])
     if line == nil then error("the sandbox does not start" .. complaint(self), 0) end
     local info = cjson.decode(line)
-    self.url, self.control_url, self.ca_file = info.url, info.url, info.ca_file
+    self.url, self.control_url, self.ca_file, self.console = info.url, info.url, info.ca_file, info.console
     fill(self)
     for _, fault in ipairs(options.faults or {}) do self:fail(fault) end
   end)
