@@ -2,6 +2,7 @@
 
 --- What `fogcloud doctor` looks at. A check tells its report (add(name, status, detail, remedy)), and returns what the
 --- next ones need; nil or false where there is no point in going on.
+local claim = require "fogcloud.cli.claim"
 local clients = require "fogcloud.cli.clients"
 local core = require "fogcloud.core"
 local File = require "fogcloud.store.file"
@@ -252,8 +253,12 @@ function checks.broker_network(report, credentials, args, context)
   return secure
 end
 
---- Login, and permission on a device.
+--- Login, and permission on a device. A client that a command of another terminal uses is left to it.
 function checks.session(report, credentials, args, context)
+  if not args.credentials then
+    local free, busy = claim.client(credentials, true, nil, context)
+    if not free then return report:add("MQTT login", "warn", busy, "end that one, or look at another client") end
+  end
   local ok, session, err = protect.call(fogcloud.connect, credentials, link.session_options(args, context, credentials))
   if not ok then
     return report:add("MQTT login", "fail", tostring(session):match("^[^\n]*"), "see docs/troubleshooting.md")

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
---- `fogcloud client create|list|forget`.
+--- `fogcloud client create|list|use|forget`.
 local clients = require "fogcloud.cli.clients"
 local exit = require "fogcloud.cli.exit"
 
@@ -14,12 +14,14 @@ function command.options(parser)
   create:flag("--show-password", "print the password too")
   parser:command("list", "those made here; the API has no list of its own")
     :flag("--all", "of other clouds and accounts too")
+  parser:command("use", "make one the client that commands use when none is named")
+    :argument("name", "its name or client id")
   parser:command("forget", "drop the credentials kept here; the cloud keeps the client")
     :argument("name", "its name or client id")
 end
 
 local COLUMNS = {
-  { title = "NAME", field = "name" }, { title = "CLIENT", field = "clientid" },
+  { title = "", field = "mark" }, { title = "NAME", field = "name" }, { title = "CLIENT", field = "clientid" },
   { title = "LOGIN", field = "loginname" }, { title = "BROKER", field = "broker" }, { title = "APP", field = "app_id" },
   { title = "CREATED", field = "created" },
 }
@@ -29,6 +31,7 @@ local function shown(client)
   return {
     name = client.name, clientid = client.clientid, loginname = client.loginname, app_id = client.app_id,
     broker = ("%s:%d"):format(client.mqtthost, client.sslport or client.mqttport), created = client.created,
+    current = client.current, beside = client.beside,
   }
 end
 
@@ -45,10 +48,7 @@ local function create(args, context)
   end
   local client, err = cloud:create_client(app_id)
   if client == nil then return context:failed(err) end
-  client.app_id, client.base_url, client.ca_file = app_id, cloud.options.base_url, cloud.options.ca_file
-  client.account, client.created = cloud.options.client_id, os.date("!%Y-%m-%dT%H:%M:%SZ")
-  local name, why = clients.save(args.name or client.clientid, client)
-  client.name = name or client.clientid
+  local name, why = clients.keep(client, args.name, app_id, cloud)
   local record = shown(client)
   if args.show_password or not name then record.password = client.password end -- else it would be lost
   if context.args.json then
@@ -68,12 +68,26 @@ local function list(args, context)
   local found, why = clients.list(settings.base_url, settings.client_id)
   if found == nil then return context:failed(why) end
   local records = {}
-  for i, client in ipairs(found) do records[i] = shown(client) end
+  for i, client in ipairs(found) do
+    records[i] = shown(client)
+    if not context.args.json then records[i].mark = client.current and "*" or " " end
+  end
   if #records == 0 then
     context.out:note("No client is kept here: `fogcloud client create` makes one.")
     return exit.ok
   end
   context.out:table(COLUMNS, records)
+  return exit.ok
+end
+
+local function use(args, context)
+  local settings = context:settings()
+  local client, why = clients.find(args.name, settings.base_url, settings.client_id)
+  if client == nil then context:usage(why) end
+  local ok
+  ok, why = clients.use(client)
+  if not ok then return context:failed(why) end
+  context.out:note(("Client '%s' is used from now on."):format(client.name))
   return exit.ok
 end
 
@@ -87,7 +101,7 @@ local function forget(args, context)
   return exit.ok
 end
 
-local ACTIONS = { create = create, list = list, forget = forget }
+local ACTIONS = { create = create, list = list, use = use, forget = forget }
 
 function command.run(args, context) return ACTIONS[args.action](args, context) end
 

@@ -50,6 +50,51 @@ function clients.save(name, client)
   end)
 end
 
+--- Keeps one that the cloud has just made, with what is to be known of it.
+---@return string? name
+---@return string? why
+function clients.keep(client, name, app_id, cloud)
+  client.app_id, client.base_url, client.ca_file = app_id, cloud.options.base_url, cloud.options.ca_file
+  client.account, client.created = cloud.options.client_id, os.date("!%Y-%m-%dT%H:%M:%SZ")
+  local kept, why = clients.save(name or client.clientid, client)
+  client.name = kept or client.clientid
+  return kept, why
+end
+
+-- The client of an id among all that are kept, by name.
+local function by_id(all, clientid)
+  for _, client in pairs(all) do
+    if type(client) == "table" and client.clientid == clientid then return client end
+  end
+end
+
+--- Notes the devices that were granted to a client kept here, or taken from it: those beside it are allowed the same.
+---@param action string  "grant" or "revoke"
+---@return boolean? ok
+---@return string? why
+function clients.note(clientid, action, ids)
+  return private.update(clients.path(), function(all)
+    local client, set = by_id(all, clientid), {}
+    if client == nil then return end
+    for _, id in ipairs(client.devices or {}) do set[id] = true end
+    for _, id in ipairs(ids) do set[id] = action == "grant" or nil end
+    client.devices = {}
+    for id in pairs(set) do client.devices[#client.devices + 1] = id end
+    table.sort(client.devices)
+  end)
+end
+
+--- Makes one the client that commands of its account use when none is named; with nil none is.
+function clients.use(chosen)
+  return private.update(clients.path(), function(all)
+    for _, client in pairs(all) do
+      if type(client) == "table" and belongs(client, chosen.base_url, chosen.account) then client.current = nil end
+    end
+    local client = by_id(all, chosen.clientid)
+    if client then client.current = true end
+  end)
+end
+
 --- Forgets one; false when there is none.
 function clients.forget(name)
   return private.update(clients.path(), function(all)
@@ -59,24 +104,31 @@ function clients.forget(name)
   end)
 end
 
---- The client at an API of a name or client id, whoever's it is; without one the only one of the account.
+local function find_named(list, wanted)
+  for _, client in ipairs(list) do
+    if client.name == wanted or client.clientid == wanted then return client end
+  end
+  return nil, ("no client '%s' of this cloud is kept here; `fogcloud client list --all` shows those of all")
+    :format(wanted)
+end
+
+--- The client at an API of a name or client id, whoever's it is. Without one the account's: the one that `client use`
+--- has chosen, or the only one but for those that were made to stand beside it.
 ---@return table? client
 ---@return string? why
 function clients.find(wanted, base_url, account)
   local list, why = clients.list(base_url, wanted == nil and account or nil)
   if list == nil then return nil, why end
+  if wanted then return find_named(list, wanted) end
+  local own = {}
   for _, client in ipairs(list) do
-    if client.name == wanted or client.clientid == wanted then return client end
+    if client.current then return client end
+    if client.beside == nil then own[#own + 1] = client end
   end
-  if wanted then
-    return nil, ("no client '%s' of this cloud is kept here; `fogcloud client list --all` shows those of all")
-      :format(wanted)
-  end
-  if #list == 1 then return list[1] end
-  if #list == 0 then
-    return nil, "no client of this account is kept here; `fogcloud client create` makes one"
-  end
-  return nil, ("%d clients are kept here: name one with --client"):format(#list)
+  if #own == 1 then return own[1] end
+  if #own == 0 then return nil, "no client of this account is kept here; `fogcloud client create` makes one" end
+  return nil, ("%d clients are kept here: name one with --client or FOGCLOUD_CLIENT, or choose one: fogcloud client "
+    .. "use NAME"):format(#own)
 end
 
 return clients

@@ -2,6 +2,7 @@
 
 --- The MQTT session of a command: by a client kept here, or by credentials in a file.
 local cjson = require "cjson"
+local claim = require "fogcloud.cli.claim"
 local clients = require "fogcloud.cli.clients"
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
@@ -33,13 +34,19 @@ local function from_file(path)
   return credentials
 end
 
+-- The client that the person names, by an option or a variable; nil for none.
+local function named(args)
+  local variable = os.getenv("FOGCLOUD_CLIENT")
+  return args.client or variable ~= "" and variable or nil
+end
+
 --- The credentials that are meant: those of a file, or of a client kept here for the account in force.
 ---@return table? credentials
 ---@return string? why
 function link.find(args, context)
   if args.credentials then return from_file(args.credentials) end
   local settings = context:settings()
-  return clients.find(args.client, settings.base_url, settings.client_id)
+  return clients.find(named(args), settings.base_url, settings.client_id)
 end
 
 -- What the session is told of itself reaches the person. Its end by our own `close` is no news.
@@ -60,12 +67,17 @@ function link.session_options(args, context, credentials)
   }
 end
 
---- Connects. What is wrong with the credentials ends the command.
+--- Connects, by a client that no other process uses. What is wrong with the credentials ends the command.
+---@param devices string[]?  those that the session is for; nil when they cannot be told
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err
-function link.open(args, context)
+---@return fogcloud.Error|string|nil err
+function link.open(args, context, devices)
   local credentials, why = link.find(args, context)
   if credentials == nil then context:usage(why) end
+  if not args.credentials then
+    credentials, why = claim.client(credentials, named(args) ~= nil, devices, context)
+    if credentials == nil then return nil, why end
+  end
   local options = link.session_options(args, context, credentials)
   local session, err = context:try(fogcloud.connect, credentials, options)
   if session == nil then return nil, err end

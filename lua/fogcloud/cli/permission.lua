@@ -2,6 +2,7 @@
 
 --- `fogcloud permission grant|revoke`: for one device, for many, from a file or standard input.
 local clients = require "fogcloud.cli.clients"
+local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local input = require "fogcloud.cli.input"
 local number = require "fogcloud.cli.number"
@@ -113,6 +114,27 @@ local function outcome(counts, err)
   return exit.of(err)
 end
 
+-- Notes at a client kept here what it may do now, and takes what it may no longer do from those beside it.
+local function note(args, context, cloud, client, ids)
+  if #ids == 0 then return nil end
+  local ok, why = clients.note(client, args.action, ids)
+  if not ok then context.out:fail(why) end
+  if args.action == "grant" then return nil end
+  local gone, err = {}, nil
+  for _, id in ipairs(ids) do gone[id] = true end
+  for _, other in ipairs(clients.list(cloud.options.base_url) or {}) do
+    local shared = {}
+    for _, id in ipairs(other.beside == client and other.devices or {}) do
+      if gone[id] then shared[#shared + 1] = id end
+    end
+    if #shared > 0 then
+      local done, failed = cloud:revoke_all(other.clientid, shared)
+      if done then clients.note(other.clientid, "revoke", shared) else err = err or failed end
+    end
+  end
+  return err
+end
+
 function command.run(args, context)
   local cloud = context:cloud()
   local ids, client = wanted(args, context), client_id(args, context, cloud)
@@ -120,10 +142,11 @@ function command.run(args, context)
   local rest, total = remaining(ids, resume and resume.done or {})
   local counts = { done = 0, failed = 0, earlier = total - #rest, left = #rest }
   local progress = Progress.new(context, total, counts.earlier)
-  local now = require("fogcloud.core").now
-  local began = now()
+  local began, done = core.now(), {}
+  for id in pairs(resume and resume.done or {}) do done[#done + 1] = id end
 
   local function each(id, err)
+    if not err then done[#done + 1] = id end
     counts.left = counts.left - 1
     counts[err and "failed" or "done"] = counts[err and "failed" or "done"] + 1
     if resume and not err then resume:note(id) end
@@ -134,9 +157,10 @@ function command.run(args, context)
   local options = { each = each, concurrency = args.concurrency }
   local _, err = context:try(cloud[args.action .. "_all"], cloud, client, rest, options)
   progress:finish()
+  local unnoted = note(args, context, cloud, client, done)
   if resume then resume:close() end
-  summary(context, args, counts, now() - began)
-  return outcome(counts, err)
+  summary(context, args, counts, core.now() - began)
+  return outcome(counts, err or unnoted)
 end
 
 return command

@@ -74,7 +74,7 @@ end
 function command.run(args, context)
   local each = payloads(args, context)
   local topic = args.device and topics.to(topics.check(args.device, context), args.topic) or args.topic
-  local session, err = link.open(args, context)
+  local session, err = link.open(args, context, topics.devices { topic })
   if session == nil then return context:failed(err) end
   local lost
   session:on("drop", function(message) lost = lost or message.err end)

@@ -72,7 +72,7 @@ end
 
 function command.run(args, context)
   local filters, pattern = filters_of(args, context), pattern_of(args, context)
-  local session, err = link.open(args, context)
+  local session, err = link.open(args, context, topics.devices(filters))
   if session == nil then return context:failed(err) end
   local state = { count = 0 }
   local ok

@@ -22,4 +22,17 @@ function topics.to(device, channel) return Device.default_topic("to_device", dev
 --- The channel of a topic that from(device, "#") or to(device, "#") matched.
 function topics.channel(topic, all) return topic:sub(#all) end
 
+--- The devices that topics or filters are of; nil when one is of no device, or of more than one.
+---@param list string[]
+---@return string[]? devices
+function topics.devices(list)
+  local devices = {}
+  for _, topic in ipairs(list) do
+    local device = topic:match("^[cd]2[cd]/([^/+#]+)/")
+    if device == nil then return nil end
+    devices[#devices + 1] = device
+  end
+  return devices
+end
+
 return topics

@@ -119,7 +119,7 @@ end
 
 function command.run(args, context)
   for _, device in ipairs(args.device) do topics.check(device, context) end
-  local session, err = link.open(args, context)
+  local session, err = link.open(args, context, args.device)
   if session == nil then return context:failed(err) end
   local board = Board.new(context, args.device)
   local ok
