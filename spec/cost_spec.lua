@@ -17,10 +17,7 @@ describe("a message received", function()
     sandbox = support.start()
     local cloud = support.cloud(sandbox)
     session = assert(cloud:connect(support.client(sandbox, cloud, { "dev1" }), { tls = false, in_count = 2 * MESSAGES }))
-    device = assert(fogcloud.connect({
-      clientid = "device-dev1", loginname = "dev1", password = "dev1-secret", mqtthost = "localhost",
-      mqttport = sandbox.mqtt_port,
-    }, { tls = false, out_count = 2 * MESSAGES }))
+    device = assert(fogcloud.connect(support.device_credentials(sandbox, "dev1"), { tls = false, out_count = 2 * MESSAGES }))
   end)
   teardown(function()
     collectgarbage "restart"

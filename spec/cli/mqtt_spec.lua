@@ -13,9 +13,7 @@ describe("fogcloud", function()
     cli = Cli.new(sandbox)
     assert.equal(0, select(2, cli:run "client create --name gateway"))
     assert.equal(0, select(2, cli:run "--quiet permission grant dev1 dev2"))
-    support.shell(("umask 077; echo '%s' > %s/device.json"):format(cjson.encode {
-      clientid = "device-dev1", loginname = "dev1", password = "dev1-secret", mqtthost = "localhost", sslport = sandbox.tls_port,
-    }, cli.home))
+    cli:keep_device("dev1", sandbox)
   end)
   teardown(function()
     cli:close()

@@ -4,41 +4,18 @@
 -- that README.md speaks of.
 local fogcloud = require "fogcloud"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 local FULL = os.getenv("FOG_DELIVERY") == "full"
 
 describe("nothing vanishes", function()
-  local sandbox, cloud, open
-
-  before_each(function()
-    sandbox = support.start { mqtt_faults = true, broker_log = "all" }
-    cloud = support.cloud(sandbox)
-    open = {}
-  end)
-  after_each(function()
-    for _, session in ipairs(open) do session:close() end
-    fogcloud.run()
-    sandbox:stop()
-  end)
-
-  local QUICK = {
-    clean = false, backoff_base = 0.02, backoff_cap = 0.2, tls = false, out_count = 200000, in_count = 200000,
-  }
-
-  local function device_session()
-    local session = assert(fogcloud.connect({
-      clientid = "device-dev1", loginname = "dev1", password = "dev1-secret", mqtthost = "localhost",
-      mqttport = sandbox.mqtt_port, sslport = sandbox.tls_port,
-    }, QUICK))
-    open[#open + 1] = session
-    return session
-  end
-
-  local function client_session()
-    local session = assert(cloud:connect(support.client(sandbox, cloud, { "dev1" }), QUICK))
-    open[#open + 1] = session
-    return session
-  end
+  local sandbox
+  local here = world.new({
+    each = true,
+    sandbox = { mqtt_faults = true, broker_log = "all" },
+    session = { clean = false, backoff_base = 0.02, backoff_cap = 0.2, tls = false, out_count = 200000, in_count = 200000 },
+  }, function(started) sandbox = started end)
+  local client_session, device_session = here.connect, here.device_session
 
   -- How often each number arrives at a device.
   local function count_arrivals(device, qos)

@@ -1,23 +1,18 @@
 -- SPDX-License-Identifier: MIT
 
 -- flush and finish wait for the bytes too: a message of QoS 0 that lies in this process when it ends would be lost.
-local fogcloud = require "fogcloud"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 describe("flush, when the broker does not read,", function()
-  local sandbox, cloud, session
-  before_each(function()
-    sandbox = support.start { mqtt_faults = true }
-    cloud = support.cloud(sandbox)
-  end)
-  after_each(function() sandbox:stop() end)
+  local sandbox
+  local here = world.new({ each = true, sandbox = { mqtt_faults = true } }, function(started) sandbox = started end)
 
   for _, tls in ipairs { false, true } do
     it("says so, and is content once it reads, with tls = " .. tostring(tls), function()
       local payload, sent, received = ("x"):rep(8000), 0, 0
-      local credentials = support.client(sandbox, cloud, { "dev1" })
-      session = assert(cloud:connect(credentials, { tls = tls, in_bytes = 2 ^ 30, out_bytes = 2 ^ 30 }))
-      local device = sandbox:device("dev1")
+      local session = here.connect { tls = tls, in_bytes = 2 ^ 30, out_bytes = 2 ^ 30 }
+      local device = here.device "dev1"
       assert(device.session:subscribe("c2d/dev1/bulk", 0, function() received = received + 1 end))
       sandbox:fail_mqtt { rate = 1 }
       local ok, err
@@ -32,8 +27,6 @@ describe("flush, when the broker does not read,", function()
       local stats = session:stats()
       assert.same({ sent, 0, 0 }, { stats.acknowledged, stats.failed, stats.dropped })
       support.serve_until(function() return received == sent end)
-      device:close()
-      fogcloud.run()
     end)
   end
 end)

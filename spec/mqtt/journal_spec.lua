@@ -4,6 +4,7 @@ local Journal = require "fogcloud.mqtt.journal"
 local fogcloud = require "fogcloud"
 local script = require "spec.support.script"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 describe("a journal", function()
   local path
@@ -128,36 +129,21 @@ describe("a journal", function()
 end)
 
 describe("a session with a journal", function()
-  local sandbox, cloud, path, open
+  local sandbox, cloud, path
+  local here = world.new({ sandbox = { mqtt_faults = true }, session = { tls = false } }, function(...) sandbox, cloud = ... end)
+  local keep = here.keep
 
-  setup(function()
-    sandbox = support.start { mqtt_faults = true }
-    cloud = support.cloud(sandbox)
-  end)
-  teardown(function() sandbox:stop() end)
   before_each(function()
     path = os.tmpname()
     os.remove(path)
-    open = {}
   end)
   after_each(function()
-    for _, session in ipairs(open) do session:close() end
-    fogcloud.run()
-    sandbox:heal_mqtt()
     os.remove(path)
     os.remove(path .. ".lock")
   end)
 
-  local function keep(session, err)
-    open[#open + 1] = session
-    return session, err
-  end
-
   local function listen(got)
-    local device = assert(keep(fogcloud.connect({
-      clientid = "device-dev1", loginname = "dev1", password = "dev1-secret", mqtthost = "localhost",
-      mqttport = sandbox.mqtt_port, sslport = sandbox.tls_port,
-    }, { tls = false })))
+    local device = here.device_session "dev1"
     assert(device:subscribe("c2d/dev1/#", 1, function(_, payload) got[#got + 1] = payload end))
     return device
   end

@@ -3,40 +3,15 @@
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
 local script = require "spec.support.script"
-local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 describe("reconnecting", function()
-  local sandbox, cloud, open
-
-  setup(function()
-    sandbox = support.start { mqtt_faults = true, broker_log = "all" }
-    cloud = support.cloud(sandbox)
-  end)
-  teardown(function() sandbox:stop() end)
-  before_each(function() open = {} end)
-  after_each(function()
-    for _, session in ipairs(open) do session:close() end
-    fogcloud.run()
-    sandbox:heal_mqtt()
-  end)
-
-  local function keep(session, err)
-    open[#open + 1] = session
-    return session, err
-  end
-
-  local function connect(opts)
-    opts.tls = false
-    return assert(keep(cloud:connect(support.client(sandbox, cloud, { "dev1" }), opts)))
-  end
-
-  local function scripted(mode, opts)
-    local broker = scripted_broker.start(mode)
-    finally(function() broker:stop() end)
-    opts.tls, opts.backoff_base = false, opts.backoff_base or 0.01
-    return keep(fogcloud.connect(broker:credentials(), opts))
-  end
+  local sandbox, cloud
+  local here = world.new({
+    sandbox = { mqtt_faults = true, broker_log = "all" }, session = { tls = false }, scripted = { backoff_base = 0.01 },
+  }, function(...) sandbox, cloud = ... end)
+  local connect, keep, scripted = here.connect, here.keep, here.scripted
 
   local function events(session, name)
     local list = {}

@@ -1,42 +1,16 @@
 -- SPDX-License-Identifier: MIT
 
 local fogcloud = require "fogcloud"
-local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 describe("MQTT 5", function()
-  local sandbox, cloud, open
-
-  setup(function()
-    sandbox = support.start { mqtt_faults = true }
-    cloud = support.cloud(sandbox)
-  end)
-  teardown(function() sandbox:stop() end)
-  before_each(function() open = {} end)
-  after_each(function()
-    for _, session in ipairs(open) do session:close() end
-    fogcloud.run()
-    sandbox:heal_mqtt()
-  end)
-
-  local function connect(opts, devices)
-    opts = opts or {}
-    opts.version, opts.tls = opts.version or "5.0", false
-    local session = assert(cloud:connect(support.client(sandbox, cloud, devices or { "dev1" }), opts))
-    open[#open + 1] = session
-    return session
-  end
-
-  local function device(opts)
-    local all = { version = "5.0", tls = false }
-    for name, value in pairs(opts or {}) do all[name] = value end
-    local session = assert(fogcloud.connect({
-      clientid = "device-dev1", loginname = "dev1", password = "dev1-secret", mqtthost = "localhost",
-      mqttport = sandbox.mqtt_port, sslport = sandbox.tls_port,
-    }, all))
-    open[#open + 1] = session
-    return session
-  end
+  local sandbox, cloud
+  local here = world.new({
+    sandbox = { mqtt_faults = true }, session = { version = "5.0", tls = false },
+    scripted = { version = "5.0", backoff_base = 60, backoff_cap = 60 },
+  }, function(...) sandbox, cloud = ... end)
+  local connect, device, scripted = here.connect, here.device_session, here.scripted
 
   local PROPERTIES = {
     payload_format_indicator = 1, message_expiry_interval = 3600, content_type = "application/json",
@@ -89,7 +63,7 @@ describe("MQTT 5", function()
 
   it("subscribes with an identifier, not to itself, and restores that", function()
     local got = {}
-    local dev = device { backoff_base = 0.01 }
+    local dev = device("dev1", { backoff_base = 0.01 })
     assert(dev:subscribe("c2d/dev1/#", 1, function(_, payload, message)
       got[#got + 1] = payload .. tostring(message.properties and message.properties.subscription_identifier)
     end, { no_local = true, properties = { subscription_identifier = 7 } }))
@@ -141,16 +115,6 @@ describe("MQTT 5", function()
   end)
 
   -- mosquitto 2.0.11 says less than MQTT 5 lets it; these brokers say all.
-  local function scripted(mode, opts)
-    local broker = scripted_broker.start(mode)
-    finally(function() broker:stop() end)
-    local all = { version = "5.0", tls = false, backoff_base = 60, backoff_cap = 60 }
-    for name, value in pairs(opts or {}) do all[name] = value end
-    local session, err = fogcloud.connect(broker:credentials(), all)
-    open[#open + 1] = session
-    return session, err
-  end
-
   it("tells the reason and the words with which a broker ends the connection", function()
     local session, why = assert(scripted "expel"), nil
     session:on("disconnect", function(err) why = err end)
@@ -190,7 +154,7 @@ describe("MQTT 5", function()
     dev:publish("d2c/dev1/status", "while away", { qos = 1 })
     assert(dev:flush(10))
     local heard = {}
-    open[#open + 1] = connect_again(heard)
+    here.keep(connect_again(heard))
     support.serve_until(function() return #heard == 1 end)
     assert.same({ "while away" }, heard)
   end)

@@ -4,37 +4,12 @@
 local fogcloud = require "fogcloud"
 local socket = require "socket"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 describe("a session", function()
-  local sandbox, cloud, open
-
-  setup(function()
-    sandbox = support.start { mqtt_faults = true }
-    cloud = support.cloud(sandbox)
-  end)
-  teardown(function() sandbox:stop() end)
-  before_each(function() open = {} end)
-  after_each(function()
-    for _, session in ipairs(open) do session:close() end
-    fogcloud.run()
-    sandbox:heal_mqtt()
-  end)
-
-  local function keep(session, err)
-    open[#open + 1] = session
-    return session, err
-  end
-
-  local function connect(opts, devices)
-    return assert(keep(cloud:connect(support.client(sandbox, cloud, devices or { "dev1" }), opts)))
-  end
-
-  local function device(id, opts)
-    return assert(keep(fogcloud.connect({
-      clientid = "device-" .. id, loginname = id, password = id .. "-secret", mqtthost = "localhost",
-      mqttport = sandbox.mqtt_port, sslport = sandbox.tls_port,
-    }, opts or { tls = false })))
-  end
+  local sandbox, cloud
+  local here = world.new({ sandbox = { mqtt_faults = true }, session = { tls = false } }, function(...) sandbox, cloud = ... end)
+  local connect, device, keep = here.connect, here.device_session, here.keep
 
   for _, version in ipairs { "3.1.1", "5.0" } do
     it("leaves a will, and takes it back when it says goodbye, with " .. version, function()

@@ -3,34 +3,12 @@
 -- The end of a session: what it says of what became of everything.
 local fogcloud = require "fogcloud"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 describe("a session that ends", function()
-  local sandbox, cloud, open
-
-  setup(function()
-    sandbox = support.start { mqtt_faults = true }
-    cloud = support.cloud(sandbox)
-  end)
-  teardown(function() sandbox:stop() end)
-  before_each(function() open = {} end)
-  after_each(function()
-    for _, session in ipairs(open) do session:close() end
-    fogcloud.run()
-    sandbox:heal_mqtt()
-  end)
-
-  local function connect(opts)
-    opts.tls = false
-    local session = assert(cloud:connect(support.client(sandbox, cloud, { "dev1" }), opts))
-    open[#open + 1] = session
-    return session
-  end
-
-  local function device()
-    local dev = sandbox:device("dev1")
-    open[#open + 1] = dev.session
-    return dev
-  end
+  local sandbox
+  local here = world.new({ sandbox = { mqtt_faults = true }, session = { tls = false } }, function(started) sandbox = started end)
+  local connect, device = here.connect, here.device
 
   local function send(count)
     local dev = device()

@@ -2,29 +2,12 @@
 
 local fogcloud = require "fogcloud"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 describe("a session that is asked for too much", function()
-  local sandbox, cloud, open
-
-  setup(function()
-    sandbox = support.start()
-    cloud = support.cloud(sandbox)
-  end)
-  teardown(function() sandbox:stop() end)
-  before_each(function() open = {} end)
-  after_each(function()
-    for _, session in ipairs(open) do session:close() end
-    fogcloud.run()
-  end)
-
-  local function keep(session, err)
-    if session then open[#open + 1] = session end
-    return session, err
-  end
-
-  local function connect(opts, devices)
-    return assert(keep(cloud:connect(support.client(sandbox, cloud, devices or { "dev1", "dev2" }), opts)))
-  end
+  local sandbox, cloud
+  local here = world.new({ devices = { "dev1", "dev2" } }, function(...) sandbox, cloud = ... end)
+  local connect, keep = here.connect, here.keep
 
   describe("cannot be opened with", function()
     local WITH_REASON = os.getenv("PAHO_LEAN") ~= "0" -- Paho as packaged does not hand it on

@@ -3,35 +3,12 @@
 local fogcloud = require "fogcloud"
 local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 describe("a session", function()
-  local sandbox, cloud, open
-
-  setup(function()
-    sandbox = support.start()
-    cloud = support.cloud(sandbox)
-  end)
-  teardown(function() sandbox:stop() end)
-  before_each(function() open = {} end)
-  after_each(function()
-    for _, session in ipairs(open) do session:close() end
-    fogcloud.run()
-  end)
-
-  local function keep(session, err)
-    if session then open[#open + 1] = session end
-    return session, err
-  end
-
-  local function connect(opts, devices)
-    return assert(keep(cloud:connect(support.client(sandbox, cloud, devices or { "dev1", "dev2" }), opts)))
-  end
-
-  local function device(id)
-    local d = assert(sandbox:device(id))
-    keep(d.session)
-    return d
-  end
+  local sandbox, cloud
+  local here = world.new({ devices = { "dev1", "dev2" } }, function(...) sandbox, cloud = ... end)
+  local connect, device, keep = here.connect, here.device, here.keep
 
   it("connects over TLS by default, and plain when told", function()
     local session = connect()

@@ -6,20 +6,11 @@ local fogcloud = require "fogcloud"
 local names = require "spec.support.names"
 local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 describe("Lua goes on", function()
-  local sandbox, cloud, open
-
-  setup(function()
-    sandbox = support.start()
-    cloud = support.cloud(sandbox)
-  end)
-  teardown(function() sandbox:stop() end)
-  before_each(function() open = {} end)
-  after_each(function()
-    for _, session in ipairs(open) do session:close() end
-    fogcloud.run()
-  end)
+  local sandbox, cloud
+  local here = world.new({}, function(...) sandbox, cloud = ... end)
 
   it("while a name is looked up for four seconds; another session's messages wait and then all arrive", function()
     local credentials = support.client(sandbox, cloud, { "dev1" })
@@ -81,7 +72,7 @@ describe("Lua goes on", function()
       err = select(2, fogcloud.connect(broker:credentials(), { tls = false, connect_timeout = 2 }))
     end)
     local good = assert(cloud:connect(support.client(sandbox, cloud, { "dev1" }), { tls = false }))
-    open[#open + 1] = good
+    here.keep(good)
     assert(good:publish("c2d/dev1/n", "x", { qos = 1 }))
     assert.is_true(good:flush(10))
     assert.is_nil(err)
@@ -93,7 +84,7 @@ describe("Lua goes on", function()
     local broker = scripted_broker.start("deaf")
     finally(function() broker:stop() end)
     local session = assert(fogcloud.connect(broker:credentials(), { tls = false, keepalive = 0, out_count = 500 }))
-    open[#open + 1] = session
+    here.keep(session)
     local accepted, refused = 0, 0
     for _ = 1, 2000 do
       if session:publish("x", ("x"):rep(100000)) then accepted = accepted + 1 else refused = refused + 1 end
@@ -102,7 +93,7 @@ describe("Lua goes on", function()
     end
     assert.is_true(refused > 0)
     local good = assert(cloud:connect(support.client(sandbox, cloud, { "dev1" }), { tls = false }))
-    open[#open + 1] = good
+    here.keep(good)
     assert(good:publish("c2d/dev1/n", "x", { qos = 1 }))
     assert.is_true(good:flush(10))
     assert.is_true(accepted >= 1)

@@ -2,40 +2,17 @@
 
 -- What a session has subscribed to, whatever happens to its link meanwhile.
 local fogcloud = require "fogcloud"
-local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
+local world = require "spec.support.world"
 
 describe("a session's filters", function()
-  local sandbox, cloud, open, device
+  local sandbox, cloud, device
+  local here = world.new({
+    sandbox = { mqtt_faults = true }, session = { tls = false }, scripted = { backoff_base = 0.01 },
+  }, function(...) sandbox, cloud = ... end)
+  local connect, keep, scripted = here.connect, here.keep, here.scripted
 
-  setup(function()
-    sandbox = support.start { mqtt_faults = true }
-    cloud = support.cloud(sandbox)
-  end)
-  teardown(function() sandbox:stop() end)
-  before_each(function() open, device = {}, nil end)
-  after_each(function()
-    for _, session in ipairs(open) do session:close() end
-    fogcloud.run()
-    sandbox:heal_mqtt()
-  end)
-
-  local function keep(session)
-    open[#open + 1] = session
-    return session
-  end
-
-  local function connect(opts, credentials)
-    opts.tls = false
-    return keep(assert(cloud:connect(credentials or support.client(sandbox, cloud, { "dev1" }), opts)))
-  end
-
-  local function scripted(mode, opts)
-    local broker = scripted_broker.start(mode)
-    finally(function() broker:stop() end)
-    opts.tls, opts.backoff_base = false, 0.01
-    return keep(assert(fogcloud.connect(broker:credentials(), opts)))
-  end
+  before_each(function() device = nil end)
 
   local function send(count)
     device = device or keep(assert(sandbox:device("dev1")).session)

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- The real command line against a sandbox, with a home folder of its own.
+local cjson = require "cjson"
 local support = require "spec.support.sandbox"
 local script = require "spec.support.script"
 
@@ -30,6 +31,12 @@ function Cli:run(arguments, environment)
   local said = file:read("*a")
   file:close()
   return out, code, said
+end
+
+--- Writes device.json into the home: what the device logs in with, over TLS.
+function Cli:keep_device(id, sandbox)
+  local credentials = support.device_credentials(sandbox, id)
+  support.shell(("umask 077; echo '%s' > %s/device.json"):format(cjson.encode(credentials), self.home))
 end
 
 function Cli:close() support.shell("rm -rf " .. self.home) end

@@ -26,6 +26,14 @@ function support.client(sandbox, cloud, devices)
   return credentials
 end
 
+--- What a device of the seed logs in with.
+function support.device_credentials(sandbox, id)
+  return {
+    clientid = "device-" .. id, loginname = id, password = id .. "-secret", mqtthost = "localhost",
+    mqttport = sandbox.mqtt_port, sslport = sandbox.tls_port,
+  }
+end
+
 --- Serves handlers until `done()` is true; an error after `seconds` (20).
 function support.serve_until(done, seconds)
   local core = require "fogcloud.core"
