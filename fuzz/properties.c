@@ -2,10 +2,11 @@
  *
  * The properties of MQTT 5: any bytes are read without going beyond their end, and what was read is written as the same
  * bytes. Input: a block of properties.
- * link: src/mqtt/properties.c
+ * link: src/mqtt/properties.c src/mqtt/text.c
  */
 #include "../src/mqtt/properties.h"
 
+#include "../src/mqtt/text.h"
 #include "fuzz.h"
 
 static bool inside(const char *p, size_t n, const char *start, const char *end) {
@@ -25,11 +26,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t len = fog_property_size(&p);
     char *copy = malloc(len);
     must(copy != NULL && fog_property_write(&p, copy) == copy + len);
-    if (p.rule->type != FOG_PROPERTY_VARINT) must(len == (size_t)(at - before) && memcmp(copy, before, len) == 0);
-    must(len <= (size_t)(at - before)); /* a number may have come with more bytes than it needs */
+    must(len == (size_t)(at - before) && memcmp(copy, before, len) == 0);
     free(copy);
     memset(&p, 0, sizeof p);
   }
-  (void)fog_property_valid_text(start, size);
+  const struct fog_bytes whole = {start, size};
+  struct fog_packet_fault fault = {FOG_SUCCESS, NULL};
+  for (int packet = FOG_WILL; packet <= FOG_AUTH; packet++) {
+    for (int from = FOG_FROM_BROKER; from <= FOG_ANYBODY; from++) {
+      bool fine = fog_properties_check((enum fog_packet_type)packet, (enum fog_sender)from, whole, &fault);
+      must(fine ? at == end : fault.text != NULL && fault.reason >= FOG_UNSPECIFIED);
+    }
+  }
+  (void)fog_filter_valid(whole, true);
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../mqtt/properties.h"
+#include "../mqtt/text.h"
 
 enum { MAX_TEXT = 65535 };
 
@@ -36,7 +37,7 @@ static const char *check_text(lua_State *L, int at, const struct fog_property_ru
   if (lua_type(L, at) != LUA_TSTRING) (void)luaL_error(L, "property '%s': string expected", rule->name);
   const char *text = lua_tolstring(L, at, len);
   if (*len > MAX_TEXT) (void)luaL_error(L, "property '%s': at most 65535 bytes", rule->name);
-  if (rule->type != FOG_PROPERTY_BINARY && !fog_property_valid_text(text, *len))
+  if (rule->type != FOG_PROPERTY_BINARY && !fog_text_valid((struct fog_bytes){text, *len}))
     (void)luaL_error(L, "property '%s': UTF-8 without NUL expected", rule->name);
   return text;
 }
@@ -64,7 +65,7 @@ static const struct fog_property_rule *check_name(lua_State *L, int at, unsigned
     (void)luaL_error(L, "unknown property '%s'", name);
     return NULL; /* not reached: for the analyser */
   }
-  if ((rule->where & where) == 0) (void)luaL_error(L, "property '%s' cannot be set here", name);
+  if ((rule->settable & where) == 0) (void)luaL_error(L, "property '%s' cannot be set here", name);
   return rule;
 }
 

@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "../base/event.h"
+#include "bytes.h"
 
 struct fog_session;
 
@@ -32,12 +33,6 @@ struct fog_message {
   size_t properties_len;
   uint8_t qos;
   bool retained, notify, sent;
-};
-
-/* Bytes that somebody else owns. */
-struct fog_bytes {
-  const char *data;
-  size_t len;
 };
 
 /* NULL: no memory. Copies all three. */

@@ -15,7 +15,8 @@
 #include "bytes.h"
 
 enum fog_packet_type {
-  FOG_CONNECT = 1,
+  FOG_WILL = 0, /* no packet: the will's block of properties in a CONNECT */
+  FOG_CONNECT,
   FOG_CONNACK,
   FOG_PUBLISH,
   FOG_PUBACK,
@@ -42,6 +43,8 @@ enum fog_reason {
   FOG_UNSPECIFIED = 0x80,
   FOG_MALFORMED_PACKET = 0x81,
   FOG_PROTOCOL_ERROR = 0x82,
+  FOG_UNSUPPORTED_PROTOCOL_VERSION = 0x84,
+  FOG_CLIENT_ID_INVALID = 0x85,
   FOG_TOPIC_FILTER_INVALID = 0x8F,
   FOG_TOPIC_NAME_INVALID = 0x90,
   FOG_PACKET_ID_NOT_FOUND = 0x92,
@@ -52,11 +55,12 @@ enum fog_reason {
   FOG_QOS_NOT_SUPPORTED = 0x9B
 };
 
-enum { FOG_MQTT_3 = 4, FOG_MQTT_5 = 5 };        /* the protocol levels */
-enum { FOG_MAX_REMAINING = 268435455 };         /* 2.1.4 (5.0), 2.2.3 (3.1.1) */
+enum { FOG_MQTT_3 = 4, FOG_MQTT_5 = 5 };             /* the protocol levels */
+enum { FOG_MAX_REMAINING = 268435455 };              /* 2.1.4 (5.0), 2.2.3 (3.1.1) */
 enum { FOG_MAX_TEXT = 65535, FOG_PUBLISH_HEAD = 5 }; /* the longest fixed header */
 
-/* One filter of SUBSCRIBE or UNSUBSCRIBE. In UNSUBSCRIBE only `filter` means something; in 3.1.1 only `qos` beside it. */
+/* One filter of SUBSCRIBE or UNSUBSCRIBE. In UNSUBSCRIBE only `filter` means something; in 3.1.1 only `qos` beside it.
+ */
 struct fog_filter {
   struct fog_bytes filter;
   uint8_t qos;
@@ -67,9 +71,9 @@ struct fog_filter {
 struct fog_connect_facts {
   bool clean;
   uint16_t keepalive_s;
-  struct fog_bytes client_id; /* may be empty */
-  struct fog_bytes username;  /* data NULL: none */
-  struct fog_bytes password;  /* data NULL: none; any bytes. In 3.1.1 not without a username */
+  struct fog_bytes client_id;  /* may be empty */
+  struct fog_bytes username;   /* data NULL: none */
+  struct fog_bytes password;   /* data NULL: none; any bytes. In 3.1.1 not without a username */
   struct fog_bytes will_topic; /* data NULL: no will */
   struct fog_bytes will_payload, will_properties;
   uint8_t will_qos;
@@ -78,19 +82,19 @@ struct fog_connect_facts {
 
 struct fog_packet {
   enum fog_packet_type type;
-  uint16_t id;                    /* PUBLISH with QoS 1 or 2, PUBACK to PUBCOMP, SUBSCRIBE to UNSUBACK: 1 to 65535 */
-  uint8_t qos;                    /* PUBLISH */
-  bool dup, retained;             /* PUBLISH */
-  bool session_present;           /* CONNACK */
-  uint8_t reason;                 /* CONNACK (the return code in 3.1.1), PUBACK to PUBCOMP, DISCONNECT, AUTH; 0 where it
-                                     was left out, as the specification says */
-  struct fog_bytes topic;         /* PUBLISH; empty with a topic alias */
-  struct fog_bytes payload;       /* PUBLISH */
-  struct fog_bytes properties;    /* 5.0: every packet but PINGREQ and PINGRESP; empty where there are none */
+  uint16_t id;                 /* PUBLISH with QoS 1 or 2, PUBACK to PUBCOMP, SUBSCRIBE to UNSUBACK: 1 to 65535 */
+  uint8_t qos;                 /* PUBLISH */
+  bool dup, retained;          /* PUBLISH */
+  bool session_present;        /* CONNACK */
+  uint8_t reason;              /* CONNACK (the return code in 3.1.1), PUBACK to PUBCOMP, DISCONNECT, AUTH; 0 where it
+                                  was left out, as the specification says */
+  struct fog_bytes topic;      /* PUBLISH; empty with a topic alias */
+  struct fog_bytes payload;    /* PUBLISH */
+  struct fog_bytes properties; /* 5.0: every packet but PINGREQ and PINGRESP; empty where there are none */
   struct fog_connect_facts connect; /* CONNECT */
-  struct fog_bytes codes;         /* SUBACK, UNSUBACK (5.0): a reason code per filter */
-  struct fog_bytes filters;       /* decoded SUBSCRIBE and UNSUBSCRIBE: for fog_packet_next_filter */
-  const struct fog_filter *list;  /* encoded SUBSCRIBE and UNSUBSCRIBE: list_len of them, at least one */
+  struct fog_bytes codes;           /* SUBACK, UNSUBACK (5.0): a reason code per filter */
+  struct fog_bytes filters;         /* decoded SUBSCRIBE and UNSUBSCRIBE: for fog_packet_next_filter */
+  const struct fog_filter *list;    /* encoded SUBSCRIBE and UNSUBSCRIBE: list_len of them, at least one */
   size_t list_len;
 };
 
@@ -103,16 +107,23 @@ struct fog_packet_fault {
   const char *text;
 };
 
+static inline bool fog_refuse(struct fog_packet_fault *fault, enum fog_reason reason, const char *text) {
+  *fault = (struct fog_packet_fault){reason, text};
+  return false;
+}
+
 /* How many bytes the packet at the beginning of `bytes` takes, its fixed header included.
  * > 0: so many, whether they are all there or not; 0: more bytes are needed to tell; -1: the length is malformed (more
- * than four bytes, or not in the shortest form where 5.0 asks for it). */
+ * than four bytes). One that is not in its shortest form, which 5.0 asks for, is fog_packet_decode's to refuse. */
 int64_t fog_packet_length(const char *bytes, size_t len);
 
 /* Reads one whole packet of `len` bytes (fog_packet_length). False: *fault says why, and the link must end with that
  * reason. Checks everything that the specification calls malformed or a protocol error of one packet by itself: flags,
  * lengths, UTF-8, packet ids, topic names, which property may stand where and how often, values of properties and
  * reason codes. What depends on the state of the session (an alias that is not known, a packet id that is not) is the
- * caller's. A PUBLISH of known shape costs no more than one walk over its topic and properties. */
+ * caller's. A PUBLISH costs no more than one walk over its topic and properties. After a refusal the facts that were
+ * read before it stand in *p. A CONNACK of 3.1.1 that refuses the version, where 5.0 was asked for, is refused with
+ * FOG_UNSUPPORTED_PROTOCOL_VERSION. */
 bool fog_packet_decode(int version, enum fog_sender from, const char *bytes, size_t len, struct fog_packet *p,
                        struct fog_packet_fault *fault);
 
@@ -123,8 +134,8 @@ bool fog_packet_next_filter(int version, enum fog_packet_type type, struct fog_b
  * packet id of 0, …), *why (may be NULL) then says it in words (static text). */
 size_t fog_packet_size(int version, const struct fog_packet *p, const char **why);
 
-/* Writes p whole, or without the payload of a PUBLISH (fog_packet_encode_head), which then follows by itself. Returns the
- * bytes written; 0: `room` is too small, or fog_packet_size gives 0; nothing is written then. */
+/* Writes p whole, or without the payload of a PUBLISH (fog_packet_encode_head), which then follows by itself. Returns
+ * the bytes written; 0: `room` is too small, or fog_packet_size gives 0; nothing is written then. */
 size_t fog_packet_encode(int version, const struct fog_packet *p, char *to, size_t room);
 size_t fog_packet_encode_head(int version, const struct fog_packet *p, char *to, size_t room);
 

@@ -3,43 +3,79 @@
 
 #include <string.h>
 
+#include "text.h"
+#include "wire.h"
+
+/* The sets that stand in the table below more than once. */
+#define SET(packet) (fog_packet_set)(1u << (packet))
+#define MESSAGE (SET(FOG_PUBLISH) | SET(FOG_WILL))
+#define ACKS (SET(FOG_PUBACK) | SET(FOG_PUBREC) | SET(FOG_PUBREL) | SET(FOG_PUBCOMP))
+#define ENDS (SET(FOG_DISCONNECT) | SET(FOG_AUTH))
+#define REASONS (ACKS | ENDS) /* those with a reason code from either side */
+#define ASKS (SET(FOG_CONNECT) | SET(FOG_SUBSCRIBE) | SET(FOG_UNSUBSCRIBE) | MESSAGE | REASONS)
+#define TELLS (SET(FOG_CONNACK) | SET(FOG_SUBACK) | SET(FOG_UNSUBACK) | SET(FOG_PUBLISH) | REASONS)
+#define CONNECT SET(FOG_CONNECT)
+#define CONNACK SET(FOG_CONNACK)
+#define PUBLISH SET(FOG_PUBLISH)
+#define SUBSCRIBE SET(FOG_SUBSCRIBE)
+#define LEAVE SET(FOG_DISCONNECT)
+#define AUTH SET(FOG_AUTH)
+
+/* Set by a program. */
 #define PUBLICATION (FOG_IN_PUBLISH | FOG_IN_WILL)
 #define ANYWHERE (PUBLICATION | FOG_IN_CONNECT | FOG_IN_SUBSCRIBE)
+
 #define MAX_NUMBER 0xFFFFFFFFu
 #define MAX_VARINT 268435455u
 
-/* Topic aliases are not among what a program may set: Paho sends them as they are given and keeps no table of them, so
- * that a message sent again over a new link would name an alias that the broker does not know. */
+#define BYTE FOG_PROPERTY_BYTE
+#define TWO FOG_PROPERTY_TWO_BYTES
+#define FOUR FOG_PROPERTY_FOUR_BYTES
+#define VARINT FOG_PROPERTY_VARINT
+#define BINARY FOG_PROPERTY_BINARY
+#define TEXT FOG_PROPERTY_TEXT
+#define PAIR FOG_PROPERTY_PAIR
+
+/* Table 2-4, and the sections that it points to. Topic aliases are not among what a program may set: they belong to one
+ * link, and a message may be sent again over the next one. */
 static const struct fog_property_rule RULES[] = {
-    {"payload_format_indicator", 1, FOG_PROPERTY_BYTE, PUBLICATION, 0, 1},
-    {"message_expiry_interval", 2, FOG_PROPERTY_FOUR_BYTES, PUBLICATION, 0, MAX_NUMBER},
-    {"content_type", 3, FOG_PROPERTY_TEXT, PUBLICATION, 0, 0},
-    {"response_topic", 8, FOG_PROPERTY_TEXT, PUBLICATION, 0, 0},
-    {"correlation_data", 9, FOG_PROPERTY_BINARY, PUBLICATION, 0, 0},
-    {"subscription_identifier", 11, FOG_PROPERTY_VARINT, FOG_IN_SUBSCRIBE, 1, MAX_VARINT},
-    {"session_expiry_interval", 17, FOG_PROPERTY_FOUR_BYTES, 0, 0, MAX_NUMBER},
-    {"assigned_client_identifier", 18, FOG_PROPERTY_TEXT, 0, 0, 0},
-    {"server_keep_alive", 19, FOG_PROPERTY_TWO_BYTES, 0, 0, 65535},
-    {"authentication_method", 21, FOG_PROPERTY_TEXT, 0, 0, 0},
-    {"authentication_data", 22, FOG_PROPERTY_BINARY, 0, 0, 0},
-    {"request_problem_information", 23, FOG_PROPERTY_BYTE, FOG_IN_CONNECT, 0, 1},
-    {"will_delay_interval", 24, FOG_PROPERTY_FOUR_BYTES, FOG_IN_WILL, 0, MAX_NUMBER},
-    {"request_response_information", 25, FOG_PROPERTY_BYTE, FOG_IN_CONNECT, 0, 1},
-    {"response_information", 26, FOG_PROPERTY_TEXT, 0, 0, 0},
-    {"server_reference", 28, FOG_PROPERTY_TEXT, 0, 0, 0},
-    {"reason_string", 31, FOG_PROPERTY_TEXT, 0, 0, 0},
-    {"receive_maximum", 33, FOG_PROPERTY_TWO_BYTES, 0, 1, 65535},
-    {"topic_alias_maximum", 34, FOG_PROPERTY_TWO_BYTES, 0, 0, 65535},
-    {"topic_alias", 35, FOG_PROPERTY_TWO_BYTES, 0, 1, 65535},
-    {"maximum_qos", 36, FOG_PROPERTY_BYTE, 0, 0, 1},
-    {"retain_available", 37, FOG_PROPERTY_BYTE, 0, 0, 1},
-    {"user_properties", FOG_USER_PROPERTY, FOG_PROPERTY_PAIR, ANYWHERE, 0, 0},
-    {"maximum_packet_size", 39, FOG_PROPERTY_FOUR_BYTES, FOG_IN_CONNECT, 1, MAX_NUMBER},
-    {"wildcard_subscription_available", 40, FOG_PROPERTY_BYTE, 0, 0, 1},
-    {"subscription_identifiers_available", 41, FOG_PROPERTY_BYTE, 0, 0, 1},
-    {"shared_subscription_available", 42, FOG_PROPERTY_BYTE, 0, 0, 1},
+    /* name, id, type, from a client, from a broker, repeats, settable, least, greatest */
+    {"payload_format_indicator", 1, BYTE, MESSAGE, PUBLISH, 0, PUBLICATION, 0, 1},
+    {"message_expiry_interval", 2, FOUR, MESSAGE, PUBLISH, 0, PUBLICATION, 0, MAX_NUMBER},
+    {"content_type", 3, TEXT, MESSAGE, PUBLISH, 0, PUBLICATION, 0, 0},
+    {"response_topic", 8, TEXT, MESSAGE, PUBLISH, 0, PUBLICATION, 0, 0},
+    {"correlation_data", 9, BINARY, MESSAGE, PUBLISH, 0, PUBLICATION, 0, 0},
+    {"subscription_identifier", 11, VARINT, SUBSCRIBE, PUBLISH, PUBLISH, FOG_IN_SUBSCRIBE, 1, MAX_VARINT},
+    {"session_expiry_interval", 17, FOUR, CONNECT | LEAVE, CONNACK, 0, 0, 0, MAX_NUMBER},
+    {"assigned_client_identifier", 18, TEXT, 0, CONNACK, 0, 0, 0, 0},
+    {"server_keep_alive", 19, TWO, 0, CONNACK, 0, 0, 0, 65535},
+    {"authentication_method", 21, TEXT, CONNECT | AUTH, CONNACK | AUTH, 0, 0, 0, 0},
+    {"authentication_data", 22, BINARY, CONNECT | AUTH, CONNACK | AUTH, 0, 0, 0, 0},
+    {"request_problem_information", 23, BYTE, CONNECT, 0, 0, FOG_IN_CONNECT, 0, 1},
+    {"will_delay_interval", 24, FOUR, SET(FOG_WILL), 0, 0, FOG_IN_WILL, 0, MAX_NUMBER},
+    {"request_response_information", 25, BYTE, CONNECT, 0, 0, FOG_IN_CONNECT, 0, 1},
+    {"response_information", 26, TEXT, 0, CONNACK, 0, 0, 0, 0},
+    {"server_reference", 28, TEXT, 0, CONNACK | LEAVE, 0, 0, 0, 0},
+    {"reason_string", 31, TEXT, REASONS, CONNACK | SET(FOG_SUBACK) | SET(FOG_UNSUBACK) | REASONS, 0, 0, 0, 0},
+    {"receive_maximum", 33, TWO, CONNECT, CONNACK, 0, 0, 1, 65535},
+    {"topic_alias_maximum", 34, TWO, CONNECT, CONNACK, 0, 0, 0, 65535},
+    {"topic_alias", FOG_TOPIC_ALIAS, TWO, PUBLISH, PUBLISH, 0, 0, 1, 65535},
+    {"maximum_qos", 36, BYTE, 0, CONNACK, 0, 0, 0, 1},
+    {"retain_available", 37, BYTE, 0, CONNACK, 0, 0, 0, 1},
+    {"user_properties", FOG_USER_PROPERTY, PAIR, ASKS, TELLS, ASKS | TELLS, ANYWHERE, 0, 0},
+    {"maximum_packet_size", 39, FOUR, CONNECT, CONNACK, 0, FOG_IN_CONNECT, 1, MAX_NUMBER},
+    {"wildcard_subscription_available", 40, BYTE, 0, CONNACK, 0, 0, 0, 1},
+    {"subscription_identifiers_available", 41, BYTE, 0, CONNACK, 0, 0, 0, 1},
+    {"shared_subscription_available", 42, BYTE, 0, CONNACK, 0, 0, 0, 1},
 };
 enum { COUNT = sizeof RULES / sizeof *RULES };
+
+/* id -> index in RULES + 1; 0: there is none. */
+static const uint8_t BY_ID[FOG_PROPERTY_IDS] = {
+    [1] = 1,   [2] = 2,   [3] = 3,   [8] = 4,   [9] = 5,   [11] = 6,  [17] = 7,  [18] = 8,  [19] = 9,
+    [21] = 10, [22] = 11, [23] = 12, [24] = 13, [25] = 14, [26] = 15, [28] = 16, [31] = 17, [33] = 18,
+    [34] = 19, [35] = 20, [36] = 21, [37] = 22, [38] = 23, [39] = 24, [40] = 25, [41] = 26, [42] = 27,
+};
 
 const struct fog_property_rule *fog_property_by_name(const char *name) {
   for (size_t i = 0; i < COUNT; i++) {
@@ -49,13 +85,10 @@ const struct fog_property_rule *fog_property_by_name(const char *name) {
 }
 
 const struct fog_property_rule *fog_property_by_id(int id) {
-  for (size_t i = 0; i < COUNT; i++) {
-    if (RULES[i].id == id) return &RULES[i];
-  }
-  return NULL;
+  return id >= 0 && id < FOG_PROPERTY_IDS && BY_ID[id] != 0 ? &RULES[BY_ID[id] - 1] : NULL;
 }
 
-static size_t varint_size(uint32_t n) { return n < 128 ? 1 : n < 16384 ? 2 : n < 2097152 ? 3 : 4; }
+/* Writing -----------------------------------------------------------------------------------------------------------*/
 
 size_t fog_property_size(const struct fog_property *p) {
   switch (p->rule->type) {
@@ -66,7 +99,7 @@ size_t fog_property_size(const struct fog_property *p) {
     case FOG_PROPERTY_FOUR_BYTES:
       return 5;
     case FOG_PROPERTY_VARINT:
-      return 1 + varint_size(p->number);
+      return 1 + (size_t)fog_varint_size(p->number);
     case FOG_PROPERTY_PAIR:
       return 5 + p->text_len + p->value_len;
     case FOG_PROPERTY_BINARY:
@@ -76,123 +109,130 @@ size_t fog_property_size(const struct fog_property *p) {
   return 3 + p->text_len;
 }
 
-static char *write_number(char *to, uint32_t n, int bytes) {
-  while (bytes-- > 0) *to++ = (char)(n >> (8 * bytes));
-  return to;
-}
-
-static char *write_varint(char *to, uint32_t n) {
-  do {
-    uint32_t low = n % 128;
-    n /= 128;
-    *to++ = (char)(n > 0 ? low | 128 : low);
-  } while (n > 0);
-  return to;
-}
-
-static char *write_text(char *to, const char *text, size_t len) {
-  to = write_number(to, (uint32_t)len, 2);
-  if (len > 0) memcpy(to, text, len);
-  return to + len;
-}
-
 char *fog_property_write(const struct fog_property *p, char *to) {
+  struct fog_bytes text = {p->text, p->text_len}, value = {p->value, p->value_len};
   *to++ = (char)p->rule->id;
   switch (p->rule->type) {
     case FOG_PROPERTY_BYTE:
-      return write_number(to, p->number, 1);
+      return fog_write_number(to, p->number, 1);
     case FOG_PROPERTY_TWO_BYTES:
-      return write_number(to, p->number, 2);
+      return fog_write_number(to, p->number, 2);
     case FOG_PROPERTY_FOUR_BYTES:
-      return write_number(to, p->number, 4);
+      return fog_write_number(to, p->number, 4);
     case FOG_PROPERTY_VARINT:
-      return write_varint(to, p->number);
+      return fog_write_varint(to, p->number);
     case FOG_PROPERTY_PAIR:
-      to = write_text(to, p->text, p->text_len);
-      return write_text(to, p->value, p->value_len);
+      return fog_write_bytes(fog_write_bytes(to, text), value);
     case FOG_PROPERTY_BINARY:
     case FOG_PROPERTY_TEXT:
       break;
   }
-  return write_text(to, p->text, p->text_len);
+  return fog_write_bytes(to, text);
 }
 
-static bool read_number(const char **at, const char *end, int bytes, uint32_t *n) {
-  if (end - *at < bytes) return false;
-  *n = 0;
-  while (bytes-- > 0) *n = *n << 8 | (unsigned char)*(*at)++;
+/* Reading -----------------------------------------------------------------------------------------------------------*/
+
+static bool read_text(struct fog_reader *r, const char **text, size_t *len) {
+  struct fog_bytes b;
+  if (!fog_read_bytes(r, &b)) return false;
+  *text = b.data;
+  *len = b.len;
   return true;
 }
 
-static bool read_varint(const char **at, const char *end, uint32_t *n) {
-  *n = 0;
-  for (int shift = 0; shift < 28 && *at < end; shift += 7) {
-    unsigned char byte = (unsigned char)*(*at)++;
-    *n |= (uint32_t)(byte & 127) << shift;
-    if (byte < 128) return true;
+static bool read_value(struct fog_reader *r, struct fog_property *p) {
+  switch (p->rule->type) {
+    case FOG_PROPERTY_BYTE:
+      return fog_read_number(r, 1, &p->number);
+    case FOG_PROPERTY_TWO_BYTES:
+      return fog_read_number(r, 2, &p->number);
+    case FOG_PROPERTY_FOUR_BYTES:
+      return fog_read_number(r, 4, &p->number);
+    case FOG_PROPERTY_VARINT: {
+      int took = fog_read_varint(r, &p->number);
+      return took > 0 && took == fog_varint_size(p->number);
+    }
+    case FOG_PROPERTY_PAIR:
+      return read_text(r, &p->text, &p->text_len) && read_text(r, &p->value, &p->value_len);
+    case FOG_PROPERTY_BINARY:
+    case FOG_PROPERTY_TEXT:
+      break;
   }
-  return false;
-}
-
-static bool read_text(const char **at, const char *end, const char **text, size_t *len) {
-  uint32_t n;
-  if (!read_number(at, end, 2, &n) || (size_t)(end - *at) < n) return false;
-  *text = *at;
-  *len = n;
-  *at += n;
-  return true;
+  return read_text(r, &p->text, &p->text_len);
 }
 
 bool fog_property_read(const char **at, const char *end, struct fog_property *p) {
   memset(p, 0, sizeof *p);
-  if (*at >= end) return false;
-  p->rule = fog_property_by_id((unsigned char)*(*at)++);
-  if (p->rule == NULL) return false;
-  switch (p->rule->type) {
-    case FOG_PROPERTY_BYTE:
-      return read_number(at, end, 1, &p->number);
-    case FOG_PROPERTY_TWO_BYTES:
-      return read_number(at, end, 2, &p->number);
-    case FOG_PROPERTY_FOUR_BYTES:
-      return read_number(at, end, 4, &p->number);
-    case FOG_PROPERTY_VARINT:
-      return read_varint(at, end, &p->number);
-    case FOG_PROPERTY_PAIR:
-      return read_text(at, end, &p->text, &p->text_len) && read_text(at, end, &p->value, &p->value_len);
-    case FOG_PROPERTY_BINARY:
-    case FOG_PROPERTY_TEXT:
-      break;
-  }
-  return read_text(at, end, &p->text, &p->text_len);
-}
-
-/* The bytes of the sequence that starts with this one, and the least code point that needs as many; 0: none does. */
-static int sequence(unsigned char lead, uint32_t *code, uint32_t *least) {
-  static const struct {
-    unsigned char mask, mark;
-    int len;
-    uint32_t least;
-  } FORMS[] = {{0x80, 0x00, 1, 1}, {0xE0, 0xC0, 2, 0x80}, {0xF0, 0xE0, 3, 0x800}, {0xF8, 0xF0, 4, 0x10000}};
-  for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++) {
-    if ((lead & FORMS[i].mask) != FORMS[i].mark) continue;
-    *code = lead & (unsigned char)~FORMS[i].mask;
-    *least = FORMS[i].least;
-    return FORMS[i].len;
-  }
-  return 0;
-}
-
-bool fog_property_valid_text(const char *text, size_t len) {
-  const unsigned char *p = (const unsigned char *)text, *end = p + len;
-  while (p < end) {
-    uint32_t code, least;
-    int more = sequence(*p++, &code, &least) - 1;
-    if (more < 0 || end - p < more) return false;
-    for (; more > 0; more--, p++) {
-      if ((*p & 0xC0) != 0x80) return false;
-      code = code << 6 | (*p & 0x3F);
-    }
-    if (code < least || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) return false;
-  }
+  if (*at == end) return false;
+  struct fog_reader r = {*at, end};
+  p->rule = fog_property_by_id((unsigned char)*r.at++);
+  if (p->rule == NULL || !read_value(&r, p)) return false;
+  *at = r.at;
   return true;
+}
+
+bool fog_properties_find(struct fog_bytes block, int id, struct fog_property *p) {
+  struct fog_reader r = fog_reader_of(block);
+  while (fog_property_read(&r.at, r.end, p)) {
+    if (p->rule->id == id) return true;
+  }
+  return false;
+}
+
+/* Checking ----------------------------------------------------------------------------------------------------------*/
+
+static bool text_fits(const struct fog_property *p, enum fog_sender from, struct fog_packet_fault *fault) {
+  enum { RESPONSE_TOPIC = 8 };
+  enum fog_text kind = fog_text_kind((struct fog_bytes){p->text, p->text_len});
+  if (kind == FOG_TEXT_BAD || !fog_text_valid((struct fog_bytes){p->value, p->value_len}))
+    return fog_refuse(fault, FOG_MALFORMED_PACKET, "a property is not UTF-8");
+  if (p->rule->id == RESPONSE_TOPIC && kind == FOG_TEXT_WILD && from != FOG_FROM_BROKER)
+    return fog_refuse(fault, FOG_TOPIC_NAME_INVALID, "the response topic has wildcards");
+  return true;
+}
+
+static bool value_fits(const struct fog_property *p, enum fog_sender from, struct fog_packet_fault *fault) {
+  if (p->rule->type >= FOG_PROPERTY_TEXT) return text_fits(p, from, fault);
+  if (p->rule->type == FOG_PROPERTY_BINARY || (p->number >= p->rule->min && p->number <= p->rule->max)) return true;
+  enum fog_reason reason = p->rule->id == FOG_TOPIC_ALIAS ? FOG_TOPIC_ALIAS_INVALID : FOG_PROTOCOL_ERROR;
+  return fog_refuse(fault, reason, "a property is out of its range");
+}
+
+/* 2.2.2.2: one that no side may put there is malformed. */
+static bool place_fits(const struct fog_property_rule *rule, fog_packet_set here, enum fog_sender from,
+                       struct fog_packet_fault *fault) {
+  if (((rule->from_client | rule->from_broker) & here) == 0)
+    return fog_refuse(fault, FOG_MALFORMED_PACKET, "a property that must not stand in such a packet");
+  if (from == FOG_FROM_CLIENT && (rule->from_client & here) == 0)
+    return fog_refuse(fault, FOG_PROTOCOL_ERROR, "a property that a client must not send");
+  if (from == FOG_FROM_BROKER && (rule->from_broker & here) == 0)
+    return fog_refuse(fault, FOG_PROTOCOL_ERROR, "a property that a broker must not send");
+  return true;
+}
+
+/* 3.1.2.11.10, 3.15.2.2.2. */
+static bool needs_met(enum fog_packet_type packet, uint64_t seen, struct fog_packet_fault *fault) {
+  const uint64_t method = (uint64_t)1 << 21, data = (uint64_t)1 << 22;
+  bool needed = packet == FOG_AUTH || (packet == FOG_CONNECT && (seen & data) != 0);
+  if (!needed || (seen & method) != 0) return true;
+  return fog_refuse(fault, FOG_PROTOCOL_ERROR, "no authentication method");
+}
+
+bool fog_properties_check(enum fog_packet_type packet, enum fog_sender from, struct fog_bytes block,
+                          struct fog_packet_fault *fault) {
+  struct fog_reader r = fog_reader_of(block);
+  const fog_packet_set here = SET(packet);
+  uint64_t seen = 0; /* a bit for each id */
+  while (r.at != r.end) {
+    struct fog_property p;
+    if (!fog_property_read(&r.at, r.end, &p))
+      return fog_refuse(fault, FOG_MALFORMED_PACKET, p.rule == NULL ? "an unknown property" : "a malformed property");
+    uint64_t bit = (uint64_t)1 << p.rule->id;
+    if (!place_fits(p.rule, here, from, fault)) return false;
+    if ((seen & bit) != 0 && (p.rule->repeats & here) == 0)
+      return fog_refuse(fault, FOG_PROTOCOL_ERROR, "a property stands twice");
+    if (!value_fits(&p, from, fault)) return false;
+    seen |= bit;
+  }
+  return needs_met(packet, seen, fault);
 }

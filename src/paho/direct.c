@@ -10,7 +10,7 @@
 
 #ifdef FOG_PAHO_LEAN
 
-#include "../mqtt/properties.h"
+#include "../mqtt/text.h"
 
 enum { BATCH = 256, PUBLISH = 0x30, PUBACK = 0x40, PUBREC = 0x50, PUBREL = 0x60, RETAIN = 1, DUP = 8 };
 enum { MQTT_5 = 5, HEADER_MOST = 5, SEVEN_BITS = 128 };
@@ -104,7 +104,7 @@ static size_t header_write(unsigned char *to, bool retained, size_t body) {
 static bool write_one(const struct fog_direct *d, const struct fog_lean_ref *c, const struct fog_message *m) {
   unsigned char header[HEADER_MOST];
   size_t topic_len = m->event.text_len, body = body_size(d, m);
-  if (!fog_property_valid_text(m->event.text, topic_len)) return false; /* Paho says why */
+  if (!fog_text_valid((struct fog_bytes){m->event.text, topic_len})) return false; /* Paho says why */
   size_t n = header_write(header, m->retained, body);
   unsigned char *to = fog_lean_room(c, n + body);
   if (to == NULL) return false;
