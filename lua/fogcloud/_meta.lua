@@ -261,7 +261,8 @@ function Session:close() end
 
 --- Files that hold secrets: 0600, replaced in one step. `why` is absent, busy, foreign, loose, special, large or io.
 ---@class fogcloud.core.File
----@field read fun(path: string): string?, string?, string?
+---@field read fun(path: string, max: integer?, kind: "secret"|"regular"|nil): string?, string?, string?
+---@field append fun(path: string, text: string): boolean?, string?, string?
 ---@field write fun(path: string, text: string): boolean?, string?, string?
 ---@field folder fun(path: string): boolean?, string?, string?
 ---@field lock fun(path: string): fogcloud.core.Lock?, string?, string?, integer?

@@ -22,6 +22,7 @@ const char *fog_private_file_text(int rc) {
     case FOG_FILE_LOOSE:
       return "others may read or write it (chmod 600 for a file, 700 for a folder)";
     case FOG_FILE_SPECIAL:
+    case ELOOP: /* a link in its place */
       return "it is not a regular file or folder (no link is followed)";
     case FOG_FILE_LARGE:
       return "it is too large";
@@ -38,12 +39,12 @@ static int judge_folder(int fd) {
   return (st.st_mode & OTHERS_WRITE) != 0 ? FOG_FILE_LOOSE : 0;
 }
 
-static int judge(int fd, size_t max, size_t *size) {
+static int judge(int fd, size_t max, bool secret, size_t *size) {
   struct stat st;
   if (fstat(fd, &st) != 0) return errno;
   if (!S_ISREG(st.st_mode)) return FOG_FILE_SPECIAL;
-  if (st.st_uid != geteuid()) return FOG_FILE_FOREIGN;
-  if ((st.st_mode & OTHERS) != 0) return FOG_FILE_LOOSE;
+  if (secret && st.st_uid != geteuid()) return FOG_FILE_FOREIGN;
+  if (secret && (st.st_mode & OTHERS) != 0) return FOG_FILE_LOOSE;
   if (st.st_size < 0 || (size_t)st.st_size > max) return FOG_FILE_LARGE;
   *size = (size_t)st.st_size;
   return 0;
@@ -63,11 +64,11 @@ static int read_all(int fd, char *data, size_t size, size_t *len) {
 }
 
 /* O_NONBLOCK: a FIFO in the file's place must not hold us up. */
-int fog_private_file_read(const char *path, size_t max, char **data, size_t *len) {
+int fog_private_file_read(const char *path, size_t max, bool secret, char **data, size_t *len) {
   size_t size = 0;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return errno;
-  int rc = judge(fd, max, &size);
+  int rc = judge(fd, max, secret, &size);
   char *bytes = NULL;
   if (rc == 0) {
     bytes = malloc(size + 1);
@@ -130,6 +131,16 @@ int fog_private_file_write(const char *path, const char *data, size_t len) {
   return rc;
 }
 
+int fog_private_file_append(const char *path, const char *data, size_t len) {
+  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, PRIVATE_MODE);
+  if (fd < 0) return errno;
+  size_t size = 0;
+  int rc = judge(fd, (size_t)-1, false, &size);
+  if (rc == 0) rc = write_all(fd, data, len);
+  if (close(fd) != 0 && rc == 0) rc = errno;
+  return rc;
+}
+
 int fog_private_file_folder(const char *path) {
   if (mkdir(path, FOLDER_MODE) == 0) return 0;
   if (errno != EEXIST) return errno;
@@ -153,7 +164,7 @@ int fog_private_file_lock(const char *path, int *fd) {
   int opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, PRIVATE_MODE);
   if (opened < 0) return errno;
   size_t size = 0;
-  int rc = judge(opened, (size_t)-1, &size);
+  int rc = judge(opened, (size_t)-1, true, &size);
   if (rc == 0 && flock(opened, LOCK_EX | LOCK_NB) != 0) rc = errno;
   if (rc != 0) {
     (void)close(opened);

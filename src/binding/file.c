@@ -2,6 +2,8 @@
  *
  * core.file, what Lua lacks for keeping secrets on disk:
  *   file.read(path, max) -> text, of at most max bytes (1 MiB); nil, "absent"; or nil, why, text of it
+ *   file.read(path, max, "regular")  the same of a file that holds no secrets and may be anybody's
+ *   file.append(path, text) -> true; to a file of that kind. Or nil, why, text of it
  *   file.write(path, text), file.folder(path) -> true; or nil, why, text of it
  *   file.lock(path)    -> a lock with unlock(); nil, "busy", text, the holder's process id where it is known; or nil,
  *                         why, text. Never waits.
@@ -85,8 +87,10 @@ static char **new_anchor(lua_State *L) {
 static int l_read(lua_State *L) {
   const char *path = check_path(L, 1);
   size_t max = (size_t)luaL_optnumber(L, 2, (lua_Number)MAX_SIZE), len = 0;
+  static const char *const kinds[] = {"secret", "regular", NULL};
+  bool secret = luaL_checkoption(L, 3, "secret", kinds) == 0;
   char **anchor = new_anchor(L);
-  int rc = fog_private_file_read(path, max, anchor, &len);
+  int rc = fog_private_file_read(path, max, secret, anchor, &len);
   if (rc != 0) return result(L, rc);
   lua_pushlstring(L, *anchor, len);
   free(*anchor);
@@ -99,6 +103,13 @@ static int l_write(lua_State *L) {
   const char *path = check_path(L, 1);
   const char *data = luaL_checklstring(L, 2, &len);
   return result(L, fog_private_file_write(path, data, len));
+}
+
+static int l_append(lua_State *L) {
+  size_t len = 0;
+  const char *path = check_path(L, 1);
+  const char *data = luaL_checklstring(L, 2, &len);
+  return result(L, fog_private_file_append(path, data, len));
 }
 
 static int l_folder(lua_State *L) { return result(L, fog_private_file_folder(check_path(L, 1))); }
@@ -139,8 +150,8 @@ static int l_tostring(lua_State *L) {
 }
 
 int fog_open_file(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"read", l_read}, {"write", l_write}, {"folder", l_folder}, {"lock", l_lock}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"read", l_read},     {"write", l_write}, {"append", l_append},
+                                       {"folder", l_folder}, {"lock", l_lock},   {NULL, NULL}};
   static const luaL_Reg methods[] = {{"unlock", l_unlock}, {NULL, NULL}};
   fog_class(L, FOG_LOCK_CLASS, methods, l_unlock, l_tostring);
   lua_newtable(L);

@@ -25,10 +25,10 @@ function Report:add(check, status, detail, remedy)
   self.context:go_on()
   self[status] = self[status] + 1
   local out, mark = self.out, MARKS[status]
-  local said = ("  %-18s %s"):format(check, detail)
-  if remedy and status ~= "ok" then said = ("%s\n      -> %s"):format(said, remedy) end
-  out:record({ check = check, status = status, detail = detail, remedy = status ~= "ok" and remedy or nil }, said,
-    out:style(mark[2], mark[1]))
+  local to_do = status ~= "ok" and remedy or nil
+  out:record({ check = check, status = status, detail = detail, remedy = to_do },
+    ("  %-18s %s"):format(check, detail), out:style(mark[2], mark[1]))
+  if to_do and not out.json then out:line(to_do, "      -> ") end
   return status ~= "fail"
 end
 

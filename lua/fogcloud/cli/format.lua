@@ -30,11 +30,14 @@ function format.complaint(pattern)
   return nil
 end
 
---- One message by a pattern.
+--- One message by a pattern. What others wrote is shown as `out` may show it; the pattern is the person's own.
 ---@param message { topic: string, payload: string, qos: integer, retained: boolean, time: number }
-function format.apply(pattern, message)
+function format.apply(pattern, message, out)
   local said = pattern:gsub("\\(.)", ESCAPES)
-  return (said:gsub("%%(.)", function(letter) return LETTERS[letter](message) end))
+  return (said:gsub("%%(.)", function(letter)
+    local value = LETTERS[letter](message)
+    return (letter == "t" or letter == "p") and out:shown(value) or value
+  end))
 end
 
 --- A message as an object: bytes that are no text are there in hexadecimal.

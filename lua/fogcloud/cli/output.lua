@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 --- What a command says: tables for people, one JSON object a line for programs, notes and failures on standard error.
-local cjson = require "cjson"
 local core = require "fogcloud.core"
+local json = require "fogcloud.cli.json"
 local text = require "fogcloud.cli.text"
 
 ---@class fogcloud.cli.Output
@@ -40,19 +40,21 @@ function Output.write(_, ...) check(io.stdout:write(...)) end
 --- Lets go of what was written; after the last line of a piece.
 function Output.flush() check(io.stdout:flush()) end
 
+--- Foreign text as it may be shown: on a terminal harmless and one line, elsewhere as it is.
+function Output:shown(s) return self.terminal and text.one_line(s) or s end
+
 --- A line. `mark` before it is ours, and may be coloured.
-function Output:line(s, mark) self:write(mark or "", self.terminal and text.harmless(s) or s, "\n") end
+function Output:line(s, mark) self:write(mark or "", self:shown(s), "\n") end
 
 --- Text in a colour of its meaning: good, bad, busy, dim, strong.
 function Output:style(name, s) return self.colour and ("\27[%sm%s\27[0m"):format(STYLES[name], s) or s end
 
--- Some versions of cjson escape slashes.
-local function encode(object) return (cjson.encode(object):gsub("\\/", "/")) end
-
---- One record: an object with --json, else a line.
-function Output:record(object, s, mark)
+--- One record: an object with --json, else a line. `ready`: it is shown already, and may hold colours of the person's.
+function Output:record(object, s, mark, ready)
   if self.json then
-    self:write(encode(object), "\n")
+    self:write(json.encode(object), "\n")
+  elseif s and ready then
+    self:write(s, "\n")
   elseif s then
     self:line(s, mark)
   end
@@ -99,7 +101,7 @@ end
 
 --- Something for the person only: on standard error, not with --quiet or --json.
 function Output:note(s)
-  if not self.quiet and not self.json then io.stderr:write(s, "\n") end
+  if not self.quiet and not self.json then io.stderr:write(text.one_line(s), "\n") end
 end
 
 --- An error as an object for programs; `kind` is that of one which is only a text.
@@ -107,26 +109,26 @@ end
 function Output.error_object(err, kind)
   local fields = type(err) == "table" and err or {}
   return {
-    kind = fields.kind or kind or "failure", message = text.harmless(tostring(err)), code = fields.code,
+    kind = fields.kind or kind or "failure", message = text.one_line(tostring(err)), code = fields.code,
     status = fields.status,
   }
 end
 
 --- Something that happened to the session: a note, which programs get on standard error as an object.
 function Output:event(name, s, err)
-  if not self.json then return self:note(text.harmless(s)) end
-  io.stderr:write(encode { event = name, error = err and self.error_object(err) or nil }, "\n")
+  if not self.json then return self:note(s) end
+  io.stderr:write(json.encode { event = name, error = err and self.error_object(err) or nil }, "\n")
 end
 
 --- What went wrong; always said. `kind` is that of a text: "usage", "interrupted", default "failure".
 ---@param err fogcloud.Error|string
 function Output:fail(err, kind)
   if self.json then
-    io.stderr:write(encode { error = self.error_object(err, kind) }, "\n")
+    io.stderr:write(json.encode { error = self.error_object(err, kind) }, "\n")
     return
   end
   local prefix = self.error_colour and "\27[31mfogcloud:\27[0m " or "fogcloud: "
-  io.stderr:write(prefix, text.harmless(tostring(err)), "\n")
+  io.stderr:write(prefix, text.one_line(tostring(err)), "\n")
 end
 
 return Output

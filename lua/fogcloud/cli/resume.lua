@@ -9,23 +9,14 @@ local core = require "fogcloud.core"
 local Resume = {}
 Resume.__index = Resume
 
--- All that is in the file, "" when there is none.
-local function read(path)
-  local file = io.open(path, "rb")
-  if file == nil then return "" end
-  local text, why = file:read("*a") -- nil for a folder
-  file:close()
-  if text == nil then return nil, ("%s: %s"):format(path, why) end
-  return text
-end
+local MAX_SIZE = 1024 * 1024 * 1024
 
--- Puts the text in the file's place in one step.
-local function replace(path, text)
-  local file, why = io.open(path .. ".new", "wb")
-  if file == nil then return nil, why end
-  local ok = file:write(text) and file:close()
-  if not ok then return nil, path .. ".new cannot be written" end
-  return os.rename(path .. ".new", path)
+-- All that is in the file, "" when there is none. No link is followed, here or below: who can write in its folder could
+-- have another file spoilt.
+local function read(path)
+  local text, why, detail = core.file.read(path, MAX_SIZE, "regular")
+  if text or why == "absent" then return text or "" end
+  return nil, ("%s: %s"):format(path, detail)
 end
 
 -- The ids of the whole lines below the title, how many, and the text of all that; nil for a file that is not of this
@@ -49,12 +40,11 @@ local function open(path, title)
   if done == nil then
     return nil, ("%s is of another job: %s"):format(path, text:match("^# (fogcloud [^\n]*)\n") or "not one of ours")
   end
-  local ok = true
-  if whole ~= text then ok, why = replace(path, whole) end
-  local file = nil
-  if ok then file, why = io.open(path, "ab") end
-  if file == nil then return nil, why end
-  return setmetatable({ file = file, path = path, done = done, count = count }, Resume)
+  if whole ~= text then
+    local ok, _, detail = core.file.write(path, whole) -- in its place in one step
+    if not ok then return nil, ("%s: %s"):format(path, detail) end
+  end
+  return setmetatable({ path = path, done = done, count = count }, Resume)
 end
 
 --- Opens the file, which is made when it is not there, for the job that `title` names.
@@ -80,15 +70,11 @@ end
 
 --- Notes that an id is done, before anything else is told of it.
 function Resume:note(id)
-  local ok, why = self.file:write(id, "\n")
-  if ok then ok, why = self.file:flush() end
+  local ok, _, why = core.file.append(self.path, id .. "\n")
   if not ok then error(("%s cannot be written: %s"):format(self.path, why), 0) end
   self.done[id], self.count = true, self.count + 1
 end
 
-function Resume:close()
-  self.file:close()
-  self.lock:unlock()
-end
+function Resume:close() self.lock:unlock() end
 
 return Resume

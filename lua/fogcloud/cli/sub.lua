@@ -80,7 +80,7 @@ function command.run(args, context)
     if args.no_retained and message.retained or args.count and state.count >= args.count then return end
     state.count = state.count + 1
     local one = format.message(topic, payload, message)
-    context.out:record(format.object(one), format.apply(pattern, one))
+    context.out:record(format.object(one), format.apply(pattern, one, context.out), nil, true)
   end, context)
   if ok then
     context.out:note(("listening to %s; Ctrl-C ends"):format(table.concat(filters, ", ")))
