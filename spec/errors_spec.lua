@@ -31,6 +31,36 @@ describe("an error", function()
   end)
 end)
 
+describe("a foreign value", function()
+  local function shown_as(fn) return setmetatable({}, { __tostring = fn }) end
+
+  it("becomes text as it says", function()
+    assert.same({ "a", "nil", "true", "12" }, { errors.text("a"), errors.text(nil), errors.text(true), errors.text(12) })
+    assert.equal("mine", errors.text(shown_as(function() return "mine" end)))
+    assert.matches("^table: ", errors.text({}))
+    assert.matches("^thread: ", errors.text(coroutine.create(function() end)))
+    assert.equal("mqtt", errors.text(errors.new("mqtt")))
+  end)
+
+  it("ends nothing where it cannot be shown", function()
+    local function deeper() return "" .. tostring(shown_as(deeper)) end -- no tail call, which would go on for ever
+    local hostile = {
+      function() error("boom") end, function() error(setmetatable({}, { __tostring = error })) end, function() end,
+      function() return {} end, function() coroutine.yield("out") end, deeper,
+    }
+    for _, fn in ipairs(hostile) do
+      local value, text = shown_as(fn), nil
+      local co = coroutine.create(function() text = errors.text(value) end)
+      assert(coroutine.resume(co))
+      assert.equal("dead", coroutine.status(co))
+      assert.equal("(a table that cannot be shown as text)", text)
+      assert.equal(text, errors.one_line(value))
+      assert.equal("why: " .. text, errors.new("mqtt", "why: ") .. value)
+      assert.equal(text, errors.redactor():one_line(value))
+    end
+  end)
+end)
+
 describe("foreign text", function()
   it("becomes one line that a terminal can show", function()
     assert.equal("a b c", errors.one_line("a\r\n\27b\0\0c\n"))

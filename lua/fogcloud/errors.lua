@@ -53,7 +53,7 @@ function Error:__tostring()
 end
 
 -- A program that joins an error to text means its line.
-function Error.__concat(left, right) return tostring(left) .. tostring(right) end
+function Error.__concat(left, right) return errors.text(left) .. errors.text(right) end
 
 --- A new error. A kind that does not exist is a mistake of ours and raises.
 ---@param kind fogcloud.ErrorKind
@@ -61,7 +61,7 @@ function Error.__concat(left, right) return tostring(left) .. tostring(right) en
 ---@param fields table?
 ---@return fogcloud.Error
 function errors.new(kind, message, fields)
-  if not KINDS[kind] then error("unknown kind of error: " .. tostring(kind), 2) end
+  if not KINDS[kind] then error("unknown kind of error: " .. errors.text(kind), 2) end
   local err = {}
   for name, value in pairs(fields or {}) do err[name] = value end
   err.kind, err.message = kind, message or kind
@@ -82,6 +82,22 @@ end
 ---@param value any
 ---@return boolean
 function errors.is(value) return type(value) == "table" and getmetatable(value) == Error end
+
+local function plain_tostring(value) return tostring(value) end -- Lua 5.1 makes no coroutine of a C function
+
+--- Any value as text, whatever its `__tostring` does: one that throws, yields or gives no text ends nothing here. Every
+--- value that is not ours becomes text by this function.
+---@param value any
+---@return string
+function errors.text(value)
+  local kind = type(value)
+  if kind == "string" then return value end
+  if kind ~= "table" and kind ~= "userdata" then return tostring(value) end
+  local made = coroutine.create(plain_tostring)
+  local ok, text = coroutine.resume(made, value)
+  if ok and type(text) == "string" and coroutine.status(made) == "dead" then return text end
+  return "(a " .. kind .. " that cannot be shown as text)"
+end
 
 -- What a terminal obeys instead of showing it, in UTF-8: C1 controls, the marks that turn the direction of writing
 -- (Unicode TR 9), line and paragraph separators.
@@ -105,7 +121,7 @@ end
 ---@return string
 function errors.one_line(text, limit)
   limit = limit or LINE
-  local line = errors.printable(tostring(text):sub(1, 4 * limit)):gsub("^ +", ""):gsub(" +$", "")
+  local line = errors.printable(errors.text(text):sub(1, 4 * limit)):gsub("^ +", ""):gsub(" +$", "")
   if #line <= limit then return line end
   local cut = limit
   while cut > 0 and line:byte(cut + 1) >= 0x80 and line:byte(cut + 1) < 0xC0 do cut = cut - 1 end -- no half character
@@ -227,7 +243,7 @@ end
 ---@param limit integer?
 ---@return string
 function Redactor:one_line(text, limit)
-  return errors.one_line(self:clean(tostring(text), 4 * (limit or LINE)), limit)
+  return errors.one_line(self:clean(errors.text(text), 4 * (limit or LINE)), limit)
 end
 
 --- A copy of a value, with every string in it clean, names excepted.
