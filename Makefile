@@ -179,7 +179,7 @@ install: build
 
 # What LuaRocks calls, with LUA_INCDIR when it builds, LUADIR, LIBDIR and BINDIR when it installs.
 ROCK := $(BUILD)/rock
-ROCK_SANDBOX_LUA := $(shell cd lua 2>/dev/null && find fogcloud/sandbox fogcloud/cli/sandbox.lua -name '*.lua' 2>/dev/null)
+ROCK_SANDBOX_LUA := $(shell cd lua 2>/dev/null && find fogcloud/sandbox fogcloud/cli/sandbox*.lua -name '*.lua' 2>/dev/null)
 ROCK_CORE_LUA := $(filter-out $(ROCK_SANDBOX_LUA),$(shell cd lua 2>/dev/null && find fogcloud -name '*.lua'))
 
 rock: $(CORE_OBJ)

@@ -22,6 +22,7 @@ void fog_sandbox_class(lua_State *L, const char *name, const luaL_Reg *methods, 
 
 int luaopen_fogcloud_sandbox_core(lua_State *L) {
   lua_newtable(L);
+  fog_open_child(L);
   fog_open_relay(L);
   fog_open_server(L);
   fog_open_store(L);

@@ -7,6 +7,7 @@
 
 #include "../binding/compat.h"
 
+void fog_open_child(lua_State *L);
 void fog_open_relay(lua_State *L);
 void fog_open_server(lua_State *L);
 void fog_open_store(lua_State *L);

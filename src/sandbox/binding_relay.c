@@ -95,9 +95,15 @@ static int l_kick(lua_State *L) {
   return 1;
 }
 
+/* relay:struck() -> how many connections have met the rules */
+static int l_struck(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)fog_relay_struck(check(L)));
+  return 1;
+}
+
 void fog_open_relay(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"tls", l_tls}, {"listen", l_listen}, {"set", l_set}, {"kick", l_kick}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"tls", l_tls},   {"listen", l_listen}, {"set", l_set},
+                                     {"kick", l_kick}, {"struck", l_struck}, {NULL, NULL}};
   fog_sandbox_class(L, CLASS, methods, l_close);
   lua_pushcfunction(L, l_relay);
   lua_setfield(L, -2, "relay");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the sandbox needs of the system and Lua has not: children that die with us, waiting on descriptors, signals as a
- * descriptor, free ports, clocks, certificates.
+ * What the sandbox needs of the system and Lua has not: waiting on descriptors, free ports, clocks, certificates,
+ * folders.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,16 +10,13 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,89 +26,12 @@
 
 #define LOOPBACK "127.0.0.1"
 
-enum { MAX_ARGS = 64, MAX_FDS = 16, READ_SIZE = 4096 };
+enum { MAX_FDS = 16, READ_SIZE = 4096 };
 
 static int failure(lua_State *L, int err) {
   lua_pushnil(L);
   lua_pushstring(L, strerror(err));
   return 2;
-}
-
-static size_t read_argv(lua_State *L, char **argv) {
-  size_t n = 0;
-  luaL_checktype(L, 1, LUA_TTABLE);
-  for (; n < MAX_ARGS; n++) {
-    lua_rawgeti(L, 1, (int)n + 1);
-    argv[n] = (char *)(uintptr_t)lua_tostring(L, -1);
-    lua_pop(L, 1); /* the table keeps it */
-    if (argv[n] == NULL) break;
-  }
-  argv[n] = NULL;
-  luaL_argcheck(L, n > 0 && n < MAX_ARGS, 1, "1 to 63 arguments expected");
-  return n;
-}
-
-/* What the rest of this process has left without CLOEXEC; before glibc 2.34 the child has it too. */
-static void close_others(posix_spawn_file_actions_t *files) {
-#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
-#if __GLIBC_PREREQ(2, 34)
-  (void)posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
-#endif
-#endif
-  (void)files;
-}
-
-/* Descriptors of the child: ours for 0 and 1, the log for 2. Signals as a fresh program expects them. */
-static int start_child(char *const *argv, int in, int out, const char *log, pid_t *pid) {
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t attributes;
-  sigset_t none, defaults;
-  if (argv[0] == NULL) return EINVAL;
-  (void)sigemptyset(&none);
-  (void)sigemptyset(&defaults);
-  (void)sigaddset(&defaults, SIGPIPE);
-  (void)posix_spawn_file_actions_init(&files);
-  (void)posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
-  (void)posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-  (void)posix_spawn_file_actions_addopen(&files, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-  close_others(&files);
-  (void)posix_spawnattr_init(&attributes);
-  (void)posix_spawnattr_setsigmask(&attributes, &none);
-  (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
-  (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  int err = posix_spawnp(pid, argv[0], &files, &attributes, argv, environ);
-  (void)posix_spawnattr_destroy(&attributes);
-  (void)posix_spawn_file_actions_destroy(&files);
-  return err;
-}
-
-/* spawn(argv, log) -> pid, stdin_fd, stdout_fd. Standard error goes to the file log, or nowhere. Nothing else of ours
- * is open in the child. It is for the child to see that it dies with us: die_with_parent, or the broker's plugin. */
-static int l_spawn(lua_State *L) {
-  char *argv[MAX_ARGS + 1];
-  int to_child[2], from_child[2];
-  pid_t pid;
-  (void)read_argv(L, argv);
-  const char *log = luaL_optstring(L, 2, "/dev/null");
-  if (pipe2(to_child, O_CLOEXEC) != 0) return failure(L, errno);
-  if (pipe2(from_child, O_CLOEXEC) != 0) {
-    int err = errno;
-    (void)close(to_child[0]);
-    (void)close(to_child[1]);
-    return failure(L, err);
-  }
-  int err = start_child(argv, to_child[0], from_child[1], log, &pid);
-  (void)close(to_child[0]);
-  (void)close(from_child[1]);
-  if (err != 0) {
-    (void)close(to_child[1]);
-    (void)close(from_child[0]);
-    return failure(L, err);
-  }
-  lua_pushinteger(L, pid);
-  lua_pushinteger(L, to_child[1]);
-  lua_pushinteger(L, from_child[0]);
-  return 3;
 }
 
 /* die_with_parent(): SIGTERM comes when the process that started us dies. */
@@ -132,25 +52,6 @@ static int l_many_files(lua_State *L) {
   bool ok = getrlimit(RLIMIT_NOFILE, &limit) == 0;
   limit.rlim_cur = limit.rlim_max;
   lua_pushboolean(L, ok && setrlimit(RLIMIT_NOFILE, &limit) == 0);
-  return 1;
-}
-
-/* kill(pid, signal) */
-static int l_kill(lua_State *L) {
-  lua_pushboolean(L, kill((pid_t)luaL_checkinteger(L, 1), (int)luaL_checkinteger(L, 2)) == 0);
-  return 1;
-}
-
-/* wait(pid, hang) -> exit code (128 + signal when killed), or nil while it runs. */
-static int l_wait(lua_State *L) {
-  int status;
-  pid_t pid = (pid_t)luaL_checkinteger(L, 1);
-  pid_t got;
-  do {
-    got = waitpid(pid, &status, lua_toboolean(L, 2) ? 0 : WNOHANG);
-  } while (got < 0 && errno == EINTR);
-  if (got == 0) return 0;
-  lua_pushinteger(L, got < 0 ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
   return 1;
 }
 
@@ -189,20 +90,6 @@ static int l_read(lua_State *L) {
 static int l_close_fd(lua_State *L) {
   (void)close((int)luaL_checkinteger(L, 1));
   return 0;
-}
-
-/* signals() -> fd that is readable once SIGINT, SIGTERM or SIGHUP came; they no longer end the process. SIGPIPE is
- * ignored. */
-static int l_signals(lua_State *L) {
-  sigset_t set;
-  (void)sigemptyset(&set);
-  (void)sigaddset(&set, SIGINT);
-  (void)sigaddset(&set, SIGTERM);
-  (void)sigaddset(&set, SIGHUP);
-  (void)sigprocmask(SIG_BLOCK, &set, NULL);
-  (void)signal(SIGPIPE, SIG_IGN);
-  lua_pushinteger(L, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  return 1;
 }
 
 /* A TCP socket and the address to use it with; -1: none, or that is no IPv4 address. */
@@ -286,11 +173,10 @@ static int l_remove_folder(lua_State *L) {
   return 1;
 }
 
-/* only_ours(): what this process makes from now on nobody else can read. */
-static int l_only_ours(lua_State *L) {
-  (void)L;
-  (void)umask(077);
-  return 0;
+/* umask(mask) -> the one that was; 077 (63): what this process makes from now on nobody else can read. */
+static int l_umask(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)umask((mode_t)luaL_checkinteger(L, 1)));
+  return 1;
 }
 
 /* private(path): the same for a file that is there. */
@@ -309,6 +195,15 @@ static int push_clock(lua_State *L, clockid_t clock) {
 static int l_now(lua_State *L) { return push_clock(L, CLOCK_MONOTONIC); }
 static int l_wall(lua_State *L) { return push_clock(L, CLOCK_REALTIME); }
 
+/* executable() -> the file that this process runs, nil where the system does not say */
+static int l_executable(lua_State *L) {
+  char path[PATH_MAX];
+  ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+  if (n <= 0 || (size_t)n == sizeof path) return 0;
+  lua_pushlstring(L, path, (size_t)n);
+  return 1;
+}
+
 static int l_is_root(lua_State *L) {
   lua_pushboolean(L, geteuid() == 0);
   return 1;
@@ -316,15 +211,11 @@ static int l_is_root(lua_State *L) {
 
 void fog_open_system(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"spawn", l_spawn},
       {"die_with_parent", l_die_with_parent},
       {"pid", l_pid},
       {"many_files", l_many_files},
-      {"kill", l_kill},
-      {"wait", l_wait},
       {"poll", l_poll},
       {"read", l_read},
-      {"signals", l_signals},
       {"free_port", l_free_port},
       {"listens", l_listens},
       {"certs", l_certs},
@@ -332,10 +223,11 @@ void fog_open_system(lua_State *L) {
       {"make_folder", l_make_folder},
       {"take_folder", l_take_folder},
       {"remove_folder", l_remove_folder},
-      {"only_ours", l_only_ours},
+      {"umask", l_umask},
       {"private", l_private},
       {"now", l_now},
       {"wall", l_wall},
+      {"executable", l_executable},
       {"is_root", l_is_root},
       {NULL, NULL},
   };

@@ -335,6 +335,13 @@ void fog_relay_set(struct fog_relay *r, const struct fog_relay_rules *rules) {
   wake(r);
 }
 
+long fog_relay_struck(struct fog_relay *r) {
+  (void)pthread_mutex_lock(&r->lock);
+  long met = r->met;
+  (void)pthread_mutex_unlock(&r->lock);
+  return met;
+}
+
 int fog_relay_kick(struct fog_relay *r, const char *client_id) {
   int n = 0;
   (void)pthread_mutex_lock(&r->lock);

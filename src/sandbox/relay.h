@@ -45,6 +45,9 @@ int fog_relay_listen(struct fog_relay *r, const char *address, int port, int bro
 
 void fog_relay_set(struct fog_relay *r, const struct fog_relay_rules *rules);
 
+/* How many connections have met the rules of now. */
+long fog_relay_struck(struct fog_relay *r);
+
 /* Closes the connections of a client id, of all with NULL; how many. */
 int fog_relay_kick(struct fog_relay *r, const char *client_id);
 

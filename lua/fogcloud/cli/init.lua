@@ -4,7 +4,7 @@
 ---   summary             one line
 ---   options(parser)     adds its options and arguments, or commands of its own
 ---   run(args, context)  in a task: what waits yields, and is cancelled by SIGINT; gives the exit code
---- or `serve(args)` instead of `run`, when it has a loop of its own.
+--- and `serve(args)`, when it has a loop of its own: the exit code, or nil where `run` is meant.
 local argparse = require "argparse"
 local Context = require "fogcloud.cli.context"
 local core = require "fogcloud.core"
@@ -136,7 +136,8 @@ function cli.run(arguments)
   local command = commands[name or ""]
   if not ok then args = ("%s; see fogcloud %s--help"):format(args:gsub("\n", "; "), command and name .. " " or "") end
   if not ok or command.absent then return refuse(arguments, command, args) end
-  if command.serve then return command.serve(args) end
+  local code = command.serve and command.serve(args)
+  if code then return code end
   core.terminal.catch_interrupts()
   return serve(command, args, Context.new(args))
 end

@@ -21,8 +21,8 @@ function command.options(parser)
   parser:option("-N --devices", "how many", "10"):argname("N"):convert(number.count("--devices", 1, 100000))
   parser:option("-W --wait", "end after so many seconds"):argname("SECONDS"):convert(number.seconds("--wait"))
   parser:epilog("A scenario returns { run = function(device) ... end, credentials = function(i) ... end }. Without "
-    .. "credentials the devices are made at the sandbox of FOGCLOUD_BASE_URL. Exit code 5 when some of the devices "
-    .. "failed.")
+    .. "credentials the devices are made at the sandbox that --base-url, FOGCLOUD_BASE_URL or the profile names. Exit "
+    .. "code 5 when some of the devices failed.")
 end
 
 local function first_line(err) return (tostring(err):match("^[^\n]*"):gsub("^[^ ]-:%d+: ", "")) end
@@ -40,7 +40,10 @@ end
 
 -- Devices of a sandbox, made for the occasion: simulated1, simulated2, ...
 local function sandbox_credentials(count, context)
-  local ok, sandbox = pcall(function() return require("fogcloud.sandbox").attach() end)
+  local settings = context:settings()
+  local ok, sandbox = pcall(function()
+    return require("fogcloud.sandbox").attach(settings.base_url, settings.ca_file)
+  end)
   if not ok then
     context:usage("the scenario has no credentials(i), and no sandbox answers: " .. first_line(sandbox))
   end

@@ -71,9 +71,16 @@ local function clear_mqtt(cloud)
   return 200, { ok = true }
 end
 
+local function list_faults(cloud)
+  local mqtt = cloud.relay and cloud.relay.rules or nil
+  return 200, { faults = json.list(cloud.faults:describe()), mqtt = mqtt, mqtt_struck = mqtt and cloud.relay:struck() }
+end
+
 -- Replies that a fault holds back go out: nothing is left of it.
-local function clear_faults(cloud)
-  cloud.faults:clear()
+local function clear_faults(cloud, params)
+  local id = params.id and tonumber(params.id)
+  if params.id and id == nil then return refuse("'id' must be a number") end
+  if not cloud.faults:clear(id) then return refuse("there is no such fault") end
   cloud.server:hurry()
   return 200, { ok = true }
 end
@@ -81,7 +88,7 @@ end
 local function reset(cloud)
   cloud.state:reset(cloud.seed)
   cloud.added = {}
-  clear_faults(cloud)
+  clear_faults(cloud, {})
   clear_mqtt(cloud)
   cloud.clock:reset()
   cloud.journal:clear()
@@ -102,10 +109,8 @@ end
 local function add_fault(cloud, params)
   local ok, why = Faults.check(params)
   if not ok then return refuse(why) end
-  cloud.faults:add(params)
-  return 200, { ok = true }
+  return 200, { ok = true, id = cloud.faults:add(params) }
 end
-
 
 local function journal(cloud, params)
   local entries = cloud.journal:select(params)
@@ -122,6 +127,10 @@ end
 -- NaN and the infinities would stop a clock for good.
 local function finite(value)
   return math.abs(value) <= 1e12 and value or nil
+end
+
+local function read_clock(cloud)
+  return 200, { now = cloud.clock:now(), frozen = cloud.clock.frozen ~= nil, life = cloud.token_life }
 end
 
 local function move_clock(cloud, params)
@@ -172,12 +181,14 @@ local ROUTES = {
   ["POST reset"] = reset,
   ["POST seed"] = add_seed,
   ["POST faults"] = add_fault,
+  ["GET faults"] = list_faults,
   ["DELETE faults"] = clear_faults,
   ["GET journal"] = journal,
   ["GET count"] = count,
   ["DELETE journal"] = clear_journal,
   ["POST mqtt"] = bend_mqtt,
   ["DELETE mqtt"] = clear_mqtt,
+  ["GET clock"] = read_clock,
   ["POST clock"] = move_clock,
   ["POST tokens"] = set_tokens,
   ["POST switches"] = set_switches,
@@ -187,6 +198,7 @@ local ROUTES = {
 -- What they may be told, by type. The bodies of seed, faults and mqtt have checks of their own.
 local FIELDS = {
   ["GET journal"] = Journal.FIELDS, ["GET count"] = Journal.FIELDS,
+  ["GET faults"] = {}, ["DELETE faults"] = { id = true },
   ["POST reset"] = {},
   ["POST clock"] = { advance = "number", freeze = "boolean" },
   ["POST tokens"] = { life = "number", revoke = "string" },

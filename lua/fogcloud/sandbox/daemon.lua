@@ -25,6 +25,7 @@ local JSON = "Content-Type: application/json"
 local TOKEN_LIFE = 604800
 local LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 local PARTS = 2 ^ 24
+local OURS_ALONE = 63 -- 077
 
 -- Numbers in [0, 1) for the faults.
 local function chance(rng_seed)
@@ -34,7 +35,6 @@ end
 
 -- The folder of everything: the user's for --data, else one that goes with us.
 local function choose_folder(options)
-  core.only_ours()
   if options.data == nil then return core.make_folder() end
   local ok, why = core.take_folder(options.data)
   if not ok then return nil, options.data .. ": " .. why end
@@ -107,7 +107,7 @@ function Daemon.start(options)
   -- The name by which clients reach it, which the certificate is for, too.
   local is_local = self.address == LOOPBACK or self.address == EVERYWHERE
   self.host = is_local and "localhost" or self.address
-  self.signals, self.pid = core.signals(), core.pid()
+  self.signals, self.pid, self.umask = core.signals(), core.pid(), core.umask(OURS_ALONE)
   core.many_files()
   local why, ok
   self.folder, why = choose_folder(options)
@@ -186,21 +186,46 @@ local function answer(self, request)
   if not ok then fail(self, request, is_control, err) end
 end
 
---- Serves until a signal comes, or the end of standard input with `until_eof`.
-function Daemon:run(until_eof)
+local function serve_requests(self)
+  self.server:run()
+  local request = self.server:next()
+  while request do
+    answer(self, request)
+    request = self.server:next()
+  end
+  self.server:run()
+end
+
+-- What ends the sandbox, of the signals that came: the number, or the child's exit code. Others are passed on to the
+-- child, but for the terminal's own, which it sends to all in its foreground.
+local function take_signals(self, child)
+  while true do
+    local number, by_terminal, is_child = core.read_signal(self.signals)
+    if number == nil then return nil end
+    if is_child then
+      local code = child and core.wait(child)
+      if code then return code end
+    elseif child == nil then
+      return number
+    elseif not by_terminal then
+      core.kill(child, number)
+    end
+  end
+end
+
+--- Serves until a signal comes, or the end of standard input with `until_eof`; with a child, until that ends.
+---@param until_eof boolean?
+---@param child integer?  a process of `core.run`, which signals are passed on to
+---@return integer? code   of the child: 128 and the number when a signal ended it
+function Daemon:run(until_eof, child)
   if until_eof then core.die_with_parent() end
   local fds = { self.server:fd(), self.signals, until_eof and 0 or nil }
   while true do
-    self.server:run()
-    local request = self.server:next()
-    while request do
-      answer(self, request)
-      request = self.server:next()
-    end
-    self.server:run()
+    serve_requests(self)
     local ready = core.poll(fds, self.server:timeout())
-    if ready[self.signals] then return end
-    if until_eof and ready[0] and core.read(0) == "" then return end
+    local ended = ready[self.signals] and take_signals(self, child)
+    if ended then return child and ended end
+    if until_eof and ready[0] and core.read(0) == "" then return nil end
   end
 end
 

@@ -10,20 +10,20 @@ local DAY = 86400
 local function whole(least, most)
   return { ("a whole number from %d to %d"):format(least, most), function(value)
     return type(value) == "number" and value >= least and value <= most and value % 1 == 0
-  end }
+  end, "number" }
 end
 
 local function number(most)
   return { ("a number from 0 to %d"):format(most), function(value)
     return type(value) == "number" and value >= 0 and value <= most
-  end }
+  end, "number" }
 end
 
-local function kind(name) return { "a " .. name, function(value) return type(value) == name end } end
+local function kind(name) return { "a " .. name, function(value) return type(value) == name end, name } end
 
 local HEADER = { "1 to 900 bytes, not all of them spaces, without control characters", function(value)
   return type(value) == "string" and #value <= 900 and value:find("%S") ~= nil and not value:find("%c")
-end }
+end, "string" }
 
 local FIELDS = {
   endpoint = kind "string", count = whole(0, 1e9), probability = number(1), code = whole(1, 1e9),
@@ -31,11 +31,16 @@ local FIELDS = {
   lost = kind "boolean", body = kind "string", truncate = whole(0, 1e9), content_type = HEADER,
   size = whole(0, 2 ^ 30), trickle_ms = whole(0, DAY * 1000), retry_after = HEADER,
 }
+--- The type of each field's value, by name.
+Faults.KINDS = {}
+for name, field in pairs(FIELDS) do Faults.KINDS[name] = field[3] end
+
+local KEPT = 100 -- of those that have met all their requests
 local CUTS = { before = true, during = true, after = true }
 local ENDPOINTS = { token = true, create_client = true, grant = true, revoke = true, products = true, ["*"] = true }
 
 --- `random()` gives numbers in [0, 1).
-function Faults.new(random) return setmetatable({ list = {}, random = random }, Faults) end
+function Faults.new(random) return setmetatable({ list = {}, over = {}, last = 0, random = random }, Faults) end
 
 --- Whether a table describes a fault.
 ---@return boolean? ok
@@ -61,18 +66,55 @@ function Faults:add(fault)
   local copy = {}
   for name, value in pairs(fault) do copy[name] = value end
   copy.endpoint, copy.left = copy.endpoint or "*", copy.count == 0 and math.huge or copy.count or 1
+  self.last = self.last + 1
+  copy.id, copy.struck = self.last, 0
   self.list[#self.list + 1] = copy
+  return copy.id
 end
 
-function Faults:clear() self.list = {} end
+--- All of them, or the one of this number; whether there was one.
+function Faults:clear(id)
+  if id == nil then
+    self.list, self.over = {}, {}
+    return true
+  end
+  for _, list in ipairs { self.list, self.over } do
+    for i, fault in ipairs(list) do
+      if fault.id == id then return table.remove(list, i) ~= nil end
+    end
+  end
+  return false
+end
+
+local function described(fault)
+  local copy = {}
+  for name, value in pairs(fault) do copy[name] = value end
+  if copy.left == math.huge then copy.left = nil end
+  return copy
+end
+
+--- Those that are armed, then the last hundred of those that have met all their requests: their fields, id, how often
+--- they struck, and how many requests are left to them (nil: without end).
+function Faults:describe()
+  local all = {}
+  for _, list in ipairs { self.list, self.over } do
+    for _, fault in ipairs(list) do all[#all + 1] = described(fault) end
+  end
+  return all
+end
+
+local function retire(self, i)
+  table.insert(self.over, table.remove(self.list, i))
+  if #self.over > KEPT then table.remove(self.over, 1) end
+end
 
 --- The fault that a request to the endpoint meets, nil for none.
 function Faults:take(endpoint)
   for i, fault in ipairs(self.list) do
     local meant = fault.endpoint == "*" or fault.endpoint == endpoint
     if meant and (fault.probability == nil or self.random() < fault.probability) then
-      fault.left = fault.left - 1
-      if fault.left <= 0 then table.remove(self.list, i) end
+      fault.left, fault.struck = fault.left - 1, fault.struck + 1
+      if fault.left <= 0 then retire(self, i) end
       return fault
     end
   end

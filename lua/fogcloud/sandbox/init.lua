@@ -5,6 +5,7 @@ local cjson = require "cjson"
 local child = require "fogcloud.sandbox.child"
 local core = require "fogcloud.sandbox.core"
 local http = require "socket.http"
+local interpreter = require "fogcloud.sandbox.interpreter"
 local ltn12 = require "ltn12"
 local options_of = require "fogcloud.sandbox.options"
 
@@ -38,7 +39,7 @@ local function call(self, method, path, body)
     ok, status, headers = http.request(request)
   end
   if not ok then error("sandbox: " .. tostring(status) .. complaint(self), 3) end
-  if headers["x-fogcloud-sandbox"] == nil then error(self.url .. " is not a sandbox", 3) end
+  if headers == nil or headers["x-fogcloud-sandbox"] == nil then error(self.url .. " is not a sandbox", 3) end
   local said = table.concat(out)
   local reply = cjson.decode(said)
   if status ~= 200 and path ~= "health" then error("sandbox: " .. (reply.error or said), 3) end
@@ -77,6 +78,7 @@ os.exit(require("fogcloud.cli").run(%s), true)]]
 
 ---@class (exact) fogcloud.SandboxOptions
 ---@field seed table?                   accounts, apps, products and devices, instead of the default's
+---@field devices integer?              so many more: device1, device2, ..., with the passwords device1-secret, ...
 ---@field faults table[]?               as of `fail`
 ---@field data string?                  folder that keeps the state; without it everything is gone at the end
 ---@field address string?               IPv4 address to listen at, default 127.0.0.1
@@ -92,15 +94,6 @@ os.exit(require("fogcloud.cli").run(%s), true)]]
 ---@field mqtt_faults boolean?          a relay in front of the broker, for fail_mqtt and kick
 ---@field broker_log string?            what mosquitto logs, to mosquitto.log beside ca_file: "all"
 ---@field lua string?                   the interpreter, default this one
-
--- The interpreter that runs us; inside nginx or a game there is none of that name, then Lua 5.4.
-local function interpreter()
-  local i = 0
-  local arguments = rawget(_G, "arg") or {}
-  while arguments[i - 1] ~= nil do i = i - 1 end
-  local name = arguments[i]
-  return type(name) == "string" and name:find("lua") and name or "lua5.4"
-end
 
 local function quoted_list(args)
   local out = { '"sandbox"' }
@@ -136,7 +129,7 @@ local function launch(options)
   local args = options_of.arguments(options)
   for _, text in ipairs { "--until-eof", "--json", seed_file and "--seed=" .. seed_file } do args[#args + 1] = text end
   local code = LAUNCH:format(package.path, package.cpath, quoted_list(args))
-  local pid, to, from = core.spawn({ options.lua or interpreter(), "-e", code }, log)
+  local pid, to, from = core.spawn({ options.lua or interpreter.find(), "-e", code }, log)
   local file = io.open(log, "r")
   os.remove(log)
   if pid == nil then
@@ -190,6 +183,9 @@ end
 --- docs/sandbox.md.
 function Sandbox:fail(fault) call(self, "POST", "faults", fault) end
 
+--- Those that are armed and those that are used up: their fields, id, how often they struck, what is left to them.
+function Sandbox:faults() return call(self, "GET", "faults").faults end
+
 --- No fault is left.
 function Sandbox:heal() call(self, "DELETE", "faults") end
 
@@ -205,6 +201,9 @@ function Sandbox:kick(clientid) return call(self, "POST", "mqtt", { kick = clien
 
 --- Moves the sandbox's time by so many seconds.
 function Sandbox:advance(seconds) call(self, "POST", "clock", { advance = seconds }) end
+
+--- Its time: { now = seconds since the epoch, frozen = boolean, life = seconds of tokens issued from now on }.
+function Sandbox:clock() return (call(self, "GET", "clock")) end
 
 --- Stops its time; `false` lets it go on.
 function Sandbox:freeze(on) call(self, "POST", "clock", { freeze = on ~= false }) end
@@ -230,6 +229,9 @@ end
 ---@param filter table?  fields that must be equal, { endpoint = "token" }: all but params; raises for others
 function Sandbox:journal(filter) return call(self, "GET", "journal" .. query(filter)).entries end
 
+--- Forgets them.
+function Sandbox:clear_journal() call(self, "DELETE", "journal") end
+
 --- How many of them came.
 function Sandbox:count(filter) return call(self, "GET", "count" .. query(filter)).count end
 
@@ -244,6 +246,9 @@ function Sandbox:always_200(on) call(self, "POST", "switches", { always_200 = on
 
 --- Ends ("stop"), kills ("kill") or starts ("start") the broker; it keeps its ports.
 function Sandbox:broker(action) call(self, "POST", "broker", { action = action }) end
+
+--- All that a program needs to use it, as `GET info` has it.
+function Sandbox:info() return (call(self, "GET", "info")) end
 
 --- All tables of the store, secrets as hashes.
 function Sandbox:state() return (call(self, "GET", "state")) end

@@ -15,6 +15,7 @@ local OPTIONS = {
     "boolean", "the TLS port demands a client certificate (client.pem, client.key beside ca.pem)",
   },
   data = { "string", "keep everything in this folder" },
+  devices = { "whole", "so many devices more: device1 with the password device1-secret, and so on", 0, 100000 },
   faults = { "table" },
   lua = { "string" },
   mqtt_faults = { "boolean", "a relay in front of the broker, so that MQTT can be made to fail" },

@@ -6,7 +6,8 @@ local core = require "fogcloud.sandbox.core"
 local Relay = {}
 Relay.__index = Relay
 
-local RULES = {
+--- The type of each rule's value, by name.
+Relay.KINDS = {
   refuse = "boolean", half_open = "boolean", mid_packet = "boolean", connack = "number", cut_after = "number",
   cut_bytes = "number", delay_ms = "number", rate = "number", puback = "string",
   puback_delay_ms = "number", count = "number", probability = "number",
@@ -18,8 +19,8 @@ local PUBACKS = { pass = true, swallow = true, duplicate = true }
 -- Whether a table holds rules only.
 local function check(rules)
   for name, value in pairs(rules) do
-    if RULES[name] == nil then return nil, ("unknown field '%s'"):format(tostring(name)) end
-    if type(value) ~= RULES[name] then return nil, ("field '%s' must be a %s"):format(name, RULES[name]) end
+    if Relay.KINDS[name] == nil then return nil, ("unknown field '%s'"):format(tostring(name)) end
+    if type(value) ~= Relay.KINDS[name] then return nil, ("field '%s' must be a %s"):format(name, Relay.KINDS[name]) end
     local limit = LIMITS[name]
     if limit and not (value >= 0 and value <= limit and value % 1 == 0) then
       return nil, ("field '%s' must be a whole number from 0 to %d"):format(name, limit)
@@ -39,7 +40,7 @@ end
 ---@return table? relay  its `ports` are the public ones
 ---@return string? why
 function Relay.open(address, broker, options)
-  local self = setmetatable({ relay = core.relay(options.rng_seed or os.time()), ports = {} }, Relay)
+  local self = setmetatable({ relay = core.relay(options.rng_seed or os.time()), ports = {}, rules = {} }, Relay)
   if not self.relay:tls(broker.cert, broker.key, options.client_certificates and broker.ca or nil) then
     self:close()
     return nil, "the relay does not take the certificate"
@@ -62,8 +63,12 @@ function Relay:bend(rules)
   local ok, why = check(rules)
   if not ok then return nil, why end
   self.relay:set(rules)
+  self.rules = rules
   return true
 end
+
+--- How many connections have met the rules of now.
+function Relay:struck() return next(self.rules) and self.relay:struck() or 0 end
 
 --- Closes a client's connections, all without a name; how many.
 function Relay:kick(client_id) return self.relay:kick(client_id) end

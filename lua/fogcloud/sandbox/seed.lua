@@ -109,9 +109,10 @@ end
 ---@param apps string[]       "ID"
 ---@param products string[]   "ID=NAME"
 ---@param devices string[]    "ID=PASSWORD", or "ID", whose password is then "ID-secret"
+---@param count integer?       so many more: device1, device2, ...
 ---@return table? seed
 ---@return string? why
-function seed.extend(value, apps, products, devices)
+function seed.extend(value, apps, products, devices, count)
   local account = value.accounts[1]
   for _, kind in ipairs { "apps", "products", "devices" } do account[kind] = account[kind] or {} end
   for _, id in ipairs(apps) do table.insert(account.apps, id) end
@@ -122,6 +123,10 @@ function seed.extend(value, apps, products, devices)
   for _, text in ipairs(devices) do
     local id, password = split(text, function(name) return name .. "-secret" end)
     table.insert(account.devices, { id = id, password = password })
+  end
+  for i = 1, count or 0 do
+    local id = ("device%d"):format(i)
+    table.insert(account.devices, { id = id, password = id .. "-secret" })
   end
   local ok, why = seed.check(value)
   if not ok then return nil, why end
