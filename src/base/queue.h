@@ -7,6 +7,7 @@
 #ifndef FOG_QUEUE_H
 #define FOG_QUEUE_H
 
+#include "error.h"
 #include "event.h"
 #include "wake.h"
 

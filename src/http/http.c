@@ -293,7 +293,7 @@ int fog_http_background(struct fog_http *h) {
   h->threaded = true;
   if (fog_process_thread(&h->thread, drive, h) == 0) return 0;
   h->threaded = false;
-  return FOG_ETHREAD;
+  return FOG_ENOTHREAD;
 }
 
 void fog_http_wait(struct fog_http *h, int timeout_ms) {

@@ -7,6 +7,7 @@
 #ifndef FOG_HTTP_H
 #define FOG_HTTP_H
 
+#include "../base/error.h"
 #include "../base/queue.h"
 
 struct fog_http;
@@ -40,8 +41,6 @@ struct fog_http_request *fog_http_request_new(struct fog_http *h, uint64_t id, c
 /* Frees a request that was never submitted. */
 void fog_http_request_free(struct fog_http_request *r);
 
-enum { FOG_ENOMEM = -1, FOG_EFULL = -2, FOG_ETHREAD = -3 };
-
 /* NULL: no memory. Events go to q, on which it holds a reference. max_requests bounds those in flight. */
 struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests);
 
@@ -56,8 +55,8 @@ int fog_http_submit(struct fog_http *h, struct fog_http_request *r);
  * never waits. */
 void fog_http_cancel(struct fog_http *h, uint64_t id);
 
-/* Starts the thread that drives from now on, while no event waits to be taken; doing it twice is harmless. 0,
- * FOG_ETHREAD or FOG_ENOMEM. */
+/* Starts the thread that drives from now on, while no event waits to be taken; doing it twice is harmless. FOG_OK
+ * or FOG_ENOTHREAD. */
 int fog_http_background(struct fog_http *h);
 
 /* Inline: drives transfers until the queue's fd is readable, a transfer ends, or timeout_ms (-1: for ever) has passed.

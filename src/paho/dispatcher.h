@@ -9,6 +9,7 @@
 #ifndef FOG_DISPATCHER_H
 #define FOG_DISPATCHER_H
 
+#include "../base/error.h"
 #include "../mqtt/session.h"
 
 /* How to connect. All text is malloc'ed and belongs to the struct. */
@@ -40,8 +41,6 @@ struct fog_subscription {
 };
 
 void fog_link_options_free(struct fog_link_options *o);
-
-enum { FOG_OK = 0, FOG_ENOMEMORY = -1, FOG_ENOTHREAD = -2, FOG_EFORKED = -3 };
 
 /* Counts s in: the dispatcher runs until as many were closed. FOG_EFORKED: Paho ran before this process was forked, and
  * its threads did not survive (traps: P6). */
