@@ -16,7 +16,7 @@ reference.CHAPTERS = {
   { "Options of a session", "lua/fogcloud/mqtt/options.lua" },
   { "Device", "lua/fogcloud/mqtt/device.lua", Device = "device" },
   { "Leader", "lua/fogcloud/store/lead.lua", Leader = "leader" },
-  { "Task", "lua/fogcloud/task/task.lua", Joinable = "task" },
+  { "Task", "lua/fogcloud/task/task.lua", Task = "task" },
   { "Errors", "lua/fogcloud/errors.lua", only = { "fogcloud.Error", "fogcloud.ErrorKind" } },
   { "Tables that calls take and give", "lua/fogcloud/_meta.lua", until_line = "The C half" },
   { "fogcloud.metrics", "lua/fogcloud/metrics.lua", metrics = "metrics" },

@@ -6,7 +6,7 @@
 -- The engine's descriptor is watched only while an event may come that somebody waits for, so that a loop which ends
 -- when nothing is left to do ends with us too.
 local core = require "fogcloud.core"
-local Joinable = require "fogcloud.task.task"
+local Task = require "fogcloud.task.task"
 local protect = require "fogcloud.task.protect"
 
 local looped = {}
@@ -35,7 +35,7 @@ end
 
 function Waiter:wait(deadline)
   self.before_wait()
-  local task = Joinable.current()
+  local task = Task.current()
   local result, why = outcome(self, task, deadline)
   while result == nil and why == nil do
     self.parked = true
@@ -112,7 +112,7 @@ function looped.new(name, loop)
   end
 
   function host.spawn_task(fn, ...)
-    local task = Joinable.new(host, report, fn, ...)
+    local task = Task.new(host, report, fn, ...)
     loop.thread(function() task:run() end)
     return task
   end

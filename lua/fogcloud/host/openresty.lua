@@ -9,7 +9,7 @@
 -- A worker that is told to end fires all its timers at once, as premature. One of them is kept for that while sessions
 -- are open: they then hand over what they hold and close, the pump ends with the last of them, and the worker may go.
 local core = require "fogcloud.core"
-local Joinable = require "fogcloud.task.task"
+local Task = require "fogcloud.task.task"
 local Waiter = require "fogcloud.host.openresty_waiter"
 local protect = require "fogcloud.task.protect"
 local tasks = require "fogcloud.host.openresty_tasks"
@@ -43,7 +43,7 @@ local function report(message) ngx.log(ngx.ERR, message) end
 openresty.report = report
 
 function openresty.spawn_task(fn, ...)
-  local task = Joinable.new(openresty, report, fn, ...)
+  local task = Task.new(openresty, report, fn, ...)
   tasks.spawn(task.run, task)
   return task
 end

@@ -3,7 +3,7 @@
 --- What a call inside nginx waits by: a flag, and a semaphore for as long as somebody waits. The flag is the truth; a
 --- post too many only lets the one who waits look once more.
 local core = require "fogcloud.core"
-local Joinable = require "fogcloud.task.task"
+local Task = require "fogcloud.task.task"
 local semaphore = require "ngx.semaphore"
 local ngx = ngx -- luacheck: ignore 113
 
@@ -49,7 +49,7 @@ local function sleep_until(self, deadline, longest)
 end
 
 function Waiter:wait(deadline)
-  local task = Joinable.current()
+  local task = Task.current()
   self.semaphore = semaphore.new(0)
   if task then task.waiter = self end
   local result, why

@@ -5,7 +5,7 @@
 -- Two kinds of task: the library's own (reconnecting, renewing a token) and the user's (spawned functions, handlers).
 -- A blocking call outside any task lets only the library's go on, so no user handler runs behind the caller's back;
 -- `step` lets both. A task waits for one thing at a time: a waiter, or a deadline.
-local Joinable = require "fogcloud.task.task"
+local Task = require "fogcloud.task.task"
 local Timers = require "fogcloud.task.timers"
 
 local Waiter = {}
@@ -62,7 +62,7 @@ end
 ---@param internal boolean  the library's own work
 ---@param uncounted boolean?  does not keep `run` going
 function Scheduler:spawn(fn, internal, uncounted, ...)
-  local task = Joinable.new(self.joining, self.report, fn, ...)
+  local task = Task.new(self.joining, self.report, fn, ...)
   task.scheduler, task.internal, task.counted = self, internal, not internal and not uncounted
   task.co = coroutine.create(function() task:run() end)
   if task.counted then self.users = self.users + 1 end
@@ -109,7 +109,7 @@ end
 function Waiter:wait(deadline)
   local result, why = self.signalled, nil
   if not result then
-    local task = Joinable.current()
+    local task = Task.current()
     if task ~= nil then
       result, why = wait_in_task(self, task, deadline)
     else

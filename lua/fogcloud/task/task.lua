@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: MIT
 
 --- A task, on every host: what fogcloud.spawn gives. It can be waited for and cancelled; the host's waiters ask
---- `Joinable.current()` whether the task they hold up was cancelled.
+--- `Task.current()` whether the task they hold up was cancelled.
 local deadlines = require "fogcloud.task.deadline"
 local protect = require "fogcloud.task.protect"
 
 ---@class fogcloud.Task
-local Joinable = {}
-Joinable.__index = Joinable
-Joinable.__name = "fogcloud.Task"
+local Task = {}
+Task.__index = Task
+Task.__name = "fogcloud.Task"
 
 -- Coroutine -> task. Left at the task's end: a weak key goes only when its value does not hold it, and on Lua 5.1 and
 -- LuaJIT the plain host's task does.
@@ -19,14 +19,14 @@ local running = setmetatable({}, { __mode = "k" })
 ---@param host table   now(), and waiter(), by which others wait for the task
 ---@param report fun(message: string)  is told of an error that nobody waits for
 ---@return fogcloud.Task
-function Joinable.new(host, report, fn, ...)
-  return setmetatable({ host = host, report = report, joiners = {}, fn = fn, n = select("#", ...), ... }, Joinable)
+function Task.new(host, report, fn, ...)
+  return setmetatable({ host = host, report = report, joiners = {}, fn = fn, n = select("#", ...), ... }, Task)
 end
 
 ---@package
 --- The task whose coroutine is the running one; nil outside of any.
 ---@return fogcloud.Task?
-function Joinable.current()
+function Task.current()
   local co = coroutine.running()
   while co and not running[co] do co = protect.parent[co] end
   return co and running[co]
@@ -39,7 +39,7 @@ end
 
 ---@package
 --- Notes how the task ended, and tells those who wait.
-function Joinable:finish(ok, ...)
+function Task:finish(ok, ...)
   self.done, self.ok, self.results = true, ok, { n = select("#", ...), ... }
   if not (ok or next(self.joiners) or is_expected(self, (...))) then
     self.report("fogcloud: error in a task: " .. tostring((...)))
@@ -49,7 +49,7 @@ end
 
 ---@package
 --- Runs the task, in the coroutine that the host made for it.
-function Joinable:run()
+function Task:run()
   local co = coroutine.running()
   if self.cancelled then return self:finish(false, "cancelled") end
   running[co] = self
@@ -59,7 +59,7 @@ function Joinable:run()
 end
 
 --- Cancels the task: the wait it is in, or its next, returns nil, "cancelled". Doing it twice, or late, is harmless.
-function Joinable:cancel()
+function Task:cancel()
   self.cancelled = true
   if not self.done and self.waiter then self.waiter:interrupt() end
 end
@@ -67,7 +67,7 @@ end
 --- Waits until the task has ended. Yields in a task, blocks elsewhere.
 ---@param timeout number?  seconds; for ever without
 ---@return boolean? ok      true, then the function's results; nil, err when it threw or the time was up
-function Joinable:wait(timeout)
+function Task:wait(timeout)
   local deadline = timeout and deadlines.after(self.host.now(), timeout, nil, 2)
   if not self.done then
     local waiter = self.host.waiter()
@@ -80,4 +80,4 @@ function Joinable:wait(timeout)
   return true, protect.unpack(self.results, 1, self.results.n)
 end
 
-return Joinable
+return Task
