@@ -52,7 +52,7 @@ BINDING_SRC := $(filter-out $(CORE_SRC),$(wildcard src/binding/*.c))
 PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
 # What the plugin shares with the sandbox's module says so in its first lines.
 SHARED_SRC  := $(shell grep -l 'shared with the plugin' src/sandbox/*.c 2>/dev/null)
-SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c))
+SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c)) src/binding/class.c
 C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(wildcard src/sandbox/*.c)
 HEADERS     := $(wildcard src/*/*.h)
 

@@ -2,59 +2,11 @@
 
 -- The architecture as a test: who may include what, who may require whom, and how large anything may grow.
 
-local function lines_of(command)
-  local pipe = assert(io.popen(command))
-  local lines = {}
-  for line in pipe:lines() do lines[#lines + 1] = line end
-  pipe:close()
-  return lines
-end
+local sources = require "spec.support.sources"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
-local C_FILES = lines_of("ls src/*/*.c src/*/*.h")
-local LUA_FILES = lines_of("find lua -name '*.lua' | sort")
-assert(#C_FILES > 50 and #LUA_FILES > 50, "the sources were not found")
-
-local function any(path, patterns)
-  for _, pattern in ipairs(patterns) do
-    if path:find(pattern) then return true end
-  end
-  return false
-end
-
--- The text without comments, strings and characters, line by line as it was.
-local function bare(text)
-  local function lines_only(s) return (s:gsub("[^\n]", "")) end
-  local out, at = {}, 1
-  while true do
-    local open = text:find("[\"'/]", at)
-    if open == nil then break end
-    out[#out + 1] = text:sub(at, open - 1)
-    local two = text:sub(open, open + 1)
-    local close = open
-    if two == "/*" then
-      close = select(2, text:find("*/", open + 2, true))
-    elseif two == "//" then
-      close = (text:find("\n", open, true) or #text + 1) - 1
-    elseif two:sub(1, 1) == "/" then
-      out[#out + 1] = "/"
-    else
-      close = open + 1
-      while text:sub(close, close) ~= two:sub(1, 1) do close = close + (text:sub(close, close) == "\\" and 2 or 1) end
-      out[#out + 1] = '""'
-    end
-    out[#out + 1] = lines_only(text:sub(open, close))
-    at = close + 1
-  end
-  out[#out + 1] = text:sub(at)
-  return table.concat(out)
-end
+local any, bare, lines_of, module_of, read, required =
+  sources.any, sources.bare, sources.lines_of, sources.module_of, sources.read, sources.required
+local C_FILES, LUA_FILES = sources.C, sources.LUA
 
 -- { [file] = { foreign = { header, ... }, own = { file, ... } } }
 local function read_includes()
@@ -110,8 +62,14 @@ local FOLDERS = {
   base = {}, http = { base = true }, mqtt = { base = true }, paho = { base = true, mqtt = true },
   binding = { base = true, http = true, mqtt = true, paho = true }, sandbox = {},
 }
--- What the sandbox, a rock of its own, takes from the others: headers alone.
-local SHARED = { ["src/base/process.h"] = true, ["src/binding/compat.h"] = true }
+-- What the sandbox, a rock of its own, takes from the others: how a class is made.
+local SHARED = { ["src/binding/class.h"] = true }
+
+-- Calls that go up: what Paho tells on its threads gives the dispatcher work, and it makes all calls of Paho's.
+local CIRCLES = {
+  ["src/paho/bridge.c -> src/paho/dispatcher.c"] = true, ["src/paho/link.c -> src/paho/dispatcher.c"] = true,
+  ["src/paho/paho_lean_sift.c -> src/paho/paho_lean_sock.c"] = true,
+}
 
 -- Whatever may run a function, a metamethod or a chunk of the user's by name.
 local CALLS = {
@@ -148,6 +106,42 @@ describe("the C side", function()
         assert(other == folder or FOLDERS[folder][other] or SHARED[own], path .. " includes " .. own)
       end
     end
+  end)
+
+  -- { [file] = { [file] = a function of it that the first one names } }
+  local function read_uses()
+    local home, texts = {}, {}
+    for _, path in ipairs(C_FILES) do
+      if path:find("%.c$") then
+        texts[path] = bare(read(path))
+        for name in texts[path]:gmatch("\n%l[%w_ *]-%f[%w_](fog_[%w_]+)%b()%s*{") do home[name] = path end
+      end
+    end
+    local uses = {}
+    for path, text in pairs(texts) do
+      uses[path] = {}
+      for before, name in text:gmatch("(%a*)[ (*,{&]+%f[%w_](fog_[%w_]+)") do
+        local other = before ~= "struct" and before ~= "enum" and home[name]
+        if other and other ~= path then uses[path][other] = name end
+      end
+    end
+    return uses
+  end
+
+  it("has no circles: no file calls one that calls it, through whatever stands between", function()
+    local uses, state, found = read_uses(), {}, 0
+    local function visit(path, way)
+      assert.is_not_equal("open", state[path], way)
+      if state[path] then return end
+      state[path] = "open"
+      for other, name in pairs(uses[path]) do
+        found = found + 1
+        if not CIRCLES[path .. " -> " .. other] then visit(other, ("%s -> %s (%s)"):format(way, other, name)) end
+      end
+      state[path] = "done"
+    end
+    for path in pairs(uses) do visit(path, path) end
+    assert.is_true(found > 50, "calls were not found")
   end)
 
   it("never calls Lua from C", function()
@@ -246,20 +240,10 @@ local function layer_of(module)
   return DEPTHS[stem], stem
 end
 
-local function module_of(path)
-  return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
-end
-
--- Requires that are made when a function is called, to break a circle of loading or to load on demand, are named here with their reason.
+-- Requires that are none of the file's own are named here with their reason.
 local LAZY = {
-  ["fogcloud.host.plain -> fogcloud.runtime"] = "the first blocking wait makes the engine",
   ["fogcloud.sandbox -> fogcloud.cli"] = "text that its child process runs",
 }
-
--- The modules that a file names in a call of require, pcall(require, …) too.
-local function required(path)
-  return read(path):gmatch("%f[%w]require%s*[(,]?%s*[\"'](fogcloud[%w_.]-%w)[\"']")
-end
 
 describe("the Lua side", function()
   it("requires downwards only", function()
@@ -267,7 +251,7 @@ describe("the Lua side", function()
       local from = module_of(path)
       local depth, stem = layer_of(from)
       assert.is_truthy(depth, from .. " has no layer: add it to LAYERS")
-      for name in required(path) do
+      for _, name in ipairs(required(path)) do
         local to_depth, to_stem = layer_of(name)
         local inside = to_stem == stem -- the files of one folder
         if name ~= "fogcloud.core" and not LAZY[from .. " -> " .. name] and not inside then
@@ -288,7 +272,7 @@ describe("the Lua side", function()
       local file = io.open(path .. ".lua")
       path = path .. (file and ".lua" or "/init.lua")
       if file then file:close() end
-      for to in required(path) do
+      for _, to in ipairs(required(path)) do
         if to ~= "fogcloud.core" and to ~= "fogcloud.sandbox.core" and not LAZY[name .. " -> " .. to] then
           visit(to, way .. " -> " .. to)
         end
@@ -302,7 +286,7 @@ describe("the Lua side", function()
     for _, path in ipairs(LUA_FILES) do
       local folder = path:match("fogcloud/(host)/") or path:match("fogcloud/(store)/")
       if folder and not path:find("/init%.lua$") then
-        for name in required(path) do
+        for _, name in ipairs(required(path)) do
           local part_of_it = name:find(module_of(path) .. "_", 1, true) == 1 or DEPTHS[name:gsub("^fogcloud%.", "")]
           assert.is_truthy(part_of_it or not name:find("^fogcloud%." .. folder .. "%.%w"), path .. " requires " .. name)
         end

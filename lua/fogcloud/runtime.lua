@@ -9,7 +9,12 @@ local runtime = {}
 
 local pump
 
-function runtime.host() return hosts.get() end
+--- The host; told where the pump is to be had, should it have to wait before anybody asked for one.
+function runtime.host()
+  local host = hosts.get()
+  if host.offer then host.offer(runtime.pump) end
+  return host
+end
 
 --- The pump; made, with its engine, when it is asked for first. Raises when the engine cannot be made.
 function runtime.pump()

@@ -104,23 +104,11 @@ static int l_cancel(lua_State *L) {
 
 int fog_open_engine(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"wait", l_wait},
-      {"next", l_next},
-      {"fd", l_fd},
-      {"background", l_background},
-      {"cancel", l_cancel},
-      {"close", l_close},
-      {"session", fog_l_session},
-      {"listen", l_listen},
-      {"mirror", l_mirror},
-      {"wake", l_wake},
-      {NULL, NULL},
+      {"wait", l_wait},     {"next", l_next},   {"fd", l_fd},         {"background", l_background},
+      {"cancel", l_cancel}, {"close", l_close}, {"listen", l_listen}, {"mirror", l_mirror},
+      {"wake", l_wake},     {NULL, NULL},
   };
   fog_class(L, FOG_ENGINE_CLASS, methods, l_close, l_tostring);
-  luaL_getmetatable(L, FOG_ENGINE_CLASS);
-  lua_getfield(L, -1, "__index");
-  fog_setfuncs(L, fog_api_methods);
-  lua_pop(L, 2);
   lua_pushcfunction(L, l_new);
   lua_setfield(L, -2, "engine");
   return 0;

@@ -74,10 +74,13 @@ int luaopen_fogcloud_core(lua_State *L) {
       {"unwatch", l_unwatch},
       {NULL, NULL},
   };
+  static const luaL_Reg session_methods[] = {{"session", fog_l_session}, {NULL, NULL}};
   lua_newtable(L);
   fog_setfuncs(L, functions);
   (void)fog_open_engine(L);
+  fog_class_extend(L, FOG_ENGINE_CLASS, fog_api_methods);
   (void)fog_open_mqtt(L);
+  fog_class_extend(L, FOG_ENGINE_CLASS, session_methods);
   (void)fog_open_file(L);
   lua_setfield(L, -2, "file");
   (void)fog_open_terminal(L);

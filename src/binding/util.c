@@ -3,23 +3,6 @@
 
 #include <string.h>
 
-void fog_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc, lua_CFunction tostring) {
-  if (luaL_newmetatable(L, name) != 0) {
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "__name");
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, gc);
-    lua_setfield(L, -2, "__close");
-    lua_pushcfunction(L, tostring);
-    lua_setfield(L, -2, "__tostring");
-    lua_newtable(L);
-    fog_setfuncs(L, methods);
-    lua_setfield(L, -2, "__index");
-  }
-  lua_pop(L, 1);
-}
-
 static void wrong_type(lua_State *L, const char *field, const char *expected) {
   (void)luaL_error(L, "option '%s': %s expected, got %s", field, expected, luaL_typename(L, -1));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every file of the binding needs: checkers of options, the class maker, and the tables that the module is made
- * of.
+ * What every file of the binding needs: checkers of options, classes, and the tables that the module is made of.
  */
 #ifndef FOG_UTIL_H
 #define FOG_UTIL_H
@@ -10,10 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "compat.h"
-
-/* Makes the metatable `name` with these methods under __index, and __gc, __close and __tostring. Leaves nothing. */
-void fog_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc, lua_CFunction tostring);
+#include "class.h"
 
 /* Fields of the option table at index t: absent (nil) gives the default; a wrong type raises and names the field. */
 const char *fog_opt_string(lua_State *L, int t, const char *field,

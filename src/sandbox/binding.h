@@ -5,15 +5,12 @@
 #ifndef FOG_SANDBOX_BINDING_H
 #define FOG_SANDBOX_BINDING_H
 
-#include "../binding/compat.h"
+#include "../binding/class.h"
 
 void fog_open_child(lua_State *L);
 void fog_open_relay(lua_State *L);
 void fog_open_server(lua_State *L);
 void fog_open_store(lua_State *L);
 void fog_open_system(lua_State *L);
-
-/* Makes the class `name` with methods, whose gc is also its "close" and its __close. */
-void fog_sandbox_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc);
 
 #endif

@@ -102,9 +102,9 @@ static int l_struck(lua_State *L) {
 }
 
 void fog_open_relay(lua_State *L) {
-  static const luaL_Reg methods[] = {{"tls", l_tls},   {"listen", l_listen}, {"set", l_set},
-                                     {"kick", l_kick}, {"struck", l_struck}, {NULL, NULL}};
-  fog_sandbox_class(L, CLASS, methods, l_close);
+  static const luaL_Reg methods[] = {{"close", l_close}, {"tls", l_tls},       {"listen", l_listen}, {"set", l_set},
+                                     {"kick", l_kick},   {"struck", l_struck}, {NULL, NULL}};
+  fog_class(L, CLASS, methods, l_close, NULL);
   lua_pushcfunction(L, l_relay);
   lua_setfield(L, -2, "relay");
 }

@@ -167,9 +167,10 @@ static int l_timeout(lua_State *L) {
 }
 
 void fog_open_server(lua_State *L) {
-  static const luaL_Reg methods[] = {{"run", l_run},   {"next", l_next}, {"reply", l_reply},     {"hurry", l_hurry},
-                                     {"port", l_port}, {"fd", l_fd},     {"timeout", l_timeout}, {NULL, NULL}};
-  fog_sandbox_class(L, CLASS, methods, l_close);
+  static const luaL_Reg methods[] = {{"close", l_close}, {"run", l_run},         {"next", l_next},
+                                     {"reply", l_reply}, {"hurry", l_hurry},     {"port", l_port},
+                                     {"fd", l_fd},       {"timeout", l_timeout}, {NULL, NULL}};
+  fog_class(L, CLASS, methods, l_close, NULL);
   lua_pushcfunction(L, l_server);
   lua_setfield(L, -2, "server");
 }

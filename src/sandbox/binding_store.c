@@ -148,9 +148,9 @@ static int l_digest(lua_State *L) {
 }
 
 void fog_open_store(lua_State *L) {
-  static const luaL_Reg methods[] = {{"query", l_query}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"close", l_close}, {"query", l_query}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"db", l_db},         {"hash", l_hash},     {"matches", l_matches},
                                        {"random", l_random}, {"digest", l_digest}, {NULL, NULL}};
-  fog_sandbox_class(L, CLASS, methods, l_close);
+  fog_class(L, CLASS, methods, l_close, NULL);
   fog_setfuncs(L, functions);
 }

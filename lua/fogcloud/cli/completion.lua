@@ -14,7 +14,7 @@ function command.options(parser)
 end
 
 function command.run(args, context)
-  local parser = require("fogcloud.cli").parser()
+  local parser = context.parser
   context.out:write(parser["get_" .. args.shell .. "_complete"](parser))
   context.out:flush()
   return exit.ok

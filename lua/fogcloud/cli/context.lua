@@ -15,8 +15,9 @@ local Context = {}
 Context.__index = Context
 
 ---@param args table  of argparse
-function Context.new(args)
-  return setmetatable({ args = args, out = Output.new(args), timeout = args.timeout }, Context)
+---@param parser table  of all commands
+function Context.new(args, parser)
+  return setmetatable({ args = args, parser = parser, out = Output.new(args), timeout = args.timeout }, Context)
 end
 
 --- A mistake in what the person said; ends the command with exit code 2.

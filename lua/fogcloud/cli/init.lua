@@ -139,7 +139,7 @@ function cli.run(arguments)
   local code = command.serve and command.serve(args)
   if code then return code end
   core.terminal.catch_interrupts()
-  return serve(command, args, Context.new(args))
+  return serve(command, args, Context.new(args, parser))
 end
 
 return cli

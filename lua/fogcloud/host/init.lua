@@ -24,6 +24,8 @@
 --   host.attach(pump)         called once, before the first wait: from now on, whenever the engine's descriptor
 --                             is readable, pump:collect() has to be called
 --
+--   host.offer(make)          may be missing: told before anything else that make() gives the pump, which it attaches;
+--                             for a host that may have to wait before anybody needed the engine
 --   host.report(line)         may be missing: tells whoever runs the program of an error that nobody handles; stderr
 --   host.check()              may be missing: raises where it is too early for anything of ours
 --

@@ -6,12 +6,10 @@ local Scheduler = require "fogcloud.task.scheduler"
 
 local plain = { name = "plain", now = core.now, wall = core.wall }
 
-local pump
+local pump, make_pump
 
 local function poll(timeout)
-  if pump == nil then
-    pump = require("fogcloud.runtime").pump()
-  end
+  pump = pump or make_pump()
   pump.engine:wait(timeout)
   pump:collect()
 end
@@ -20,6 +18,8 @@ local scheduler = Scheduler.new(core.now, poll)
 plain.scheduler = scheduler
 
 function plain.attach(attached) pump = attached end
+
+function plain.offer(make) make_pump = make end
 
 function plain.waiter() return scheduler:waiter() end
 
