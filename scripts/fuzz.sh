@@ -31,6 +31,7 @@ run() { # name
   local seeds=
   case $name in envelope | params | seed) more="$more -dict=fuzz/json.dict" ;; esac
   [ -d "fuzz/seeds/$name" ] && seeds=fuzz/seeds/$name
+  case $name in packet_*) seeds=fuzz/seeds/packet ;; esac
   # shellcheck disable=SC2086
   if UBSAN_OPTIONS=print_stacktrace=1 timeout --kill-after=10 $((seconds * 2 + 60)) "$program" -max_total_time="$seconds" -timeout=20 \
     -rss_limit_mb=2048 -max_len=4096 $more -print_final_stats=1 -artifact_prefix="$out/crashes/$name-" "$out/corpus/$name" $seeds >"$log" 2>&1; then

@@ -82,20 +82,20 @@ struct fog_connect_facts {
 
 struct fog_packet {
   enum fog_packet_type type;
-  uint16_t id;                 /* PUBLISH with QoS 1 or 2, PUBACK to PUBCOMP, SUBSCRIBE to UNSUBACK: 1 to 65535 */
-  uint8_t qos;                 /* PUBLISH */
-  bool dup, retained;          /* PUBLISH */
-  bool session_present;        /* CONNACK */
-  uint8_t reason;              /* CONNACK (the return code in 3.1.1), PUBACK to PUBCOMP, DISCONNECT, AUTH; 0 where it
-                                  was left out, as the specification says */
-  struct fog_bytes topic;      /* PUBLISH; empty with a topic alias */
-  struct fog_bytes payload;    /* PUBLISH */
-  struct fog_bytes properties; /* 5.0: every packet but PINGREQ and PINGRESP; empty where there are none */
-  struct fog_connect_facts connect; /* CONNECT */
-  struct fog_bytes codes;           /* SUBACK, UNSUBACK (5.0): a reason code per filter */
-  struct fog_bytes filters;         /* decoded SUBSCRIBE and UNSUBSCRIBE: for fog_packet_next_filter */
-  const struct fog_filter *list;    /* encoded SUBSCRIBE and UNSUBSCRIBE: list_len of them, at least one */
+  uint16_t id;                   /* PUBLISH with QoS 1 or 2, PUBACK to PUBCOMP, SUBSCRIBE to UNSUBACK: 1 to 65535 */
+  uint8_t qos;                   /* PUBLISH */
+  bool dup, retained;            /* PUBLISH */
+  bool session_present;          /* CONNACK */
+  uint8_t reason;                /* CONNACK (the return code in 3.1.1), PUBACK to PUBCOMP, DISCONNECT, AUTH; 0 where it
+                                    was left out, as the specification says */
+  struct fog_bytes topic;        /* PUBLISH; empty with a topic alias */
+  struct fog_bytes payload;      /* PUBLISH */
+  struct fog_bytes properties;   /* 5.0: every packet but PINGREQ and PINGRESP; empty where there are none */
+  struct fog_bytes codes;        /* SUBACK, UNSUBACK (5.0): a reason code per filter */
+  struct fog_bytes filters;      /* decoded SUBSCRIBE and UNSUBSCRIBE: for fog_packet_next_filter */
+  const struct fog_filter *list; /* encoded SUBSCRIBE and UNSUBSCRIBE: list_len of them, at least one */
   size_t list_len;
+  struct fog_connect_facts connect; /* CONNECT; in any other packet the decoder leaves it as it was */
 };
 
 /* Whose packets are expected: a client must not get a CONNECT, a broker no CONNACK. FOG_ANYBODY takes all. */

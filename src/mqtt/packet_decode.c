@@ -66,6 +66,7 @@ static bool read_connect(struct input *in) {
   struct fog_connect_facts *c = &in->p->connect;
   struct fog_bytes name;
   uint8_t level, flags;
+  memset(c, 0, sizeof *c);
   if (!read_bytes(in, &name) || !read_byte(in, &level)) return false;
   if (name.len != 4 || memcmp(name.data, "MQTT", 4) != 0 || level != in->version)
     return fog_refuse(in->fault, FOG_UNSUPPORTED_PROTOCOL_VERSION, "another protocol or version");
@@ -203,7 +204,7 @@ bool fog_packet_decode(int version, enum fog_sender from, const char *bytes, siz
   struct input in = {version, {bytes, bytes}, p, fault};
   uint8_t first;
   if (len > 0) in.r.end += len;
-  memset(p, 0, sizeof *p);
+  memset(p, 0, offsetof(struct fog_packet, connect)); /* which is most of it, and rare */
   if (!read_byte(&in, &first) || !read_type(&in, from, first) || !read_length(&in)) return false;
   if (!read_body(&in, first & 15)) return false;
   if (!at_end(&in)) return malformed(&in, "bytes stand after its end");

@@ -167,9 +167,9 @@ static bool filters_fit(int version, const struct fog_packet *p, struct fog_pack
 /* The remaining length, and of it what stands before the payload; false: *fault says why. */
 static bool measure(int version, const struct fog_packet *p, uint32_t *all, uint32_t *head,
                     struct fog_packet_fault *fault) {
-  const struct fog_connect_facts *c = &p->connect;
+  bool will = p->type == FOG_CONNECT && p->connect.will_properties.len > FOG_MAX_REMAINING;
   if (any_too_long(p)) return fog_refuse(fault, FOG_PACKET_TOO_LARGE, "a text is over 65535 bytes");
-  if (p->properties.len > FOG_MAX_REMAINING || c->will_properties.len > FOG_MAX_REMAINING)
+  if (p->properties.len > FOG_MAX_REMAINING || will)
     return fog_refuse(fault, FOG_PACKET_TOO_LARGE, "the properties are over 268435455 bytes");
   if (!filters_fit(version, p, fault) || !fog_packet_check(version, FOG_ANYBODY, p, fault)) return false;
   struct output count = {version, NULL, 0};

@@ -31,7 +31,7 @@ struct fog_property_rule {
   enum fog_property_type type;
   fog_packet_set from_client, from_broker; /* where it may stand */
   fog_packet_set repeats;                  /* where more than once */
-  unsigned settable;                       /* by a program: of FOG_IN_PUBLISH and its like */
+  uint8_t settable;                        /* by a program: of FOG_IN_PUBLISH and its like */
   uint32_t min, max;                       /* of a number */
 };
 
