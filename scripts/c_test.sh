@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Builds one test of the C core, without Lua, and runs it. It is linked with the core's objects. A line "flags: ..." in it has flags for it and for
-# a core that is built for it; a line "link: ..." names what it is linked with instead. What UBSan finds ends the test: by itself it only says so.
+# a core that is built for it; lines "link: ..." name what it is linked with instead. What UBSan finds ends the test: by itself it only says so.
 set -eu
 test=$1
 name=$(basename "$test" .c)
@@ -12,7 +12,7 @@ paho=/usr/lib/$(gcc -print-multiarch)/libpaho-mqtt3as.a
 wraps=""
 for w in $(sed -n 's/.*PAHO_WRAPS: *//p' src/paho/paho_lean.h); do wraps="$wraps -Wl,--wrap=$w"; done
 own=$(sed -n 's/.*flags: *//p' "$test" | head -n 1)
-link=$(sed -n 's/.*link: *//p' "$test" | head -n 1)
+link=$(sed -n 's/^ \* link: *//p' "$test")
 link=${link:-${own:+src/base/*.c src/http/*.c src/mqtt/*.c src/paho/*.c src/binding/engine.c}}
 case ${link:-src/paho/} in *src/paho/*) ;; *) wraps="" paho="" ;; esac # Paho comes with the core
 flags="-std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -O1 -g -Wall -Wextra -pthread $own

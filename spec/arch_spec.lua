@@ -51,9 +51,12 @@ local REACHABLE = {
 }
 -- Who may include it: a lock, or a connection of OpenSSL's, stands in headers that many see.
 local INCLUDABLE = {
-  ["^openssl/"] = { "paho/paho_lean", "base/probe%.c", "base/process%.c", "src/sandbox/" },
+  ["^openssl/"] = {
+    "mqtt/tls", "mqtt/websocket", "mqtt/proxy", "mqtt/connection_options", "paho/paho_lean", "base/probe%.c", "base/process%.c", "src/sandbox/",
+  },
   ["^pthread"] = {
     "base/queue", "base/process", "paho/dispatcher", "paho/bridge", "http/http", "mqtt/inbox", "mqtt/outbox",
+    "mqtt/loop", "mqtt/resolver", "mqtt/tls",
     "paho/paho_lean", "src/sandbox/",
   },
 }

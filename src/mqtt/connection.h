@@ -32,8 +32,8 @@ struct fog_connection_options {
   char *cert_file, *key_file, *key_password;
   char *alpn; /* comma-separated protocol names, "mqtt"; NULL: none is offered */
   bool websocket;
-  char *path;    /* of the WebSocket request; NULL: "/mqtt" */
-  char *headers; /* more header lines of it, each with its CRLF; NULL: none */
+  char *path;       /* of the WebSocket request; NULL: "/mqtt" */
+  char *headers;    /* more header lines of it, each with its CRLF; NULL: none */
   char *proxy_host; /* HTTP CONNECT (RFC 9110, 9.3.6); NULL: none */
   uint16_t proxy_port;
   char *proxy_user, *proxy_password; /* Basic (RFC 7617); NULL: none */
@@ -42,22 +42,24 @@ struct fog_connection_options {
 void fog_connection_options_free(struct fog_connection_options *o); /* NULL is harmless */
 
 enum fog_connection_kind {
-  FOG_CONNECTION_CLOSED,  /* the other side closed in order: end of file, close_notify, WebSocket close */
-  FOG_CONNECTION_NETWORK, /* a name that does not resolve, refused, reset, unreachable */
-  FOG_CONNECTION_TLS,     /* the handshake or the certificate; final says whether trying again can help */
-  FOG_CONNECTION_PROXY,   /* the proxy refused, or does not speak HTTP */
+  FOG_CONNECTION_CLOSED,    /* the other side closed in order: end of file, close_notify, WebSocket close */
+  FOG_CONNECTION_NETWORK,   /* a name that does not resolve, refused, reset, unreachable */
+  FOG_CONNECTION_TLS,       /* the handshake or the certificate; final says whether trying again can help */
+  FOG_CONNECTION_PROXY,     /* the proxy refused, or does not speak HTTP */
   FOG_CONNECTION_WEBSOCKET, /* no "101 Switching Protocols", a wrong accept key, a frame that must not be */
-  FOG_CONNECTION_LOCAL    /* a file, a key, a pass phrase, memory, OpenSSL's configuration: the option is named */
+  FOG_CONNECTION_LOCAL      /* a file, a key, a pass phrase, memory, OpenSSL's configuration: the option is named */
 };
 
 struct fog_connection_error {
   enum fog_connection_kind kind;
+  bool final; /* the same attempt would end the same way: a certificate, a refusal, an option; not what time may heal */
   char text[512]; /* what happened, in words: names the host, the address, the option; no secret */
 };
 
 struct fog_connection;
 
-/* What the owner is told, on the loop's thread, never from inside a call of the owner's. After `failed` nothing comes. */
+/* What the owner is told, on the loop's thread, never from inside a call of the owner's. After `failed` nothing comes.
+ */
 struct fog_connection_owner {
   void (*opened)(void *owner);
   void (*readable)(void *owner); /* bytes can be read, or the end was met: fog_connection_read tells */
@@ -83,13 +85,23 @@ ssize_t fog_connection_write(struct fog_connection *c, const struct iovec *parts
  */
 void fog_connection_reading(struct fog_connection *c, bool on);
 
-/* Whether bytes lie unsent here (TLS, frames) or in the system (SIOCOUTQ; *unsent, -1 where the system cannot tell). */
+/* How long bytes that were sent may stay unacknowledged before the system calls the connection broken
+ * (TCP_USER_TIMEOUT; 0: its own rule). Nothing where the system has no such option: then watch fog_connection_flushed.
+ * Any state; before it is connected it counts from then on. */
+void fog_connection_user_timeout(struct fog_connection *c, unsigned ms);
+
+/* What it is doing, for the error of an owner whose patience has ended: "connecting to broker:8883 (192.0.2.1)". Text
+ * is cut at `room`. */
+void fog_connection_doing(const struct fog_connection *c, char *text, size_t room);
+
+/* Whether nothing lies unsent: here (TLS, frames), or in the system (SIOCOUTQ; *unsent, may be NULL, gets how much; -1
+ * where the system cannot tell, which then counts as nothing). */
 bool fog_connection_flushed(struct fog_connection *c, long *unsent);
 
 /* Says goodbye in its own language (close_notify, WebSocket close) as far as it goes without waiting, closes, frees
  * (the memory after this turn of the loop). Nothing is told any more. `linger`: the last bytes were written and the
- * other side should read them: shuts down writing, and the socket is read and dropped for a short bounded while (1 s, 64
- * KiB) so that no RST takes them away. */
+ * other side should read them: shuts down writing, and the socket is read and dropped for a short bounded while (1 s,
+ * 64 KiB) so that no RST takes them away. */
 void fog_connection_close(struct fog_connection *c, bool linger);
 
 /* The end of the process' use: TLS contexts and resolver threads that are kept for the next are freed. */

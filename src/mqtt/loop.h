@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loop of the one I/O thread: readiness of descriptors, timers, a mailbox. Nothing here knows of MQTT. The only file
- * (with base/wake.c) that asks for a platform: epoll where there is one, poll() elsewhere (LOOP=poll builds that one).
+ * The loop of the one I/O thread: readiness of descriptors, timers, a mailbox. Nothing here knows of MQTT. The only
+ * file (with base/wake.c) that asks for a platform: epoll where there is one, poll() elsewhere (LOOP=poll builds that
+ * one).
  *
  * All that is named watch, timer or deferred is embedded in its owner and belongs to it; the loop never allocates for
  * them beyond its own tables. Everything but fog_loop_post and fog_loop_wake is for the loop's own thread: the one that
@@ -21,9 +22,9 @@ enum { FOG_READABLE = 1, FOG_WRITABLE = 2, FOG_HANGUP = 4 }; /* HANGUP is told w
 /* A descriptor that is watched, level-triggered. */
 struct fog_watch {
   int fd;
-  unsigned wanted;                                          /* the loop's: what it is watched for */
+  unsigned wanted;                                         /* the loop's: what it is watched for */
   void (*ready)(struct fog_watch *watch, unsigned events); /* on the loop's thread */
-  size_t slot;                                              /* the loop's */
+  size_t slot;                                             /* the loop's */
 };
 
 /* A moment. Zeroed it is not set. */
@@ -42,7 +43,8 @@ struct fog_errand {
 /* NULL: no memory or no descriptor, errno says which. */
 struct fog_loop *fog_loop_new(void);
 
-/* Nothing is watched, set or posted any more. */
+/* Nothing of the caller's is watched, set or posted any more. What connections that were closed have left (a lingering
+ * end, memory that waits for the end of the turn) is ended here: timers fire and errands run a last time. */
 void fog_loop_free(struct fog_loop *loop);
 
 /* Waits until something is ready, a timer is due or something was posted, at most timeout_ms (-1: as long as it takes),
@@ -56,6 +58,9 @@ bool fog_loop_watch(struct fog_loop *loop, struct fog_watch *watch, unsigned wan
 /* Before the descriptor is closed. Nothing is told of it any more, in this turn either. Harmless where not watched. */
 void fog_loop_unwatch(struct fog_loop *loop, struct fog_watch *watch);
 
+/* How many are watched: 0 once nothing lingers (fog_connection_close) after everything was closed. */
+size_t fog_loop_watched(const struct fog_loop *loop);
+
 /* Sets or moves a timer. False: no memory. Clearing one that is not set is harmless. */
 bool fog_loop_set_timer(struct fog_loop *loop, struct fog_timer *timer, int64_t at_ms);
 void fog_loop_clear_timer(struct fog_loop *loop, struct fog_timer *timer);
@@ -67,11 +72,18 @@ int64_t fog_loop_now(const struct fog_loop *loop);
  * The errand must not be posted again before it runs. In the order of posting. */
 void fog_loop_post(struct fog_loop *loop, struct fog_errand *errand);
 
+/* Ends the wait of the turn that runs, or the next one's. Any thread. */
+void fog_loop_wake(struct fog_loop *loop);
+
 /* The same from the loop's own thread, for the end of this turn. */
 void fog_loop_defer(struct fog_loop *loop, struct fog_errand *errand);
 
 /* One buffer of FOG_LOOP_SCRATCH bytes for all reads of this thread. Its contents do not outlive the callback. */
 enum { FOG_LOOP_SCRATCH = 65536 };
 char *fog_loop_scratch(struct fog_loop *loop);
+
+/* The same for writes that must be put together first: the filters' alone. One record of TLS, or one frame. */
+enum { FOG_LOOP_GATHER = 16384 };
+char *fog_loop_gather(struct fog_loop *loop);
 
 #endif
