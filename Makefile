@@ -23,7 +23,7 @@ CFLAGS  ?= -O2 -g
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) $(SANFLAG)
 LDFLAGS_MODULE := -shared -pthread -Wl,-z,relro,-z,now,--exclude-libs,ALL $(SANFLAG)
 
-# Libraries that are not below /usr: CURL_DIR, PAHO_DIR, OPENSSL_DIR, and for the sandbox MICROHTTPD_DIR, SQLITE_DIR, MOSQUITTO_DIR name where.
+# Libraries that are not below /usr: CURL_DIR, PAHO_DIR, OPENSSL_DIR, HIREDIS_DIR, and for the sandbox MICROHTTPD_DIR, SQLITE_DIR, MOSQUITTO_DIR name where.
 # Each is looked through as Debian (lib/<triplet>), Fedora (lib64) and Homebrew (opt/<name>/lib) lay things out, and found again when it is loaded.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 dir_of    = $(or $($(1)_DIR),/usr)
@@ -40,6 +40,11 @@ PAHO_LIBS  := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)
 INCLUDES  := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,PAHO,paho-mqtt3as) $(call elsewhere,OPENSSL,ssl))
 SANDBOX_INCLUDES := $(strip $(call elsewhere,MICROHTTPD,microhttpd) $(call elsewhere,SQLITE,sqlite3) $(call elsewhere,OPENSSL,ssl) $(call elsewhere,MOSQUITTO,mosquitto))
 CORE_DEFS := $(if $(LEAN),-DFOG_PAHO_LEAN)
+# The store in Redis is there where hiredis is; TLS with hiredis 1.0 and later, built with it.
+HIREDIS_H   := $(firstword $(wildcard $(call dir_of,HIREDIS)/include/hiredis/hiredis.h /usr/include/$(MULTIARCH)/hiredis/hiredis.h))
+HIREDIS_TLS := $(and $(wildcard $(dir $(HIREDIS_H))hiredis_ssl.h),$(call lib_dir,HIREDIS,hiredis_ssl))
+REDIS_FLAGS := $(strip $(patsubst -I%,-isystem %,$(call elsewhere,HIREDIS,hiredis)) $(call elsewhere,OPENSSL,ssl) $(if $(HIREDIS_TLS),-DFOG_REDIS_TLS))
+REDIS_LIBS  := -lhiredis $(if $(HIREDIS_TLS),-lhiredis_ssl -lssl -lcrypto)
 
 # Debian's, Fedora's and Homebrew's folders; LUA_INCDIR names another.
 lua_include = $(or $(LUA_INCDIR),$(patsubst %/lua.h,%,$(firstword $(wildcard $(addsuffix /lua.h,$(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1) /usr/include/$(1:lua%=lua-%) /usr/include))))))
@@ -53,7 +58,9 @@ PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
 # What the plugin shares with the sandbox's module says so in its first lines.
 SHARED_SRC  := $(shell grep -l 'shared with the plugin' src/sandbox/*.c 2>/dev/null)
 SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c)) src/binding/class.c
-C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(wildcard src/sandbox/*.c)
+# With what it shares with the core: the wake-up descriptor, classes, and the checkers of options.
+REDIS_SRC   := $(if $(HIREDIS_H),$(wildcard src/redis/*.c) src/base/wake.c src/binding/class.c src/binding/util.c)
+C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(wildcard src/redis/*.c) $(wildcard src/sandbox/*.c)
 HEADERS     := $(wildcard src/*/*.h)
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
@@ -76,12 +83,16 @@ $(BUILD)/$(1)/fogcloud/sandbox/core.so: $(SANDBOX_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(CC) $(ALL_CFLAGS) $(SANDBOX_INCLUDES) -I$(call lua_include,$(1)) $(SANDBOX_SRC) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete -lmicrohttpd -lsqlite3 -lssl -lcrypto
 
+$(BUILD)/$(1)/fogcloud/redis.so: $(REDIS_SRC) $(HEADERS)
+	@mkdir -p $$(@D)
+	$(CC) $(ALL_CFLAGS) $(REDIS_FLAGS) -I$(call lua_include,$(1)) $(REDIS_SRC) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete $(REDIS_LIBS)
+
 # Without a sanitizer: it is loaded by mosquitto, which is not built with one.
 $(BUILD)/$(1)/fogcloud/sandbox/plugin.so: $(PLUGIN_SRC) $(SHARED_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) $(SANDBOX_INCLUDES) $(PLUGIN_SRC) $(SHARED_SRC) -o $$@ $(filter-out -fsanitize=%,$(LDFLAGS_MODULE)) -lsqlite3 -lcrypto
 
-build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
+build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(if $(REDIS_SRC),$(BUILD)/$(1)/fogcloud/redis.so) $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
 .PHONY: build-$(1)
 endef
 $(foreach lua,$(ALL_LUAS),$(eval $(call per_lua,$(lua))))
@@ -201,6 +212,13 @@ rock-sandbox-install:
 	install -D -m 755 $(ROCK)/sandbox/core.so $(LIBDIR)/fogcloud/sandbox/core.so
 	install -D -m 755 $(ROCK)/sandbox/plugin.so $(LIBDIR)/fogcloud/sandbox/plugin.so
 
-.PHONY: rock rock-install rock-sandbox rock-sandbox-install
+rock-redis:
+	@mkdir -p $(ROCK)
+	$(CC) $(ALL_CFLAGS) $(REDIS_FLAGS) -I$(LUA_INCDIR) $(REDIS_SRC) -o $(ROCK)/redis.so $(LDFLAGS_MODULE) -Wl,-z,nodelete $(REDIS_LIBS)
+
+rock-redis-install:
+	install -D -m 755 $(ROCK)/redis.so $(LIBDIR)/fogcloud/redis.so
+
+.PHONY: rock rock-install rock-sandbox rock-sandbox-install rock-redis rock-redis-install
 clean:
 	rm -rf $(BUILD)

@@ -41,32 +41,34 @@ end
 
 -- Who may see a foreign header, be it through headers of ours.
 local REACHABLE = {
-  ["^lua"] = { "src/binding/", "src/sandbox/binding" },
-  ["^lauxlib"] = { "src/binding/", "src/sandbox/binding" },
+  ["^lua"] = { "src/binding/", "src/sandbox/binding", "src/redis/binding" },
+  ["^lauxlib"] = { "src/binding/", "src/sandbox/binding", "src/redis/binding" },
   ["^MQTT"] = { "src/paho/" },
   ["^curl/"] = { "src/http/", "base/process%.c" },
   ["^mosquitto"] = { "src/sandbox/plugin" },
   ["^microhttpd"] = { "src/sandbox/" },
   ["^sqlite3"] = { "src/sandbox/" },
+  ["^hiredis"] = { "src/redis/" },
 }
 -- Who may include it: a lock, or a connection of OpenSSL's, stands in headers that many see.
 local INCLUDABLE = {
   ["^openssl/"] = {
     "mqtt/tls", "mqtt/websocket", "mqtt/proxy", "mqtt/connection_options", "paho/paho_lean", "base/probe%.c", "base/process%.c", "src/sandbox/",
+    "redis/tls",
   },
   ["^pthread"] = {
     "base/queue", "base/process", "paho/dispatcher", "paho/bridge", "http/http", "mqtt/inbox", "mqtt/outbox",
     "mqtt/loop", "mqtt/resolver", "mqtt/tls",
-    "paho/paho_lean", "src/sandbox/",
+    "paho/paho_lean", "src/sandbox/", "base/port",
   },
 }
 -- Which folder may include which other.
 local FOLDERS = {
   base = {}, http = { base = true }, mqtt = { base = true }, paho = { base = true, mqtt = true },
-  binding = { base = true, http = true, mqtt = true, paho = true }, sandbox = {},
+  binding = { base = true, http = true, mqtt = true, paho = true }, sandbox = {}, redis = { base = true },
 }
--- What the sandbox, a rock of its own, takes from the others: how a class is made.
-local SHARED = { ["src/binding/class.h"] = true }
+-- What the sandbox and Redis' client, rocks of their own, take from the others: how a class is made, and options read.
+local SHARED = { ["src/binding/class.h"] = true, ["src/binding/util.h"] = true }
 
 -- Calls that go up: what Paho tells on its threads gives the dispatcher work, and it makes all calls of Paho's.
 local CIRCLES = {
@@ -161,6 +163,7 @@ end)
 -- What each library may export; a plugin's names are mosquitto's.
 local LIBRARIES = {
   ["fogcloud/core.so"] = { "^luaopen_fogcloud_core$" },
+  ["fogcloud/redis.so"] = { "^luaopen_fogcloud_redis$" },
   ["fogcloud/sandbox/core.so"] = { "^luaopen_fogcloud_sandbox_core$" },
   ["fogcloud/sandbox/plugin.so"] = { "^mosquitto_plugin_version$", "^mosquitto_plugin_init$", "^mosquitto_plugin_cleanup$" },
 }
@@ -202,7 +205,7 @@ describe("a library as built", function()
   end)
 
   it("stays mapped under running threads", function()
-    for _, name in ipairs { "fogcloud/core.so", "fogcloud/sandbox/core.so" } do
+    for _, name in ipairs { "fogcloud/core.so", "fogcloud/redis.so", "fogcloud/sandbox/core.so" } do
       assert.is_truthy(text_of("readelf -dW " .. folder .. name):find("NODELETE", 1, true), name)
     end
   end)
@@ -227,7 +230,7 @@ local LAYERS = {
   { "task.scheduler" },
   { "task.task" },
   { "config", "mqtt.diagnosis", "api.envelope", "log", "api.retry", "mqtt.options", "mqtt.router" },
-  { "_meta", "task.deadline", "errors", "store.lease", "metrics", "task.protect", "task.timers", "mqtt.topic" },
+  { "_meta", "task.deadline", "errors", "store.lease", "store.mark", "metrics", "task.protect", "task.timers", "mqtt.topic" },
 }
 
 local DEPTHS = {}
@@ -248,6 +251,9 @@ local LAZY = {
   ["fogcloud.sandbox -> fogcloud.cli"] = "text that its child process runs",
 }
 
+-- Modules in C.
+local IN_C = { ["fogcloud.core"] = true, ["fogcloud.redis"] = true, ["fogcloud.sandbox.core"] = true }
+
 describe("the Lua side", function()
   it("requires downwards only", function()
     for _, path in ipairs(LUA_FILES) do
@@ -257,7 +263,7 @@ describe("the Lua side", function()
       for _, name in ipairs(required(path)) do
         local to_depth, to_stem = layer_of(name)
         local inside = to_stem == stem -- the files of one folder
-        if name ~= "fogcloud.core" and not LAZY[from .. " -> " .. name] and not inside then
+        if not IN_C[name] and not LAZY[from .. " -> " .. name] and not inside then
           assert.is_truthy(to_depth, from .. " requires " .. name .. ", which has no layer")
           assert.is_true(to_depth > depth, from .. " requires " .. name .. ", which stands above it")
         end
@@ -276,7 +282,7 @@ describe("the Lua side", function()
       path = path .. (file and ".lua" or "/init.lua")
       if file then file:close() end
       for _, to in ipairs(required(path)) do
-        if to ~= "fogcloud.core" and to ~= "fogcloud.sandbox.core" and not LAZY[name .. " -> " .. to] then
+        if not IN_C[to] and not LAZY[name .. " -> " .. to] then
           visit(to, way .. " -> " .. to)
         end
       end

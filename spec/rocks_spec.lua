@@ -13,6 +13,8 @@ local LUAS = {
   { name = "luajit", version = "5.1", include = "/usr/include/luajit-2.1" },
 }
 
+local ROCKS = { "fogcloud", "fogcloud-sandbox", "fogcloud-redis" }
+
 -- What Debian installs where LuaRocks does not look for it; so dependencies are resolved, and nothing is downloaded.
 local CONFIG = [[
 rocks_provided = { ["lua-cjson"] = "2.1.0-1", luasocket = "3.1.0-1", luasec = "1.2.0-1", argparse = "0.7.1-1" }
@@ -62,13 +64,13 @@ describe("fogcloud is installed", function()
   end
 
   it("in one version everywhere", function()
-    for _, rock in ipairs { "fogcloud", "fogcloud-sandbox" } do
+    for _, rock in ipairs(ROCKS) do
       assert.truthy(io.open(("%s-%s-1.rockspec"):format(rock, fogcloud._VERSION)), rock)
     end
   end)
 
   it("by rockspecs that pass luarocks lint and differ in their version only", function()
-    for _, rock in ipairs { "fogcloud", "fogcloud-sandbox" } do
+    for _, rock in ipairs(ROCKS) do
       local texts = {}
       for i, version in ipairs { "dev-1", "0.2.0-1" } do
         local path = ("%s-%s.rockspec"):format(rock, version)
@@ -85,13 +87,14 @@ describe("fogcloud is installed", function()
     it("as packed rocks in an empty tree, for " .. lua.name, function()
       local build, tree = ("%s/build-%s"):format(folder, lua.name), ("%s/tree-%s"):format(folder, lua.name)
       local luarocks = ("cd %s/src && LUAROCKS_CONFIG=%s/config.lua luarocks --lua-version %s"):format(folder, folder, lua.version)
-      for _, rock in ipairs { "fogcloud", "fogcloud-sandbox" } do
+      for _, rock in ipairs(ROCKS) do
         succeed("%s --tree %s make %s-0.2.0-1.rockspec LUA_INCDIR=%s", luarocks, build, rock, lua.include)
         succeed("%s --tree %s pack %s", luarocks, build, rock)
         succeed("%s --tree %s install %s-0.2.0-1.*.rock", luarocks, tree, rock)
       end
       succeed("rm -rf %s %s/src/*.rock", build, folder)
       check_program(tree) -- LuaRocks' wrapper, for the Lua that it took
+      succeed("test -f %s/lib/lua/%s/fogcloud/redis.so", tree, lua.version)
       succeed("test -f %s/share/lua/%s/fogcloud/_meta.lua && ls %s/lib/luarocks/rocks-%s/fogcloud/*/docs/fogcloud.1", tree, lua.version,
         tree, lua.version)
       succeed("cp %s/bin/fogcloud %s/fogcloud.lua && cp %s/examples/quickstart.lua %s/quickstart.lua", here, tree, here, tree)
@@ -105,7 +108,7 @@ describe("fogcloud is installed", function()
     local files = succeed("cd %s && find . -type f | sort", destination)
     for _, name in ipairs {
       "bin/fogcloud", "share/lua/5.4/fogcloud/init.lua", "share/lua/5.4/fogcloud/_meta.lua", "lib/lua/5.4/fogcloud/core.so",
-      "lib/lua/5.4/fogcloud/sandbox/plugin.so",
+      "lib/lua/5.4/fogcloud/redis.so", "lib/lua/5.4/fogcloud/sandbox/plugin.so",
     } do
       assert.matches("./opt/fog/" .. name, files, 1, true)
     end

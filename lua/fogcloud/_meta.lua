@@ -119,6 +119,14 @@ function Engine:wake() end
 --- From now on requests are made on a thread of their own.
 function Engine:background() end
 
+--- What a module of its own reports through to this engine (fogcloud.redis).
+---@return userdata
+function Engine:port() end
+
+--- The number of the next request.
+---@return number
+function Engine:id() end
+
 --- Ends a request; no event of it comes any more.
 ---@param id number
 function Engine:cancel(id) end

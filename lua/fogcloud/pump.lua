@@ -66,6 +66,18 @@ function Pump:collect()
   while take(self, engine:next()) do end -- luacheck: ignore 542
 end
 
+-- Waits for the end of what goes by this id; `cancel(id)` ends it early.
+local function await(self, id, call, deadline, cancel)
+  self.waiting[id] = call
+  local woken, why = call.waiter:wait(deadline and deadline + GRACE)
+  self.waiting[id] = nil
+  if call.reply ~= nil or call.err ~= nil then return call.reply, call.err end
+  if cancel then self.engine:cancel(id) end
+  self:settle()
+  if woken == nil then return nil, errors.new("cancelled", "the task was cancelled", { sent = true }) end
+  return nil, errors.new("timeout", why or "no reply in time", { sent = true })
+end
+
 --- Makes one of the five requests and waits for its end. Yields in a task, blocks elsewhere.
 ---@param name string      the engine's method: token, create_client, grant, revoke, products
 ---@param opts table       see src/binding/api.c
@@ -79,14 +91,22 @@ function Pump:request(name, opts, params, deadline, timings)
   local call = { waiter = self.host.waiter(), timings = timings } -- first: a host may raise where it cannot wait
   local id, full = self.engine[name](self.engine, opts, params)
   if id == nil then return nil, errors.new("overflow", full, { sent = false }) end
-  self.waiting[id] = call
-  local woken, why = call.waiter:wait(deadline and deadline + GRACE)
-  self.waiting[id] = nil
-  if call.reply ~= nil or call.err ~= nil then return call.reply, call.err end
-  self.engine:cancel(id)
-  self:settle()
-  if woken == nil then return nil, errors.new("cancelled", "the task was cancelled", { sent = true }) end
-  return nil, errors.new("timeout", why or "no reply in time", { sent = true })
+  return await(self, id, call, deadline, true)
+end
+
+--- The same for a command of a module of its own that reports through this engine (store/redis.lua). What nobody waits
+--- for any longer ends unheard.
+---@param client table       send(id, arguments): true, or nil and why not
+---@param arguments string[]
+---@param deadline number    on host.now()'s scale
+---@return table? reply      status, body: as the module says
+---@return fogcloud.Error? err  kinds: those of the module, overflow, timeout, cancelled
+function Pump:command(client, arguments, deadline)
+  local call = { waiter = self.host.waiter() }
+  local id = self.engine:id()
+  local sent, why = client:send(id, arguments)
+  if not sent then return nil, errors.new("overflow", why, { sent = false }) end
+  return await(self, id, call, deadline)
 end
 
 --- Ends what waits for events, for a reason of the host's: it cannot hear of them.

@@ -120,6 +120,10 @@ struct fog_http *fog_engine_http(struct fog_engine *e) {
 
 uint64_t fog_engine_new_id(struct fog_engine *e) { return ++e->last_id; }
 
+struct fog_queue *fog_engine_queue(struct fog_engine *e) {
+  return e->queue;
+}
+
 struct fog_session *fog_engine_session(struct fog_engine *e, const struct fog_session_limits *limits, int *error) {
   struct fog_session *s = fog_session_new(++e->last_session, e->queue, limits);
   if (s == NULL) {

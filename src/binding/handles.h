@@ -29,6 +29,9 @@ int fog_l_session(lua_State *L);
 struct fog_link_options *fog_l_link_options(lua_State *L);
 void fog_open_link_options(lua_State *L);
 
+/* engine:port() and engine:id() */
+extern const luaL_Reg fog_port_methods[];
+
 /* session:receiver() */
 int fog_l_receiver(lua_State *L);
 

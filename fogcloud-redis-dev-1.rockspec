@@ -1,0 +1,20 @@
+package = "fogcloud-redis"
+version = "dev-1"
+source = { url = "git+https://localhost/fogcloud.git" }
+description = {
+  summary = "Keeps fogcloud's tokens, clients and leases in Redis, shared by all machines",
+  license = "MIT",
+}
+dependencies = { "lua >= 5.1, < 5.5", "fogcloud" }
+external_dependencies = {
+  HIREDIS = { header = "hiredis/hiredis.h", library = "hiredis" },
+}
+build = {
+  type = "make",
+  build_target = "rock-redis",
+  install_target = "rock-redis-install",
+  build_variables = {
+    CFLAGS = "$(CFLAGS)", LUA_INCDIR = "$(LUA_INCDIR)", HIREDIS_DIR = "$(HIREDIS_DIR)", OPENSSL_DIR = "$(OPENSSL_DIR)",
+  },
+  install_variables = { LIBDIR = "$(LIBDIR)" },
+}
