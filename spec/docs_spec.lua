@@ -103,7 +103,9 @@ describe("the pages", function()
 
   local function is_known(user, separator, name)
     if user == "fogcloud" and known_classes["fogcloud." .. name] then return true end
-    if user == "fogcloud" and (name == "core" or package.searchpath("fogcloud." .. name, package.path)) then return true end
+    for _, where in ipairs(user == "fogcloud" and { package.path, package.cpath } or {}) do
+      if package.searchpath("fogcloud." .. name, where) then return true end
+    end
     if separator == ":" or user == "fogcloud" or user == "metrics" then return documented.value(user)[name] ~= nil end
     return true -- a field
   end

@@ -29,7 +29,8 @@ local config = {}
 ---@field request_id boolean?           send X-Request-Id with every request
 ---@field profile string?               its name, default "default" or what `fogcloud profile use` chose
 ---@field store string|table|nil        where tokens and clients are kept: "memory" (default), "file", "file:FOLDER",
----                                     "shdict:NAME" (OpenResty), or a store (see store/init.lua)
+---                                     "shdict:NAME" (OpenResty), "redis://HOST" (see docs/guide-tokens.md), or a
+---                                     store (see store/init.lua)
 ---@field log string|function|nil       "debug", "info", "warn", "error" (to stderr) or fn(level, message, fields)
 ---@field on_request function?          fn(request) after every HTTP request; see fogcloud.Request. Must not yield
 ---@field random function?              gives numbers in [0, 1), for jitter and request ids

@@ -4,6 +4,7 @@
 local core = require "fogcloud.core"
 local hosts = require "fogcloud.host"
 local Pump = require "fogcloud.pump"
+local stores = require "fogcloud.store"
 
 local runtime = {}
 
@@ -25,5 +26,7 @@ function runtime.pump()
   end
   return pump
 end
+
+stores.offer(runtime.pump)
 
 return runtime

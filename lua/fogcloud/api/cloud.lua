@@ -58,6 +58,7 @@ function Cloud.new(options, host, pump)
     counters = call.counters(), kept = setmetatable({}, { __mode = "k" }), -- credentials of kept clients: their keys
   }, Cloud)
   self.store = stores.resolve(options.store, host, self.random, 2)
+  options.store = self.store -- a URL may have a password in it
   self.access = Token.new {
     host = host, store = self.store, key = ("token %s %s"):format(options.base_url, options.client_id),
     fetch = token_fetcher(self), random = self.random, logger = self.logger,

@@ -106,7 +106,9 @@ end
 local function serving(self)
   local record = self.record
   if record ~= nil and self.host.now() < record.expires then return record end
-  self.record = load(self)
+  local loaded = load(self)
+  record = self.record -- a store may wait, and a flight land meanwhile
+  if record == nil or self.host.now() >= record.expires then self.record = loaded end
   return self.record
 end
 

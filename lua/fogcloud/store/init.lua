@@ -18,10 +18,16 @@
 --                                when somebody else has it (their process, where that is known); or nil, nil, err.
 --                                Never waits. Ends by itself when the holder's process dies. A store need not have
 --                                it: then two sessions can take one client, and end each other.
+--   store:lease(key, mark, life) takes a lease for `life` seconds from now, or renews it, in the name of `mark`: its
+--                                fencing number, which stays while it is renewed and is greater than all before it
+--                                when it is taken; false while another mark has it; or nil, err. A lease ends when
+--                                it was not renewed for its life, whatever its holder does. A store need not have
+--                                it: then nothing can be led over it
+--   store:release(key, mark)     gives the lease up if this mark has it; true, or nil, err
 --   store.shared                 true when other processes use it too: times in records are then the wall clock's
 --
 -- Keys are text made by the library, of any length, on one line. All functions may wait in the host's way; none may
--- raise for a reason of the store's. A store for Redis needs no more than this.
+-- raise for a reason of the store's.
 local store = {}
 
 local FUNCTIONS = { "get", "set", "delete", "lock" }
@@ -35,8 +41,13 @@ local function check(custom, level)
   return custom
 end
 
+local make_pump
+
+--- Tells where the pump is to be had, for a store that asks somebody through the engine.
+function store.offer(make) make_pump = make end
+
 --- The store that the option means.
----@param option string|table       "memory", "file", "file:FOLDER", "shdict:NAME", or a store
+---@param option string|table       "memory", "file", "file:FOLDER", "shdict:NAME", a URL of Redis, or a store
 ---@param host table
 ---@param random fun(): number
 ---@param level integer?            whom to blame for a wrong option
@@ -47,9 +58,12 @@ function store.resolve(option, host, random, level)
   if option == "memory" then return require("fogcloud.store.memory").new(host) end
   local dictionary = option:match("^shdict:(.+)$")
   if dictionary then return require("fogcloud.store.shdict").new(host, dictionary, random, level) end
+  if option:find("^redis[%w+]*:") then
+    return require("fogcloud.store.redis").new(host, option, make_pump, random, level)
+  end
   local folder = option:match("^file:(.+)$")
   if folder == nil and option ~= "file" then
-    error("option 'store': 'memory', 'file', 'file:FOLDER', 'shdict:NAME' or a store expected", level)
+    error("option 'store': 'memory', 'file', 'file:FOLDER', 'shdict:NAME', 'redis://HOST' or a store expected", level)
   end
   return require("fogcloud.store.file").new(host, folder, random)
 end
