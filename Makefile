@@ -117,14 +117,15 @@ demo: deps-demo
 	@scripts/demo.sh
 
 test: deps
+	@scripts/npm.sh
 	@$(MAKE) --no-print-directory -s -j2 build-all SANITIZE=$(SANITIZE)
 	@$(if $(SANITIZE),$(MAKE) --no-print-directory -s build-luajit SANITIZE=) # the spec of fork() runs a plain LuaJIT
 	@$(if $(SANITIZE)$(QUICK),,$(MAKE) --no-print-directory -s -j2 build-lua5.4 build-lua5.1 SANITIZE=address,undefined && $(MAKE) --no-print-directory -s -j2 build-lua5.4 SANITIZE=thread)
 	@SANITIZE=$(SANITIZE) QUICK=$(QUICK) scripts/test.sh
 
-# What is made from the code: the reference and the manual page.
+# What is made from the code: the reference, the manual page, and the description of the sandbox's APIs.
 docs: build-lua5.4
-	@. scripts/env.sh && lua5.4 scripts/reference.lua >docs/reference.md && lua5.4 scripts/manual.lua >docs/fogcloud.1
+	@. scripts/env.sh && lua5.4 scripts/reference.lua >docs/reference.md && lua5.4 scripts/manual.lua >docs/fogcloud.1 && lua5.4 scripts/openapi.lua >docs/openapi.json
 
 lint: deps
 	@scripts/lint.sh

@@ -59,6 +59,7 @@ local function bend_mqtt(cloud, params)
   if cloud.relay == nil then return refuse("start the sandbox with mqtt_faults to make MQTT fail") end
   if params.kick ~= nil then
     if type(params.kick) ~= "string" then return refuse("'kick' is a client id, or \"*\" for all") end
+    if next(params, (next(params))) ~= nil then return refuse("'kick' goes alone") end
     return 200, { kicked = cloud.relay:kick(params.kick ~= "*" and params.kick or nil) }
   end
   local ok, why = cloud.relay:bend(params)
@@ -141,7 +142,7 @@ local function move_clock(cloud, params)
   end
   if params.freeze == true then cloud.clock:freeze() end
   if params.freeze == false then cloud.clock:thaw() end
-  return 200, { now = cloud.clock:now(), frozen = cloud.clock.frozen ~= nil }
+  return read_clock(cloud)
 end
 
 local function set_tokens(cloud, params)
@@ -214,6 +215,9 @@ local function check(fields, params)
   end
   return true
 end
+
+--- What there is: "METHOD name", and the fields of those that have no check of their own, with their types; for specs.
+control.ROUTES, control.FIELDS = ROUTES, FIELDS
 
 --- Answers a request under /_sandbox/.
 ---@return integer status

@@ -11,6 +11,7 @@ local control = require "fogcloud.sandbox.control"
 local core = require "fogcloud.sandbox.core"
 local guard = require "fogcloud.sandbox.guard"
 local json = require "fogcloud.sandbox.json"
+local openapi = require "fogcloud.sandbox.openapi"
 local params_of = require("fogcloud.sandbox.params").of
 local random = require "fogcloud.sandbox.random"
 local routes = require "fogcloud.sandbox.routes"
@@ -125,6 +126,10 @@ local function send(self, id, status, headers, body, wire)
   self.server:reply(id, status, headers, body, wire)
 end
 
+local function answer_document(self, request)
+  send(self, request.id, 200, { JSON }, json.pretty(openapi.document(self.url)))
+end
+
 local function answer_control(self, request)
   local params, why = params_of(request, true)
   local status, reply
@@ -182,7 +187,9 @@ local function answer(self, request)
   local is_control = request.path:find("^/_sandbox/") ~= nil
   local status, why = guard.refusal(self.own, request)
   if status then return send(self, request.id, status, { JSON }, json.encode { error = why }) end
-  local ok, err = pcall(is_control and answer_control or answer_api, self, request)
+  local is_document = request.method == "GET" and request.path == "/openapi.json"
+  local answer_it = is_document and answer_document or is_control and answer_control or answer_api
+  local ok, err = pcall(answer_it, self, request)
   if not ok then fail(self, request, is_control, err) end
 end
 

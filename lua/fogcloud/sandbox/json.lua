@@ -36,4 +36,37 @@ function json.encode(object)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
+local write -- below
+
+local function sorted_names(object)
+  local names = {}
+  for name in pairs(object) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function write_list(rows, indent)
+  local parts = {}
+  for i, value in ipairs(rows) do parts[i] = write(value, indent) end
+  return "[" .. table.concat(parts, ", ") .. "]"
+end
+
+local function write_object(object, indent)
+  local parts, inner = {}, indent .. "  "
+  for i, name in ipairs(sorted_names(object)) do
+    parts[i] = inner .. cjson.encode(name) .. ": " .. write(object[name], inner)
+  end
+  return "{\n" .. table.concat(parts, ",\n") .. "\n" .. indent .. "}"
+end
+
+function write(value, indent)
+  if type(value) == "number" and value % 1 == 0 then return ("%.0f"):format(value) end
+  if type(value) ~= "table" then return (cjson.encode(value):gsub("\\/", "/")) end
+  if getmetatable(value) == LIST or #value > 0 then return write_list(value, indent) end
+  return next(value) and write_object(value, indent) or "{}"
+end
+
+--- Writes anything for people to read: names sorted, a line each; marked lists stay lists at any depth.
+function json.pretty(value) return write(value, "") .. "\n" end
+
 return json

@@ -20,8 +20,10 @@ local function need(params, name)
   return value
 end
 
+local TOKEN, PAIR = { "grant_type", "client_id", "client_secret" }, { "client_id", "device_id" }
+
 local function token(cloud, params)
-  for _, name in ipairs { "grant_type", "client_id", "client_secret" } do
+  for _, name in ipairs(TOKEN) do
     local value, refusal = need(params, name)
     if not value then return refusal end
   end
@@ -47,7 +49,7 @@ local function create_client(cloud, params, account)
 end
 
 local function permission(cloud, params, account)
-  for _, name in ipairs { "client_id", "device_id" } do
+  for _, name in ipairs(PAIR) do
     local value, refusal = need(params, name)
     if not value then return nil, refusal end
   end
@@ -80,12 +82,19 @@ end
 
 local PERMISSION = "/v3/open_api/mqtt/permission/"
 
+--- By path and method: the endpoint's name and its function.
 local TABLE = {
   ["/v3/open_api/token/"] = { POST = { "token", token } },
   ["/v3/open_api/mqtt/client/"] = { POST = { "create_client", create_client } },
   [PERMISSION] = { POST = { "grant", grant }, DELETE = { "revoke", revoke } },
   ["/v3/open_api/product/ids/"] = { GET = { "products", products } },
 }
+
+--- The parameters of each endpoint, all of which must be there.
+routes.PARAMETERS = { token = TOKEN, create_client = { "app_id" }, grant = PAIR, revoke = PAIR, products = {} }
+
+--- What there is, for specs.
+routes.TABLE = TABLE
 
 --- The endpoint's name and function; nil and the HTTP status when there is none.
 function routes.find(method, path)
