@@ -23,31 +23,8 @@ CFLAGS  ?= -O2 -g
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) $(SANFLAG)
 LDFLAGS_MODULE := -shared -pthread -Wl,-z,relro,-z,now,--exclude-libs,ALL $(SANFLAG)
 
-# Libraries that are not below /usr: CURL_DIR, PAHO_DIR, OPENSSL_DIR, HIREDIS_DIR, and for the sandbox MICROHTTPD_DIR, SQLITE_DIR, MOSQUITTO_DIR name where.
-# Each is looked through as Debian (lib/<triplet>), Fedora (lib64) and Homebrew (opt/<name>/lib) lay things out, and found again when it is loaded.
-MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
-dir_of    = $(or $($(1)_DIR),/usr)
-find_lib  = $(firstword $(wildcard $(foreach d,$(if $(MULTIARCH),lib/$(MULTIARCH)) lib64 lib,$(call dir_of,$(1))/$(d)/lib$(2))))
-lib_dir   = $(patsubst %/,%,$(dir $(firstword $(wildcard $(foreach d,$(if $(MULTIARCH),lib/$(MULTIARCH)) lib64 lib,$(call dir_of,$(1))/$(d)/lib$(2).*)))))
-lib_flags = $(if $(lib_dir),-L$(lib_dir) -Wl$(comma)-rpath$(comma)$(lib_dir))
-elsewhere = $(if $(filter-out /usr,$(call dir_of,$(1))),$(addprefix -I,$(wildcard $(call dir_of,$(1))/include/$(MULTIARCH) $(call dir_of,$(1))/include)) $(lib_flags))
-PAHO_A    := $(call find_lib,PAHO,paho-mqtt3as.a)
-# PAHO_LEAN=0 leaves Paho as packaged; 1: what src/paho/paho_lean*.c replaces in the static archive, and why each is correct, the essays there say.
-PAHO_LEAN  ?= 1
-LEAN       := $(and $(filter 1,$(PAHO_LEAN)),$(PAHO_A))
-PAHO_WRAPS := $(if $(LEAN),$(shell sed -n 's/.*PAHO_WRAPS: *//p' src/paho/paho_lean.h))
-PAHO_LIBS  := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)),-lpaho-mqtt3as) -lssl -lcrypto
-INCLUDES  := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,PAHO,paho-mqtt3as) $(call elsewhere,OPENSSL,ssl))
-SANDBOX_INCLUDES := $(strip $(call elsewhere,MICROHTTPD,microhttpd) $(call elsewhere,SQLITE,sqlite3) $(call elsewhere,OPENSSL,ssl) $(call elsewhere,MOSQUITTO,mosquitto))
-CORE_DEFS := $(if $(LEAN),-DFOG_PAHO_LEAN)
-# The store in Redis is there where hiredis is; TLS with hiredis 1.0 and later, built with it.
-HIREDIS_H   := $(firstword $(wildcard $(call dir_of,HIREDIS)/include/hiredis/hiredis.h /usr/include/$(MULTIARCH)/hiredis/hiredis.h))
-HIREDIS_TLS := $(and $(wildcard $(dir $(HIREDIS_H))hiredis_ssl.h),$(call lib_dir,HIREDIS,hiredis_ssl))
-REDIS_FLAGS := $(strip $(patsubst -I%,-isystem %,$(call elsewhere,HIREDIS,hiredis)) $(call elsewhere,OPENSSL,ssl) $(if $(HIREDIS_TLS),-DFOG_REDIS_TLS))
-REDIS_LIBS  := -lhiredis $(if $(HIREDIS_TLS),-lhiredis_ssl -lssl -lcrypto)
-
-# Debian's, Fedora's and Homebrew's folders; LUA_INCDIR names another.
-lua_include = $(or $(LUA_INCDIR),$(patsubst %/lua.h,%,$(firstword $(wildcard $(addsuffix /lua.h,$(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1) /usr/include/$(1:lua%=lua-%) /usr/include))))))
+ROOT    := .
+include scripts/libraries.mk
 
 # Sources -------------------------------------------------------------------------------------------------------------
 
@@ -55,17 +32,21 @@ LEAN_SRC    := $(wildcard src/paho/paho_lean*.c)
 CORE_SRC    := $(filter-out $(if $(LEAN),,$(LEAN_SRC)),$(foreach folder,base http mqtt paho,$(wildcard src/$(folder)/*.c)) src/binding/engine.c)
 BINDING_SRC := $(filter-out $(CORE_SRC),$(wildcard src/binding/*.c))
 PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
-# What the plugin shares with the sandbox's module says so in its first lines.
-SHARED_SRC  := $(shell grep -l 'shared with the plugin' src/sandbox/*.c 2>/dev/null)
+# Of the sandbox's module, what the plugin uses too.
+SHARED_SRC  := src/sandbox/password.c
 SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c)) src/binding/class.c
 # With what it shares with the core: the wake-up descriptor, classes, and the checkers of options.
 REDIS_SRC   := $(if $(HIREDIS_H),$(wildcard src/redis/*.c) src/base/wake.c src/binding/class.c src/binding/util.c)
 C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(wildcard src/redis/*.c) $(wildcard src/sandbox/*.c)
 HEADERS     := $(wildcard src/*/*.h)
+# What of the sandbox and its plugin knows no Lua and no mosquitto.
+SANDBOX_PLAIN_SRC := $(filter-out src/binding/% src/sandbox/binding%,$(SANDBOX_SRC)) src/sandbox/plugin_rules.c
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
+SANDBOX_PLAIN_OBJ := $(SANDBOX_PLAIN_SRC:src/%.c=$(BUILD)/obj/%.o)
+BINDING_OBJ := $(BINDING_SRC:src/%.c=$(BUILD)/obj/lua5.4/%.o)
 
-.PHONY: all core build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile soak coverage docs install clean
+.PHONY: all c-test archives build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile soak coverage docs install clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
@@ -97,9 +78,6 @@ build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(if $(REDIS_SRC),$(BUILD)/$(1)/fogcl
 endef
 $(foreach lua,$(ALL_LUAS),$(eval $(call per_lua,$(lua))))
 
-# For the tests in C.
-core: $(CORE_OBJ)
-
 build: build-$(LUA)
 build-all: $(ALL_LUAS:%=build-%)
 
@@ -109,6 +87,49 @@ deps:
 
 deps-demo:
 	@scripts/install.sh demo
+
+# Tests in C, and what is fuzzed --------------------------------------------------------------------------------------
+# They take what they need out of archives of all that knows no Lua, of the sandbox's and of the binding's, for Lua 5.4.
+
+ARCHIVES   := $(addprefix $(BUILD)/,binding.a core.a sandbox.a)
+TEST_FLAGS := $(filter-out -Wconversion -Wshadow,$(ALL_CFLAGS)) $(CORE_DEFS) $(INCLUDES) -I$(call lua_include,lua5.4)
+TEST_LIBS  := -Wl,--start-group $(ARCHIVES) $(PAHO_LIBS) -Wl,--end-group -Wl,--as-needed -lcurl -lsqlite3 -llua5.4
+
+$(BUILD)/obj/sandbox/%.o: src/sandbox/%.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SANDBOX_INCLUDES) -c $< -o $@
+
+$(BUILD)/obj/lua5.4/%.o: src/%.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(call lua_include,lua5.4) -c $< -o $@
+
+$(BUILD)/core.a: $(CORE_OBJ)
+$(BUILD)/sandbox.a: $(SANDBOX_PLAIN_OBJ)
+$(BUILD)/binding.a: $(BINDING_OBJ)
+$(ARCHIVES):
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+archives: $(ARCHIVES)
+
+$(BUILD)/tests/%: spec/c/%.c $(ARCHIVES) $(wildcard spec/c/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_FLAGS) $< -o $@ $(TEST_LIBS) -Wl,-E
+
+$(BUILD)/fuzz/%: fuzz/%.c $(ARCHIVES) $(wildcard fuzz/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_FLAGS) -fsanitize=fuzzer $< -o $@ $(TEST_LIBS)
+
+$(BUILD)/fuzz/sift: TEST_LIBS += -Wl,--allow-multiple-definition # it has some of paho_lean.c's functions itself
+
+# These count and refuse the allocations of our code, which is built for them apart.
+FAILING_ALLOC := core_alloc_test lua_alloc_test wiped_test
+
+# Builds the test TEST and runs it: without randomisation, for TSan, and what UBSan finds ends it.
+c-test:
+	@$(MAKE) --no-print-directory -s $(BUILD)/$(if $(filter $(TEST),$(FAILING_ALLOC)),failing/)tests/$(TEST) \
+	  $(if $(filter $(TEST),$(FAILING_ALLOC)),BUILD=$(BUILD)/failing CFLAGS='$(CFLAGS) -include spec/c/failing_alloc.h')
+	@TSAN_OPTIONS=halt_on_error=1 setarch -R $(BUILD)/$(if $(filter $(TEST),$(FAILING_ALLOC)),failing/)tests/$(TEST)
 
 # Running -------------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
  *
  * What the targets share: an input read piece by piece, and a claim that ends the run when it is false. A target is
  * one file; its header comment says what it claims.
- * Lines "link: …" name the sources it is built with.
+ * It takes what it needs out of the archives that the Makefile makes of the sources.
  */
 #ifndef FOG_FUZZ_H
 #define FOG_FUZZ_H

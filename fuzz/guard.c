@@ -4,7 +4,6 @@
  * lets through is whole, well-formed packets, read here by a second parser, and at most the beginning of one more; and
  * an acknowledgement that passes names an id that was sent, for its kind.
  * Input: a byte of switches, a byte for the ids that were sent, then what the broker sends.
- * link: -DFOG_PAHO_LEAN src/paho/paho_lean_guard.c
  */
 #include "../src/paho/paho_lean_guard.h"
 #include "fuzz.h"

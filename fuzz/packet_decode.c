@@ -2,7 +2,6 @@
  *
  * Any bytes as a packet: the decoder stays inside them, whatever it takes is inside them too, and it always says why it
  * refuses. Input: a byte for the version and the side, then the packet.
- * link: src/mqtt/packet*.c src/mqtt/properties.c src/mqtt/text.c
  */
 #include "../src/mqtt/packet.h"
 #include "fuzz.h"

@@ -3,7 +3,6 @@
  * What is read can be written, and what is written is read as the same facts: bytes are decoded, encoded and decoded
  * again. The second writing is the first, byte for byte. The length in the input is replaced by the right one, so that
  * most of them get past it. Input: a byte for the version and the side, then the packet.
- * link: src/mqtt/packet*.c src/mqtt/properties.c src/mqtt/text.c
  */
 #include "../spec/c/packet_facts.h"
 #include "../src/mqtt/wire.h"

@@ -4,7 +4,6 @@
  * to anything but what the one permission in the store allows, whatever the names and topics. Only, a wildcard in the
  * device's place may be subscribed to by all but devices: reading is asked again.
  * Input: lines: user name, password, client id, topic.
- * link: src/sandbox/plugin_rules.c src/sandbox/password.c -lsqlite3 -lcrypto
  */
 #include <sqlite3.h>
 #include <unistd.h>

@@ -2,7 +2,6 @@
  *
  * The properties of MQTT 5: any bytes are read without going beyond their end, and what was read is written as the same
  * bytes. Input: a block of properties.
- * link: src/mqtt/properties.c src/mqtt/text.c
  */
 #include "../src/mqtt/properties.h"
 

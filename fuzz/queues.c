@@ -4,7 +4,6 @@
  * its lock, so an interleaving of threads is a sequence of operations: the input. (That the locks hold is
  * ThreadSanitizer's part: spec/c/queues_test.c.)
  * Input: a byte of bounds, then operations of a byte each.
- * link: src/base/queue.c src/base/wake.c src/base/event.c src/mqtt/inbox.c src/mqtt/outbox.c
  */
 #include "../src/base/queue.h"
 #include "../src/mqtt/inbox.h"

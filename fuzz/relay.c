@@ -3,7 +3,6 @@
  * The sandbox's view of MQTT packets: with rules that spoil nothing, what goes in comes out, however it is cut into
  * pieces; with any rules the output stays within its bounds, and no more passes than cut_bytes says.
  * Input: a byte of switches, a byte of rules, then the bytes of the connection.
- * link: src/sandbox/relay_flow.c
  */
 #include "../src/sandbox/relay_flow.h"
 #include "fuzz.h"

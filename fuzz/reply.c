@@ -3,8 +3,6 @@
  * A reply as libcurl hands it over, header line by header line and block by block, then as Lua sees it: bounds hold,
  * every header of the last block is in the table under its lower-case name, the body is what came.
  * Input: lines are header lines until an empty one; then the body; its first byte is the size of the blocks.
- * link: src/http/http.c src/base/queue.c src/base/wake.c src/base/event.c src/base/process.c
- * link: src/http/http_profile.c src/mqtt/properties.c src/mqtt/text.c src/binding/properties.c src/binding/event.c src/binding/util.c
  */
 #include <ctype.h>
 #include <lualib.h>

@@ -3,7 +3,6 @@
  * Request building: what the encoders write is read back by decoders of our own and is the same; a form holds nothing
  * but unreserved characters, so that no value can end its field or its line; a URL begins with its base.
  * Input: an endpoint's number, then a line for each field, the base on the last.
- * link: src/http/api.c
  */
 #include "../src/http/api.h"
 #include "fuzz.h"

@@ -5,9 +5,6 @@
  * once, whole and in order; a message in the inbox is what the packet says; QoS 1 and 2 are acknowledged by their ids,
  * in order; a message of QoS 2 comes once until its release.
  * Input: a byte of switches, a byte for the pieces, then what follows CONNACK.
- * link: -DFOG_PAHO_LEAN src/paho/paho_lean_sock.c src/paho/paho_lean_batch.c src/paho/paho_lean_tls.c
- * link: src/paho/paho_lean_guard.c src/paho/direct.c src/mqtt/properties.c src/mqtt/text.c src/mqtt/inbox.c src/mqtt/outbox.c
- * link: src/base/event.c src/mqtt/open_ids.c -lssl
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -11,20 +11,14 @@ lua=lua5.4
 mkdir -p $out/crashes $out/log
 export out seconds
 
-# A target in C has its own program, those in Lua share one.
-build() { # name
-  local link
-  link=$(sed -n 's/^ \* link: *//p' "fuzz/$1.c")
-  # shellcheck disable=SC2086
-  clang -g -O1 -std=c11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Wall -Wextra -Wshadow \
-    -I/usr/include/lua5.4 "fuzz/$1.c" $link -o "$out/$1" -lcurl -lcrypto -llua5.4 -pthread || return 1
-}
+# A target in C has its own program, those in Lua share one; the Makefile says of what.
+build() { make --no-print-directory -s "BUILD=$out" CC=clang SANITIZE=fuzzer-no-link,address,undefined CFLAGS="-g -O1" "$@"; }
 
 run() { # name
-  local name=$1 program=$out/$1 log=$out/log/$1 more=
+  local name=$1 program=$out/fuzz/$1 log=$out/log/$1 more=
   mkdir -p "$out/corpus/$name"
   if [ -e "fuzz/$name.lua" ]; then
-    program=$out/lua
+    program=$out/fuzz/lua
     export FOG_FUZZ_SCRIPT=fuzz/$name.lua
     more=-detect_leaks=0 # the collector is in no hurry, and every imbalance would cost a search
   fi
@@ -45,7 +39,7 @@ export -f build run
 
 names=${*:-$(cd fuzz && ls ./*.c ./*.lua | sed 's/^..//; s/\.[a-z]*$//' | grep -vx lua)}
 # shellcheck disable=SC2086
-printf '%s\n' lua $names | while read -r name; do [ -e "fuzz/$name.c" ] && echo "$name"; done | xargs -P 2 -I{} bash -c 'build {} || exit 255' || exit 1
+printf '%s\n' lua $names | while read -r name; do [ -e "fuzz/$name.c" ] && echo "$name"; done | sed "s#.*#$out/fuzz/&#" | xargs -d '\n' bash -c 'build -j2 "$@" || exit 255' _ || exit 1
 # shellcheck disable=SC2086
 printf '%s\n' $names | xargs -P 2 -I{} bash -c 'run {}' | tee $out/report
 failed=$(grep -c '^FAILED' $out/report)

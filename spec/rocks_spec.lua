@@ -160,6 +160,11 @@ describe("libraries are found in", function()
       assert.matches(("%s/%s/MQTTAsync.h\n"):format(paho, where), text, 1, true)
       assert.matches(("%s/%s/libpaho-mqtt3as.a"):format(paho, library), text, 1, true)
       assert.matches("libcurl.so.4 => " .. curl, succeed("ldd %s/build/rock/core.so", root), 1, true)
+      -- The tests in C and the bench look there too.
+      local tests = succeed("make -n %s/build/tests/queues_test BUILD=%s/build CURL_DIR=%s PAHO_DIR=%s", root, root, curl, paho)
+      local bench = succeed("make -n -B -C bench ../build/bench/client_paho CURL_DIR=%s PAHO_DIR=%s", curl, paho)
+      assert.matches(("queues_test [^\n]*%s/%s/libpaho%%-mqtt3as.a"):format(paho:gsub("%p", "%%%0"), library:gsub("%p", "%%%0")), tests)
+      assert.matches(("-L%s/%s"):format(paho, library), bench, 1, true)
     end)
   end
 end)

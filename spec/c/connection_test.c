@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * One connection, plain: over real sockets of both families, with a peer in a thread.
- * link: src/mqtt/loop.c src/mqtt/timers.c src/mqtt/connection*.c src/mqtt/dial.c src/mqtt/resolver.c src/mqtt/socket.c
- * link: src/mqtt/tls*.c src/mqtt/proxy.c src/mqtt/websocket.c src/base/wake.c src/base/process.c
  */
 #include "link.h"
 

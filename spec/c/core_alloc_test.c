@@ -3,7 +3,6 @@
  * The core without memory: its n-th allocation fails, for each n until a run needs no more. A run makes an engine, a
  * request, a session that connects, subscribes, publishes and receives, and closes all. Whatever fails, every call ends
  * with an error or a result, what was promised as an event comes, and nothing stays allocated.
- * flags: -include spec/c/failing_alloc.h
  */
 #include "../../src/binding/engine.h"
 #include "alloc_table.h"

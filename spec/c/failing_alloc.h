@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Included before every file of the core in a test build ("flags:" in a test): its allocations, and nobody else's, go
+ * Included before every file of the core for the tests that the Makefile names under FAILING_ALLOC: its allocations, and nobody else's, go
  * through functions of the test that fail on demand and know what is still allocated.
  */
 #ifndef FOG_FAILING_ALLOC_H

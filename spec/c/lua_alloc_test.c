@@ -3,8 +3,6 @@
  * Lua without memory, and the binding's own allocations with it: the n-th allocation of either fails. A run is a chunk
  * that loads the module and uses what a program uses, under pcall, in a state of its own. It succeeds or raises "not
  * enough memory" (or returns nil, err), the state can be closed, and nothing of the core's stays allocated.
- * flags: -include spec/c/failing_alloc.h -I/usr/include/lua5.4
- * link: src/base/[a-z]*.c src/http/[a-z]*.c src/mqtt/[a-z]*.c src/paho/[a-z]*.c src/binding/[a-z]*.c -llua5.4 -Wl,-E
  */
 #include <lauxlib.h>
 #include <lualib.h>

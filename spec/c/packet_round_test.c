@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Every packet of MQTT 3.1.1 and 5.0 both ways: what is written is what the samples say, byte for byte, and what is
- * read from it are the facts again; cut anywhere it is refused; it goes into no buffer that is too small. link:
- * src/mqtt/packet*.c src/mqtt/properties.c src/mqtt/text.c
+ * read from it are the facts again; cut anywhere it is refused; it goes into no buffer that is too small.
  */
 #include "packet_samples.h"
 

@@ -2,7 +2,6 @@
  *
  * The plugin's rules while SQLite has no memory: they say no, whichever of its requests for memory is the one that
  * fails, and do not remember that as an answer. And whose a client id is.
- * link: src/sandbox/plugin_rules.c src/sandbox/password.c -lsqlite3
  */
 #include "../../src/sandbox/plugin_rules.h"
 

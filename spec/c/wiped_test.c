@@ -4,7 +4,6 @@
  * headers of a request, a reply however it grew, a part of one that was cut, and what was never sent. Every block of
  * the core's goes through the functions here, which look for the secret before they free it. What libcurl allocates is
  * libcurl's.
- * flags: -include spec/c/failing_alloc.h
  */
 #include "../../src/base/queue.h"
 #include "../../src/http/http.h"

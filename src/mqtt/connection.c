@@ -106,7 +106,7 @@ static void drop_filters(struct fog_connection *c) {
   while (c->top != NULL) {
     struct fog_layer *l = c->top;
     c->top = l->below;
-    l->does->free(l);
+    l->does->forget(l);
   }
 }
 
@@ -132,7 +132,7 @@ static void take_off_proxy(struct fog_connection *c) {
   struct fog_layer *proxy = c->top;
   if (c->stage != PROXY || proxy->below == NULL) return;
   c->top = proxy->below;
-  proxy->does->free(proxy);
+  proxy->does->forget(proxy);
 }
 
 /* Puts the next filter on. 1: there is one, or none was asked for at this stage; 0: all are on; -1: *error. */
@@ -320,7 +320,7 @@ void fog_connection_doing(const struct fog_connection *c, char *text, size_t roo
 static void bury(struct fog_connection *c) {
   fog_loop_clear_timer(c->loop, &c->linger);
   drop_socket(c);
-  if (c->socket.layer.does != NULL) c->socket.layer.does->free(&c->socket.layer);
+  if (c->socket.layer.does != NULL) c->socket.layer.does->forget(&c->socket.layer);
   c->state = CLOSED;
   fog_loop_defer(c->loop, &c->bury);
 }
@@ -363,7 +363,7 @@ void fog_connection_close(struct fog_connection *c, bool linger) {
   while (c->top != NULL && c->top->below != NULL) {
     struct fog_layer *l = c->top;
     c->top = l->below;
-    l->does->free(l);
+    l->does->forget(l);
   }
   if (linger && open && begin_linger(c)) return;
   bury(c);

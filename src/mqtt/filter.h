@@ -40,7 +40,7 @@ struct fog_layer_functions {
   bool (*more)(const struct fog_layer *l);
   /* Says goodbye as far as that goes at once. NULL: there is nothing to say. */
   void (*leave)(struct fog_layer *l);
-  void (*free)(struct fog_layer *l);
+  void (*forget)(struct fog_layer *l);
 };
 
 struct fog_layer {

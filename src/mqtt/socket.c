@@ -142,7 +142,7 @@ void fog_socket_wait_to_read(struct fog_layer *any) {
 static void forget(struct fog_layer *l) { drop_kept(of(l)); }
 
 static const struct fog_layer_functions functions = {
-    .read = read_some, .write = write_some, .put = put, .free = forget};
+    .read = read_some, .write = write_some, .put = put, .forget = forget};
 
 void fog_socket_init(struct fog_socket *s, struct fog_loop *loop, int fd) {
   s->layer = (struct fog_layer){.does = &functions, .loop = loop};

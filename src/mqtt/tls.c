@@ -300,7 +300,7 @@ struct fog_layer *fog_tls_new(struct fog_layer *below, const struct fog_connecti
                                                        .put = put,
                                                        .more = more,
                                                        .leave = leave,
-                                                       .free = forget};
+                                                       .forget = forget};
   SSL_CTX *context = fog_tls_context(o, error);
   if (context == NULL) return NULL;
   struct tls *t = calloc(1, sizeof *t);

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# Where the libraries are; for the root's Makefile and the bench's. ROOT is the project's folder, as seen from the one that includes this.
+
+# Libraries that are not below /usr: CURL_DIR, PAHO_DIR, OPENSSL_DIR, HIREDIS_DIR, and for the sandbox MICROHTTPD_DIR, SQLITE_DIR, MOSQUITTO_DIR name where.
+# Each is looked through as Debian (lib/<triplet>), Fedora (lib64) and Homebrew (opt/<name>/lib) lay things out, and found again when it is loaded.
+comma     := ,
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+dir_of    = $(or $($(1)_DIR),/usr)
+find_lib  = $(firstword $(wildcard $(foreach d,$(if $(MULTIARCH),lib/$(MULTIARCH)) lib64 lib,$(call dir_of,$(1))/$(d)/lib$(2))))
+lib_dir   = $(patsubst %/,%,$(dir $(firstword $(wildcard $(foreach d,$(if $(MULTIARCH),lib/$(MULTIARCH)) lib64 lib,$(call dir_of,$(1))/$(d)/lib$(2).*)))))
+lib_flags = $(if $(lib_dir),-L$(lib_dir) -Wl$(comma)-rpath$(comma)$(lib_dir))
+elsewhere = $(if $(filter-out /usr,$(call dir_of,$(1))),$(addprefix -I,$(wildcard $(call dir_of,$(1))/include/$(MULTIARCH) $(call dir_of,$(1))/include)) $(lib_flags))
+
+# PAHO_LEAN=0 leaves Paho as packaged; 1: what src/paho/paho_lean*.c replaces in the static archive, and why each is correct, the essays there say.
+PAHO_LEAN  ?= 1
+PAHO_A     := $(call find_lib,PAHO,paho-mqtt3as.a)
+LEAN       := $(and $(filter 1,$(PAHO_LEAN)),$(PAHO_A))
+PAHO_WRAPS := $(if $(LEAN),$(shell sed -n 's/.*PAHO_WRAPS: *//p' $(ROOT)/src/paho/paho_lean.h))
+PAHO_LIBS  := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)),-lpaho-mqtt3as) -lssl -lcrypto
+CORE_DEFS  := $(if $(LEAN),-DFOG_PAHO_LEAN)
+INCLUDES   := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,PAHO,paho-mqtt3as) $(call elsewhere,OPENSSL,ssl))
+SANDBOX_INCLUDES := $(strip $(call elsewhere,MICROHTTPD,microhttpd) $(call elsewhere,SQLITE,sqlite3) $(call elsewhere,OPENSSL,ssl) $(call elsewhere,MOSQUITTO,mosquitto))
+
+# The store in Redis is there where hiredis is; TLS with hiredis 1.0 and later, built with it.
+HIREDIS_H   := $(firstword $(wildcard $(call dir_of,HIREDIS)/include/hiredis/hiredis.h /usr/include/$(MULTIARCH)/hiredis/hiredis.h))
+HIREDIS_TLS := $(and $(wildcard $(dir $(HIREDIS_H))hiredis_ssl.h),$(call lib_dir,HIREDIS,hiredis_ssl))
+REDIS_FLAGS := $(strip $(patsubst -I%,-isystem %,$(call elsewhere,HIREDIS,hiredis)) $(call elsewhere,OPENSSL,ssl) $(if $(HIREDIS_TLS),-DFOG_REDIS_TLS))
+REDIS_LIBS  := -lhiredis $(if $(HIREDIS_TLS),-lhiredis_ssl -lssl -lcrypto)
+
+# Debian's, Fedora's and Homebrew's folders; LUA_INCDIR names another.
+lua_include = $(or $(LUA_INCDIR),$(patsubst %/lua.h,%,$(firstword $(wildcard $(addsuffix /lua.h,$(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1) /usr/include/$(1:lua%=lua-%) /usr/include))))))
