@@ -32,7 +32,7 @@ bool fog_packet_sent_by(int version, enum fog_sender from, enum fog_packet_type 
 }
 
 int64_t fog_packet_length(const char *bytes, size_t len) {
-  if (len < 2) return 0;
+  if (len == 0) return 0;
   struct fog_reader r = {bytes + 1, bytes + len};
   uint32_t rest;
   int took = fog_read_varint(&r, &rest);

@@ -15,7 +15,7 @@ static bool against_protocol(struct fog_packet_fault *fault, const char *text) {
 static bool properties_fit(int version, enum fog_sender from, enum fog_packet_type type, struct fog_bytes block,
                            struct fog_packet_fault *fault) {
   if (block.len == 0) return true;
-  if (version < FOG_MQTT_5) return malformed(fault, "properties, which MQTT 3.1.1 has not");
+  if (version < FOG_MQTT_5) return malformed(fault, "properties, which MQTT 3.1.1 does not have");
   return fog_properties_check(type, from, block, fault);
 }
 
@@ -71,11 +71,11 @@ static bool auth_fits(const struct fog_packet *p, struct fog_packet_fault *fault
 
 static bool codes_fit(int version, enum fog_sender from, const struct fog_packet *p, struct fog_packet_fault *fault) {
   if (p->type == FOG_UNSUBACK && version < FOG_MQTT_5)
-    return p->codes.len == 0 || malformed(fault, "codes, which an UNSUBACK of MQTT 3.1.1 has not");
+    return p->codes.len == 0 || malformed(fault, "codes, which an UNSUBACK of MQTT 3.1.1 does not have");
   if (p->codes.len == 0) return against_protocol(fault, "no reason code");
   for (size_t i = 0; i < p->codes.len; i++) {
     if (!fog_reason_fits(version, from, p->type, (uint8_t)p->codes.data[i]))
-      return against_protocol(fault, "a reason code that such a packet has not");
+      return against_protocol(fault, "a reason code that this packet cannot have");
   }
   return true;
 }
@@ -105,10 +105,10 @@ static bool has_reason(enum fog_packet_type type) {
 bool fog_packet_check(int version, enum fog_sender from, const struct fog_packet *p, struct fog_packet_fault *fault) {
   const struct fog_packet_rule *rule = fog_packet_rule(p->type);
   if (rule == NULL || (p->type == FOG_AUTH && version < FOG_MQTT_5)) return malformed(fault, "a reserved type");
-  if (!fog_packet_sent_by(version, from, p->type)) return against_protocol(fault, "the other side's packet");
+  if (!fog_packet_sent_by(version, from, p->type)) return against_protocol(fault, "a packet that only the other side sends");
   if (rule->has_id && p->id == 0) return against_protocol(fault, "the packet id is 0");
   if (has_reason(p->type) && !fog_reason_fits(version, from, p->type, p->reason))
-    return against_protocol(fault, "a reason code that such a packet has not");
+    return against_protocol(fault, "a reason code that this packet cannot have");
   return properties_fit(version, from, p->type, p->properties, fault) && facts_fit(version, from, p, fault);
 }
 
@@ -122,7 +122,7 @@ bool fog_packet_check_filter(int version, enum fog_packet_type type, const struc
   if (f->qos > 2) return against_protocol(fault, "a filter with QoS 3");
   if (version < FOG_MQTT_5) {
     bool plain = !f->no_local && !f->retain_as_published && f->retain_handling == 0;
-    return plain || malformed(fault, "options that MQTT 3.1.1 has not");
+    return plain || malformed(fault, "options that MQTT 3.1.1 does not have");
   }
   if (f->retain_handling > 2) return against_protocol(fault, "retain handling 3");
   if (f->no_local && shared) return against_protocol(fault, "no local on a shared subscription");

@@ -187,7 +187,7 @@ static bool read_type(struct input *in, enum fog_sender from, uint8_t first) {
   if (rule == NULL || (p->type == FOG_AUTH && in->version < FOG_MQTT_5)) return malformed(in, "a reserved type");
   if (p->type != FOG_PUBLISH && (first & 15) != rule->flags) return malformed(in, "reserved flags are set");
   return fog_packet_sent_by(in->version, from, p->type) ||
-         fog_refuse(in->fault, FOG_PROTOCOL_ERROR, "the other side's packet");
+         fog_refuse(in->fault, FOG_PROTOCOL_ERROR, "a packet that only the other side sends");
 }
 
 /* The remaining length, which must be that of the bytes. */

@@ -202,7 +202,7 @@ static bool value_fits(const struct fog_property *p, enum fog_sender from, struc
 static bool place_fits(const struct fog_property_rule *rule, fog_packet_set here, enum fog_sender from,
                        struct fog_packet_fault *fault) {
   if (((rule->from_client | rule->from_broker) & here) == 0)
-    return fog_refuse(fault, FOG_MALFORMED_PACKET, "a property that must not stand in such a packet");
+    return fog_refuse(fault, FOG_MALFORMED_PACKET, "a property that this packet cannot have");
   if (from == FOG_FROM_CLIENT && (rule->from_client & here) == 0)
     return fog_refuse(fault, FOG_PROTOCOL_ERROR, "a property that a client must not send");
   if (from == FOG_FROM_BROKER && (rule->from_broker & here) == 0)
