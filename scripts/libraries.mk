@@ -17,7 +17,9 @@ PAHO_A     := $(call find_lib,PAHO,paho-mqtt3as.a)
 LEAN       := $(and $(filter 1,$(PAHO_LEAN)),$(PAHO_A))
 PAHO_WRAPS := $(if $(LEAN),$(shell sed -n 's/.*PAHO_WRAPS: *//p' $(ROOT)/src/paho/paho_lean.h))
 PAHO_LIBS  := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)),-lpaho-mqtt3as) -lssl -lcrypto
-CORE_DEFS  := $(if $(LEAN),-DFOG_PAHO_LEAN)
+# LOOP=poll: the loop of systems without epoll; after make clean.
+LOOP       ?=
+CORE_DEFS  := $(if $(filter poll,$(LOOP)),-DFOG_LOOP_POLL) $(if $(LEAN),-DFOG_PAHO_LEAN)
 INCLUDES   := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,PAHO,paho-mqtt3as) $(call elsewhere,OPENSSL,ssl))
 SANDBOX_INCLUDES := $(strip $(call elsewhere,MICROHTTPD,microhttpd) $(call elsewhere,SQLITE,sqlite3) $(call elsewhere,OPENSSL,ssl) $(call elsewhere,MOSQUITTO,mosquitto))
 

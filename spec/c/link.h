@@ -160,4 +160,34 @@ static inline void peer_end(struct peer *p) {
   (void)close(p->listener);
 }
 
+/* --- one of them --- */
+
+static struct link me;
+static struct fog_connection_options options;
+
+/* Opens to a listener of this test's and accepts there. */
+static inline int open_to(int listener, int port, const char *host) {
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)host, .port = (uint16_t)port};
+  link_open(&me, &options);
+  if (!UNTIL(me.opened || me.failed) || me.failed) {
+    printf("# %s\n", me.error.text);
+    return -1;
+  }
+  return accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+}
+
+static inline bool fails(const char *host, int port) {
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)host, .port = (uint16_t)port};
+  link_open(&me, &options);
+  bool failed = UNTIL(me.failed) && me.opened == 0 && me.failed == 1;
+  link_close(&me, false);
+  return failed;
+}
+
+static inline bool does(const char *text) {
+  char doing[256];
+  fog_connection_doing(me.c, doing, sizeof doing);
+  return strstr(doing, text) != NULL;
+}
+
 #endif

@@ -90,6 +90,7 @@ static void tell_later(struct fog_connection *c) {
 }
 
 static void tell_readable(struct fog_connection *c) {
+  if (c->hung) c->socket.dry = false; /* nobody says any more that something has come */
   c->events->readable(c->owner);
   if (c->state != OPEN) return;
   fog_socket_read_done(&c->socket);
@@ -260,7 +261,7 @@ ssize_t fog_connection_read(struct fog_connection *c, char *to, size_t len, stru
   if (c->state != OPEN) return 0;
   ssize_t n = c->top->does->read(c->top, to, len, error);
   if (n >= 0) {
-    c->again = n > 0 && c->top->does->more != NULL && c->top->does->more(c->top);
+    c->again = c->top->does->more != NULL && c->top->does->more(c->top);
     return n;
   }
   c->ended = true;

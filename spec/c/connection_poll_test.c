@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Connections over the loop of systems without epoll.
+ */
+#define FOG_LOOP_POLL
+#include "../../src/mqtt/loop.c"
+#include "connection_test.c"

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The loop of systems without epoll.
+ */
+#define FOG_LOOP_POLL
+#include "../../src/mqtt/loop.c"
+#include "loop_test.c"
