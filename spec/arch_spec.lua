@@ -53,8 +53,8 @@ local REACHABLE = {
 -- Who may include it: a lock, or a connection of OpenSSL's, stands in headers that many see.
 local INCLUDABLE = {
   ["^openssl/"] = {
-    "mqtt/tls", "mqtt/websocket", "mqtt/proxy", "mqtt/connection_options", "paho/paho_lean", "base/probe%.c", "base/process%.c", "src/sandbox/",
-    "redis/tls",
+    "mqtt/tls", "mqtt/websocket", "mqtt/proxy", "mqtt/connection_options", "paho/paho_lean", "base/probe%.c",
+    "base/process%.c", "src/sandbox/", "redis/tls",
   },
   ["^pthread"] = {
     "base/queue", "base/process", "paho/dispatcher", "paho/bridge", "http/http", "mqtt/inbox", "mqtt/outbox",
@@ -230,7 +230,7 @@ local LAYERS = {
   { "task.scheduler" },
   { "task.task" },
   { "config", "mqtt.diagnosis", "api.envelope", "log", "api.retry", "mqtt.options", "mqtt.router" },
-  { "_meta", "task.deadline", "errors", "store.lease", "store.mark", "metrics", "task.protect", "task.timers", "mqtt.topic" },
+  { "_meta", "check", "task.deadline", "errors", "store.lease", "store.mark", "metrics", "task.protect", "task.timers", "mqtt.topic" },
 }
 
 local DEPTHS = {}

@@ -7,6 +7,7 @@
 -- `current` beside it names the one that is used when none is asked for; without it, "default".
 -- Whatever is wrong raises and names the option and where its value came from; a value is never quoted.
 local cjson = require "cjson"
+local check = require "fogcloud.check"
 local core = require "fogcloud.core"
 local topic_rules = require "fogcloud.mqtt.topic"
 
@@ -82,8 +83,8 @@ local CHOICES = {
 
 -- What to say after the name of an option that has a wrong value, nil when it is right.
 local function complaint(name, value)
-  local expected = SPEC[name]
-  if not expected:find(type(value), 1, true) then return (": %s expected, got %s"):format(expected, type(value)) end
+  local why = check.value(SPEC[name], value)
+  if why then return ": " .. why end
   if type(value) == "number" and not (value > 0 and value < math.huge) then return ": a positive number expected" end
   if type(value) ~= "string" then return nil end
   if value == "" then return " is empty" end
@@ -93,14 +94,16 @@ local function complaint(name, value)
   return nil
 end
 
--- Takes over what `source` has and nobody before it had; `label(name)` says where a value came from.
-local function merge(result, source, label, level)
+-- Takes over what `source` has and nobody before it had; `label(name)` says where a value came from. What is wrong with
+-- it, if anything.
+local function merge(result, source, label)
   for name, value in pairs(source) do
-    if SPEC[name] == nil then error(("unknown %s"):format(label(name)), level + 1) end
+    if SPEC[name] == nil then return ("unknown %s"):format(label(name)) end
     local why = complaint(name, value)
-    if why then error(label(name) .. why, level + 1) end
+    if why then return label(name) .. why end
     if result[name] == nil then result[name] = value end
   end
+  return nil
 end
 
 local function from_environment(getenv)
@@ -132,24 +135,21 @@ function config.current_profile(getenv)
   return name, true
 end
 
-local function decode_profiles(text, path, level)
-  local ok, profiles = pcall(cjson.decode, text)
-  if not ok or type(profiles) ~= "table" then
-    error(("profile file %s: a JSON object of profiles expected"):format(path), level + 1)
-  end
-  return profiles
-end
-
--- The profile's options; none when there is no file. A profile that was asked for by name must be there.
-local function read_profile(name, path, asked, level)
+-- The profile's options; none when there is no file. A profile that was asked for by name must be there. nil, and what
+-- is wrong.
+local function read_profile(name, path, asked)
   local text, why, detail = core.file.read(path)
-  if text == nil and why ~= "absent" then error(("profile file %s: %s"):format(path, detail), level + 1) end
-  local profile = text and decode_profiles(text, path, level + 1)[name]
+  if text == nil and why ~= "absent" then return nil, ("profile file %s: %s"):format(path, detail) end
+  local decoded, profiles = pcall(cjson.decode, text or "{}")
+  if not decoded or type(profiles) ~= "table" then
+    return nil, ("profile file %s: a JSON object of profiles expected"):format(path)
+  end
+  local profile = profiles[name]
   if profile == nil and asked then
-    error(("option 'profile': there is no profile '%s' in %s"):format(name, path), level + 1)
+    return nil, ("option 'profile': there is no profile '%s' in %s"):format(name, path)
   end
   if profile ~= nil and type(profile) ~= "table" then
-    error(("profile file %s: '%s' is no object"):format(path, name), level + 1)
+    return nil, ("profile file %s: '%s' is no object"):format(path, name)
   end
   return profile or {}
 end
@@ -175,20 +175,35 @@ local function url_complaint(url, allow_insecure)
   return nil
 end
 
-local function check_whole(result, level)
+-- What is wrong with the options as a whole; nil when nothing is.
+local function wrong_together(result)
   for _, name in ipairs(REQUIRED) do
     if result[name] == nil then
-      error(("option '%s' is missing: give it, set %s, or make a profile (fogcloud login)"):format(name,
-        VARIABLES[name]), level + 1)
+      return ("option '%s' is missing: give it, set %s, or make a profile (fogcloud login)"):format(name,
+        VARIABLES[name])
     end
   end
   for _, name in ipairs { "client_id", "client_secret" } do
     if result.encoding == "json" and not topic_rules.is_utf8(result[name]) then
-      error(("option '%s' must be UTF-8 where encoding is 'json'"):format(name), level + 1)
+      return ("option '%s' must be UTF-8 where encoding is 'json'"):format(name)
     end
   end
   local why = url_complaint(result.base_url, result.allow_insecure_http)
-  if why then error("option 'base_url': " .. why, level + 1) end
+  return why and "option 'base_url': " .. why
+end
+
+-- Takes over what all places say into `result`. What is wrong with it, if anything.
+local function merge_all(result, given, getenv)
+  local wrong = merge(result, given, function(name) return ("option '%s'"):format(tostring(name)) end)
+    or merge(result, from_environment(getenv), function(name) return VARIABLES[name] end)
+  if wrong then return wrong end
+  local path = config.profile_path(getenv)
+  local chosen = result.profile ~= nil
+  if not chosen then result.profile, chosen = config.current_profile(getenv) end
+  local profile, why = read_profile(result.profile, path, chosen)
+  if profile == nil then return why end
+  return merge(result, profile, function(name) return ("option '%s' in %s"):format(tostring(name), path) end)
+    or merge(result, DEFAULTS, tostring)
 end
 
 --- What is said in all these places, whole or not: for what needs no account, as a session by credentials at hand.
@@ -201,14 +216,8 @@ function config.merged(given, level, getenv)
   level, given, getenv = (level or 1) + 1, given or {}, getenv or os.getenv
   if type(given) ~= "table" then error("options: table expected, got " .. type(given), level) end
   local result = {}
-  merge(result, given, function(name) return ("option '%s'"):format(tostring(name)) end, level)
-  merge(result, from_environment(getenv), function(name) return VARIABLES[name] end, level)
-  local path = config.profile_path(getenv)
-  local chosen = result.profile ~= nil
-  if not chosen then result.profile, chosen = config.current_profile(getenv) end
-  local profile = read_profile(result.profile, path, chosen, level)
-  merge(result, profile, function(name) return ("option '%s' in %s"):format(tostring(name), path) end, level)
-  merge(result, DEFAULTS, tostring, level)
+  local wrong = merge_all(result, given, getenv)
+  if wrong then error(wrong, level) end
   return result
 end
 
@@ -220,7 +229,8 @@ end
 function config.resolve(given, level, getenv)
   level = (level or 1) + 1
   local result = config.merged(given, level, getenv)
-  check_whole(result, level)
+  local wrong = wrong_together(result)
+  if wrong then error(wrong, level) end
   return result
 end
 

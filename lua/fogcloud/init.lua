@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- The face of fogcloud: what a user requires. See README.md.
+local check = require "fogcloud.check"
 local deadlines = require "fogcloud.task.deadline"
 local runtime = require "fogcloud.runtime"
 
@@ -53,16 +54,17 @@ end
 ---@field events integer?  messages handled at most
 ---@field time number?     seconds at most
 
-local BUDGET = { events = true, time = true }
+local function not_negative(value)
+  if type(value) == "number" and value >= 0 then return nil end
+  return "a number, not negative, expected"
+end
+
+local BUDGET = { events = not_negative, time = not_negative }
 
 local function check_budget(budget)
   if type(budget) ~= "table" then error("budget: table expected, got " .. type(budget), 3) end
-  for name, value in pairs(budget) do
-    if not BUDGET[name] then error(("budget: unknown field '%s'"):format(tostring(name)), 3) end
-    if type(value) ~= "number" or value ~= value or value < 0 then
-      error(("budget.%s: a number, not negative, expected"):format(name), 3)
-    end
-  end
+  local wrong = check.fields(BUDGET, budget, "budget: unknown field '%s'", "budget.%s: %s")
+  if wrong then error(wrong, 3) end
 end
 
 --- The same, once: waits at most `timeout` seconds (0: not at all) and does what is ready, within a budget. For a

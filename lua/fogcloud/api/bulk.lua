@@ -4,6 +4,7 @@
 --
 -- The number in flight starts low, grows by one with every round that goes well and is halved when the server says
 -- that it is too much (429, 5xx, 10050) or falls silent. Only those in flight cost memory, beside one entry per id.
+local check = require "fogcloud.check"
 local errors = require "fogcloud.errors"
 
 local bulk = {}
@@ -15,35 +16,34 @@ local bulk = {}
 ---                             before the progress that counts it
 ---@field timeout number?       seconds for each id, with all its attempts; default the cloud's
 
-local SPEC = { concurrency = "number", progress = "function", each = "function", timeout = "number" }
 local DEFAULT_MAX, MAX, START = 16, 256, 4
 local FIRST_PAUSE, LAST_PAUSE = 0.5, 10
 
+local SPEC = { concurrency = "number", progress = "function", each = "function", timeout = "number" }
+
+local function out_of_range(options)
+  local most, seconds = options.concurrency, options.timeout
+  if most ~= nil and not (most >= 1 and most <= MAX) then
+    return ("bulk option 'concurrency': 1 to %d expected"):format(MAX)
+  end
+  if seconds ~= nil and (seconds ~= seconds or seconds < 0) then
+    return "bulk option 'timeout': a number of seconds, not negative, expected"
+  end
+  return nil
+end
+
 --- Raises unless these are options of a bulk call.
 ---@param options fogcloud.BulkOptions?
----@param timeout number  the default
+---@param default number  seconds, where the options say none
 ---@param level integer
 ---@return fogcloud.BulkOptions  a copy
-function bulk.check(options, timeout, level)
-  if options == nil then return { timeout = timeout } end
-  if type(options) ~= "table" then error("options: table expected, got " .. type(options), level + 1) end
-  for name, value in pairs(options) do
-    local expected = SPEC[name]
-    if expected == nil then error(("unknown bulk option '%s'"):format(tostring(name)), level + 1) end
-    if type(value) ~= expected then
-      error(("bulk option '%s': %s expected, got %s"):format(name, expected, type(value)), level + 1)
-    end
-  end
-  local most = options.concurrency
-  if most ~= nil and not (most >= 1 and most <= MAX) then
-    error(("bulk option 'concurrency': 1 to %d expected"):format(MAX), level + 1)
-  end
-  local seconds = options.timeout
-  if seconds ~= nil and (seconds ~= seconds or seconds < 0) then
-    error("bulk option 'timeout': a number of seconds, not negative, expected", level + 1)
-  end
+function bulk.check(options, default, level)
+  if options == nil then return { timeout = default } end
+  local wrong = check.options(SPEC, options, "bulk") or out_of_range(options)
+  if wrong then error(wrong, level + 1) end
   return {
-    concurrency = most, progress = options.progress, each = options.each, timeout = options.timeout or timeout,
+    concurrency = options.concurrency, progress = options.progress, each = options.each,
+    timeout = options.timeout or default,
   }
 end
 

@@ -6,6 +6,7 @@
 -- yields in a task and blocks elsewhere; a task that is cancelled ends its request on the wire.
 local bulk = require "fogcloud.api.bulk"
 local call = require "fogcloud.api.call"
+local check = require "fogcloud.check"
 local config = require "fogcloud.config"
 local core = require "fogcloud.core"
 local deadlines = require "fogcloud.task.deadline"
@@ -69,17 +70,16 @@ end
 
 -- Arguments ----------------------------------------------------------------------------------------------------------
 
-local TIMED, CREATION = { timeout = true }, { timeout = true, repeatable = true }
-local NAMED = { timeout = true, name = true }
+-- deadlines.after looks at time-outs.
+local TIMED, CREATION = { timeout = "any" }, { timeout = "any", repeatable = "any" }
+local NAMED = { timeout = "any", name = "any" }
 
 -- How call.run is to make a call that starts now. Level 3 is who called the method.
 local function settings(self, options, allowed)
   local now = self.host.now()
   if options == nil then return { deadline = now + self.options.timeout, access = self.access } end
-  if type(options) ~= "table" then error("options: table expected, got " .. type(options), 3) end
-  for name in pairs(options) do
-    if not allowed[name] then error(("unknown call option '%s'"):format(tostring(name)), 3) end
-  end
+  local wrong = check.options(allowed, options, "call")
+  if wrong then error(wrong, 3) end
   return {
     deadline = deadlines.after(now, options.timeout, self.options.timeout, 3),
     repeatable = options.repeatable, access = self.access,

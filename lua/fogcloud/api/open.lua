@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 --- `cloud:open`: a client with its permissions, connected, in one call.
+local check = require "fogcloud.check"
+
 local open = {}
 
 ---@class (exact) fogcloud.OpenOptions
@@ -14,17 +16,6 @@ local open = {}
 local SPEC = {
   app_id = "string", devices = "table", credentials = "table", session = "table", keep = "boolean or string",
 }
-
-local function check(options, level)
-  if type(options) ~= "table" then error("options: table expected, got " .. type(options), level + 1) end
-  for name, value in pairs(options) do
-    local expected = SPEC[name]
-    if expected == nil then error(("unknown open option '%s'"):format(tostring(name)), level + 1) end
-    if not expected:find(type(value), 1, true) then
-      error(("open option '%s': %s expected, got %s"):format(name, expected, type(value)), level + 1)
-    end
-  end
-end
 
 local function kept_name(options) return type(options.keep) == "string" and options.keep or nil end
 
@@ -62,7 +53,8 @@ end
 --- See Cloud:open. Connects before it grants: a kept client that is gone is found out by the broker's refusal, which
 --- says so, and not by a refused grant, which may have another reason.
 function open.open(cloud, options, level)
-  check(options, level)
+  local wrong = check.options(SPEC, options, "open")
+  if wrong then error(wrong, level + 1) end
   local chosen = {}
   for name, value in pairs(options) do chosen[name] = value end
   chosen.app_id = chosen.app_id or cloud.options.app_id

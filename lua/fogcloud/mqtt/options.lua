@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- What `connect` takes, checked in one place, and how it becomes the core's options of one link. Pure.
+local check = require "fogcloud.check"
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local topic_rules = require "fogcloud.mqtt.topic"
@@ -46,12 +47,14 @@ local options = {}
 
 local SPEC = {
   tls = "boolean", ca_file = "string", ca_pem = "string", cert_file = "string", key_file = "string",
-  key_password = "string", version = "string", clean = "boolean", session_expiry = "number", receive_maximum = "number",
-  paused = "boolean",
-  keepalive = "number", connect_timeout = "number", timeout = "number", max_attempts = "number",
-  backoff_base = "number", backoff_cap = "number", stable_after = "number", will = "table", credentials = "function",
-  out_count = "number", out_bytes = "number", in_count = "number", in_bytes = "number", max_handlers = "number",
-  transport = "string", topics = "table", window = "number", journal = "string", properties = "table",
+  key_password = "string", version = "string", clean = "boolean", session_expiry = { "whole", 0, 4294967295 },
+  receive_maximum = { "whole", 1, 65535 }, paused = "boolean", keepalive = { "whole", 0, 65535 },
+  connect_timeout = { "number", 0, 3600 }, timeout = { "number", 0, math.huge },
+  max_attempts = { "number", 1, math.huge }, backoff_base = { "number", 0, math.huge },
+  backoff_cap = { "number", 0, math.huge }, stable_after = { "number", 0, math.huge }, will = "table",
+  credentials = "function", out_count = { "whole", 1, 1e9 }, out_bytes = { "whole", 1, 1e12 },
+  in_count = { "whole", 1, 1e9 }, in_bytes = { "whole", 1, 1e12 }, max_handlers = { "whole", 1, 1e9 },
+  transport = "string", topics = "table", window = { "whole", 1, 65535 }, journal = "string", properties = "table",
 }
 
 local DEFAULTS = {
@@ -67,18 +70,13 @@ local TRANSPORTS = { tcp = true, websockets = true }
 --- Raises at `level` unless the option is known and of the type that it has in `spec`.
 ---@param what string  whose option, for the text: "session", "publish", …
 function options.check_type(spec, name, value, what, level)
-  local expected = spec[name]
-  if expected == nil then error(("unknown %s option '%s'"):format(what, tostring(name)), level) end
-  if type(value) ~= expected then
-    error(("%s option '%s': %s expected, got %s"):format(what, name, expected, type(value)), level)
-  end
+  options.check_all(spec, { [name] = value }, what, level)
 end
 
 --- The same of a call's whole table of options, which may be missing.
 function options.check_all(spec, opts, what, level)
-  if opts == nil then return end
-  if type(opts) ~= "table" then error(("%s options: table expected, got %s"):format(what, type(opts)), level) end
-  for name, value in pairs(opts) do options.check_type(spec, name, value, what, level + 1) end
+  local wrong = opts ~= nil and check.options(spec, opts, what)
+  if wrong then error(wrong, level) end
 end
 
 local CALL = { timeout = "number" }
@@ -86,60 +84,47 @@ local CALL = { timeout = "number" }
 --- Those of a call that takes nothing but a time-out.
 function options.check_call(opts, what, level) options.check_all(CALL, opts, what, level + 1) end
 
--- Least and most of each number; those that are true are whole.
-local RANGES = {
-  session_expiry = { 0, 4294967295, true }, receive_maximum = { 1, 65535, true }, keepalive = { 0, 65535, true },
-  connect_timeout = { 0, 3600 }, timeout = { 0, math.huge }, max_attempts = { 1, math.huge },
-  backoff_base = { 0, math.huge }, backoff_cap = { 0, math.huge }, stable_after = { 0, math.huge },
-  out_count = { 1, 1e9, true }, out_bytes = { 1, 1e12, true }, in_count = { 1, 1e9, true },
-  in_bytes = { 1, 1e12, true }, window = { 1, 65535, true }, max_handlers = { 1, 1e9, true },
-}
-
-local function check_ranges(given, level)
-  for name, range in pairs(RANGES) do
-    local value, least, most, whole = given[name], range[1], range[2], range[3]
-    if value and not (value >= least and value <= most and not (whole and value % 1 ~= 0)) then
-      local kind = whole and "a whole number" or "a number"
-      local to = most < math.huge and ("from %.0f to %.0f"):format(least, most) or ("from %.0f"):format(least)
-      error(("session option '%s': %s %s expected, got %s"):format(name, kind, to, tostring(value)), level)
-    end
-  end
-end
-
 local WILL = { topic = "string", payload = "string", qos = "number", retained = "boolean", properties = "table" }
 
-local function check_will(will, level)
-  for name, value in pairs(will) do
-    if type(value) ~= WILL[name] then
-      error(("session option 'will': unknown or wrong field '%s'"):format(tostring(name)), level)
-    end
-  end
+local function wrong_will(will)
+  local unknown = "session option 'will': unknown or wrong field '%s'"
+  local wrong = check.fields(WILL, will, unknown, unknown)
+  if wrong then return wrong end
   local ok, why = topic_rules.valid_topic(will.topic)
-  if not ok then error("session option 'will': topic: " .. why, level) end
+  if not ok then return "session option 'will': topic: " .. why end
   local qos = will.qos or 0
-  if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("session option 'will': qos: 0, 1 or 2 expected", level) end
+  if qos ~= 0 and qos ~= 1 and qos ~= 2 then return "session option 'will': qos: 0, 1 or 2 expected" end
+  return nil
 end
 
-local TOPICS = { from_device = topic_rules.valid_filter, to_device = topic_rules.valid_topic }
+local TOPICS = {
+  from_device = function(template) return select(2, topic_rules.valid_filter(template)) end,
+  to_device = function(template) return select(2, topic_rules.valid_topic(template)) end,
+}
 
-local function check_topics(topics, level)
-  for name, template in pairs(topics) do
-    local valid = TOPICS[name]
-    if valid == nil then error(("session option 'topics': unknown field '%s'"):format(tostring(name)), level) end
-    local ok, why = valid(template)
-    if not ok then error(("session option 'topics': %s: %s"):format(name, why), level) end
-  end
+local function wrong_topics(topics)
+  return check.fields(TOPICS, topics, "session option 'topics': unknown field '%s'", "session option 'topics': %s: %s")
 end
 
 -- What only MQTT 5 has.
-local function check_version_5(result, level)
-  if result.version == "5.0" then return end
+local function wrong_version(result)
+  if result.version == "5.0" then return nil end
   for _, name in ipairs { "properties", "session_expiry", "receive_maximum" } do
-    if result[name] ~= nil then error(("session option '%s' needs version = '5.0'"):format(name), level) end
+    if result[name] ~= nil then return ("session option '%s' needs version = '5.0'"):format(name) end
   end
-  if result.will and result.will.properties then
-    error("session option 'will': properties need version = '5.0'", level)
+  if result.will and result.will.properties then return "session option 'will': properties need version = '5.0'" end
+  return nil
+end
+
+-- What is wrong with options that have their defaults; nil when nothing is.
+local function wrong_together(result)
+  if not VERSIONS[result.version] then return "session option 'version': '3.1.1' or '5.0' expected" end
+  if not TRANSPORTS[result.transport] then return "session option 'transport': 'tcp' or 'websockets' expected" end
+  if result.ca_pem and not result.ca_pem:find("-----BEGIN [%u ]*CERTIFICATE-----") then
+    return "session option 'ca_pem': certificates as PEM expected"
   end
+  return (result.will and wrong_will(result.will)) or (result.topics and wrong_topics(result.topics))
+    or wrong_version(result)
 end
 
 --- MQTT 5 properties as the core takes them; wrong ones raise at `level`, nil stays nil.
@@ -175,24 +160,24 @@ end
 function options.check(given, level)
   level = (level or 1) + 1
   given = given or {}
-  options.check_all(SPEC, given, "session", level + 1)
-  check_ranges(given, level + 1)
+  local wrong = check.options(SPEC, given, "session")
+  if wrong then error(wrong, level) end
   local result = {}
   for name, value in pairs(DEFAULTS) do result[name] = value end
   for name, value in pairs(given) do result[name] = value end
-  if not VERSIONS[result.version] then error("session option 'version': '3.1.1' or '5.0' expected", level) end
-  if not TRANSPORTS[result.transport] then
-    error("session option 'transport': 'tcp' or 'websockets' expected", level)
-  end
-  if result.will then check_will(result.will, level + 1) end
-  if result.ca_pem and not result.ca_pem:find("-----BEGIN [%u ]*CERTIFICATE-----") then
-    error("session option 'ca_pem': certificates as PEM expected", level)
-  end
-  if result.topics then check_topics(result.topics, level + 1) end
-  check_version_5(result, level + 1)
+  wrong = wrong_together(result)
+  if wrong then error(wrong, level) end
   result.properties = options.properties(result.properties, "connect", level)
   result.will_properties = options.properties(result.will and result.will.properties, "will", level)
   return result
+end
+
+-- What makes a text of the credentials unusable; nil when nothing does.
+local function wrong_text(name, value)
+  if type(value) ~= "string" or value == "" then return "must be a non-empty string" end
+  if value:find("%z") then return "holds a NUL byte" end
+  if name ~= "password" and not topic_rules.is_utf8(value) then return "must be UTF-8" end
+  return nil
 end
 
 local CREDENTIALS = { "clientid", "loginname", "password", "mqtthost" }
@@ -204,17 +189,11 @@ function options.check_credentials(credentials, opts, level)
     error(("credentials: table expected, got %s"):format(type(credentials)), level)
   end
   for _, name in ipairs(CREDENTIALS) do
-    if type(credentials[name]) ~= "string" or credentials[name] == "" then
-      error(("credentials: field '%s' must be a non-empty string"):format(name), level)
-    end
-    if credentials[name]:find("%z") then error(("credentials: field '%s' holds a NUL byte"):format(name), level) end
-    if name ~= "password" and not topic_rules.is_utf8(credentials[name]) then
-      error(("credentials: field '%s' must be UTF-8"):format(name), level)
-    end
+    local why = wrong_text(name, credentials[name])
+    if why then error(("credentials: field '%s' %s"):format(name, why), level) end
   end
   local port = opts.tls and "sslport" or "mqttport"
-  local value = credentials[port]
-  if type(value) ~= "number" or value % 1 ~= 0 or value < 1 or value > 65535 then
+  if check.value({ "whole", 1, 65535 }, credentials[port]) then
     error(("credentials: field '%s' must be a port number"):format(port), level)
   end
 end
