@@ -93,7 +93,7 @@ deps-demo:
 
 ARCHIVES   := $(addprefix $(BUILD)/,binding.a core.a sandbox.a)
 TEST_FLAGS := $(filter-out -Wconversion -Wshadow,$(ALL_CFLAGS)) $(CORE_DEFS) $(INCLUDES) -I$(call lua_include,lua5.4)
-TEST_LIBS  := -Wl,--start-group $(ARCHIVES) $(PAHO_LIBS) -Wl,--end-group -Wl,--as-needed -lcurl -lsqlite3 -llua5.4
+TEST_LIBS  := -Wl,--start-group $(ARCHIVES) $(PAHO_LIBS) -Wl,--end-group -Wl,--as-needed -lcurl -lsqlite3 -lmosquitto -llua5.4
 
 $(BUILD)/obj/sandbox/%.o: src/sandbox/%.c $(HEADERS)
 	@mkdir -p $(@D)

@@ -2,8 +2,6 @@
  *
  * How long things may be, and what is not written at all: buffers that are too small, texts and packets at their
  * limits, facts that no packet can have.
- *
- * link: src/mqtt/packet*.c src/mqtt/properties.c src/mqtt/text.c
  */
 #include "packet_samples.h"
 

@@ -2,8 +2,6 @@
  *
  * Every property of MQTT 5: its bytes at 0, 1, 2^7, 2^15, 2^16 and its greatest value, its range, and in which packets
  * it may stand, from which side, how often. The table here is written from the specification a second time.
- *
- * link: src/mqtt/properties.c src/mqtt/text.c
  */
 #include "packets.h"
 

@@ -2,8 +2,6 @@
  *
  * Every reason code in every packet that has one, from either side: those that the tables of the specification list,
  * all of them and no other.
- *
- * link: src/mqtt/packet*.c src/mqtt/properties.c src/mqtt/text.c
  */
 #include "packets.h"
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * Texts, topic names and filters: UTF-8 for every code point and for every form that is none.
- *
- * link: src/mqtt/text.c
  */
 #include "../../src/mqtt/text.h"
 
