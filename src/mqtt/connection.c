@@ -100,7 +100,7 @@ static void tell_readable(struct fog_connection *c) {
 static void on_tell(struct fog_errand *errand) {
   struct fog_connection *c = CONTAINER(errand, tell);
   c->tell_posted = false;
-  if (c->state == OPEN) tell_readable(c);
+  if (c->state == OPEN && (!c->rests || c->hung || c->socket.broken != 0)) tell_readable(c);
 }
 
 static void drop_filters(struct fog_connection *c) {

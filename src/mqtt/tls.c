@@ -26,7 +26,7 @@ struct tls {
   bool below_failed;                   /* and *error says why */
   struct fog_connection_error *error;  /* of the call that runs */
   struct fog_connection_error *ending; /* what each further read tells; NULL: it goes on */
-  char *server;                        /* whose sessions can be resumed */
+  struct fog_tls_server server;
 };
 
 /* --- the BIO --- */
@@ -115,7 +115,7 @@ static int end(struct tls *t, int rc) {
     (void)fog_connection_fail(t->error, FOG_CONNECTION_CLOSED, false, "the other side closed the connection");
   } else {
     explain(t);
-    fog_tls_keep_session(SSL_get_SSL_CTX(t->ssl), t->server, NULL);
+    fog_tls_keep_session(SSL_get_SSL_CTX(t->ssl), t->server.name, NULL);
   }
   ERR_clear_error();
   t->ending = malloc(sizeof *t->ending);
@@ -149,6 +149,14 @@ static int shake(struct fog_layer *l, struct fog_connection_error *error) {
   return waits(t, rc) ? 0 : end(t, rc);
 }
 
+/* A ticket has OpenSSL make ready to write, and keep 16 KiB for that until something is written: a write of nothing,
+ * which sends nothing, lets them go. */
+static void slim(struct tls *t) {
+  size_t none;
+  if (t->server.gave_session && t->ending == NULL) (void)SSL_write_ex(t->ssl, "", 0, &none);
+  t->server.gave_session = false;
+}
+
 static ssize_t read_some(struct fog_layer *l, char *to, size_t len, struct fog_connection_error *error) {
   struct tls *t = (struct tls *)l;
   size_t got = 0;
@@ -168,6 +176,7 @@ static ssize_t read_some(struct fog_layer *l, char *to, size_t len, struct fog_c
     }
     break;
   }
+  if (!t->more) slim(t);
   return (ssize_t)got;
 }
 
@@ -250,7 +259,7 @@ static void forget(struct fog_layer *l) {
   struct tls *t = (struct tls *)l;
   if (t->ssl != NULL) SSL_free(t->ssl);
   free(t->ending);
-  free(t->server);
+  free(t->server.name);
   free(t);
 }
 
@@ -280,11 +289,11 @@ static bool prepare(struct tls *t, SSL_CTX *context, const struct fog_connection
   size_t room = strlen(o->host) + 8 + sizeof name;
   plain_name(o->server_name != NULL ? o->server_name : o->host, name, sizeof name);
   t->ssl = SSL_new(context);
-  t->server = malloc(room);
-  if (t->ssl == NULL || t->server == NULL || !set_bio(t) || !expect(t->ssl, name)) return false;
-  (void)snprintf(t->server, room, "%s:%u %s", o->host, (unsigned)o->port, name);
-  if (SSL_set_app_data(t->ssl, t->server) != 1) return false;
-  SSL_SESSION *session = fog_tls_session(context, t->server);
+  t->server.name = malloc(room);
+  if (t->ssl == NULL || t->server.name == NULL || !set_bio(t) || !expect(t->ssl, name)) return false;
+  (void)snprintf(t->server.name, room, "%s:%u %s", o->host, (unsigned)o->port, name);
+  if (SSL_set_app_data(t->ssl, &t->server) != 1) return false;
+  SSL_SESSION *session = fog_tls_session(context, t->server.name);
   if (session != NULL) (void)SSL_set_session(t->ssl, session); /* without it the handshake is a whole one */
   SSL_SESSION_free(session);
   SSL_set_connect_state(t->ssl);

@@ -131,9 +131,10 @@ static bool offer(SSL_CTX *context, const char *names, struct fog_connection_err
 }
 
 static int on_session(SSL *ssl, SSL_SESSION *session) {
-  const char *server = SSL_get_app_data(ssl);
+  struct fog_tls_server *server = SSL_get_app_data(ssl);
   if (server == NULL) return 0;
-  fog_tls_keep_session(SSL_get_SSL_CTX(ssl), server, session);
+  server->gave_session = true;
+  fog_tls_keep_session(SSL_get_SSL_CTX(ssl), server->name, session);
   return 1;
 }
 

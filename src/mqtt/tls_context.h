@@ -12,6 +12,12 @@
 
 enum { FOG_TLS_CONTEXTS = 16, FOG_TLS_SESSIONS = 64 };
 
+/* Whose sessions a connection may resume: SSL_set_app_data. */
+struct fog_tls_server {
+  char *name;        /* all that makes a server another one: where it is, and whose certificate was checked */
+  bool gave_session; /* since somebody set it to false */
+};
+
 /* The caller's reference. NULL: *error names the option and OpenSSL's reason. */
 SSL_CTX *fog_tls_context(const struct fog_connection_options *o, struct fog_connection_error *error);
 
