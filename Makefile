@@ -33,7 +33,7 @@ CORE_SRC    := $(filter-out $(if $(LEAN),,$(LEAN_SRC)),$(foreach folder,base htt
 BINDING_SRC := $(filter-out $(CORE_SRC),$(wildcard src/binding/*.c))
 PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
 # Of the sandbox's module, what the plugin uses too.
-SHARED_SRC  := src/sandbox/password.c
+SHARED_SRC  := src/sandbox/password.c src/sandbox/tap.c
 SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c)) src/binding/class.c
 # With what it shares with the core: the wake-up descriptor, classes, and the checkers of options.
 REDIS_SRC   := $(if $(HIREDIS_H),$(wildcard src/redis/*.c) src/base/wake.c src/binding/class.c src/binding/util.c)

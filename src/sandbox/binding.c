@@ -10,5 +10,6 @@ int luaopen_fogcloud_sandbox_core(lua_State *L) {
   fog_open_server(L);
   fog_open_store(L);
   fog_open_system(L);
+  fog_open_tap(L);
   return 1;
 }

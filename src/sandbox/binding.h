@@ -12,5 +12,6 @@ void fog_open_relay(lua_State *L);
 void fog_open_server(lua_State *L);
 void fog_open_store(lua_State *L);
 void fog_open_system(lua_State *L);
+void fog_open_tap(lua_State *L);
 
 #endif

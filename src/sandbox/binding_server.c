@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * core.server(options) -> server: run, next, reply, hurry, port, fd, timeout, close.
+ * core.server(options) -> server: run, next, reply, stream, push, hurry, port, fd, timeout, close.
  */
 #include <string.h>
 
@@ -118,26 +118,52 @@ static void read_fault(lua_State *L, int t, struct fog_server_fault *fault) {
   lua_pop(L, 5);
 }
 
+/* The lines of a list, which keeps them. */
+static void read_headers(lua_State *L, int t, const char *headers[MAX_HEADERS + 1]) {
+  size_t n = 0;
+  luaL_checktype(L, t, LUA_TTABLE);
+  for (; n < MAX_HEADERS; n++) {
+    lua_rawgeti(L, t, (int)n + 1);
+    headers[n] = lua_tostring(L, -1);
+    lua_pop(L, 1);
+    if (headers[n] == NULL) break;
+  }
+  headers[n] = NULL;
+}
+
 /* server:reply(id, status, headers, body, fault) */
 static int l_reply(lua_State *L) {
   const char *headers[MAX_HEADERS + 1];
   struct fog_server_fault fault;
-  size_t len, n = 0;
+  size_t len;
   struct fog_server *server = check(L);
   uint64_t id = (uint64_t)luaL_checknumber(L, 2);
   lua_Integer status = luaL_checkinteger(L, 3);
   luaL_argcheck(L, status >= 100 && status <= 999, 3, "a status has three digits");
-  luaL_checktype(L, 4, LUA_TTABLE);
+  read_headers(L, 4, headers);
   const char *body = luaL_checklstring(L, 5, &len);
   read_fault(L, 6, &fault);
-  for (; n < MAX_HEADERS; n++) {
-    lua_rawgeti(L, 4, (int)n + 1);
-    headers[n] = lua_tostring(L, -1);
-    lua_pop(L, 1); /* the table keeps it */
-    if (headers[n] == NULL) break;
-  }
-  headers[n] = NULL;
   lua_pushboolean(L, fog_server_reply(server, id, (unsigned)status, headers, body, len, &fault));
+  return 1;
+}
+
+/* server:stream(id, headers) -> whether the peer is still there */
+static int l_stream(lua_State *L) {
+  const char *headers[MAX_HEADERS + 1];
+  struct fog_server *server = check(L);
+  uint64_t id = (uint64_t)luaL_checknumber(L, 2);
+  read_headers(L, 3, headers);
+  lua_pushboolean(L, fog_server_stream(server, id, headers));
+  return 1;
+}
+
+/* server:push(id, bytes) -> whether the stream goes on */
+static int l_push(lua_State *L) {
+  size_t len;
+  struct fog_server *server = check(L);
+  uint64_t id = (uint64_t)luaL_checknumber(L, 2);
+  const char *bytes = luaL_checklstring(L, 3, &len);
+  lua_pushboolean(L, fog_server_push(server, id, bytes, len));
   return 1;
 }
 
@@ -167,9 +193,10 @@ static int l_timeout(lua_State *L) {
 }
 
 void fog_open_server(lua_State *L) {
-  static const luaL_Reg methods[] = {{"close", l_close}, {"run", l_run},         {"next", l_next},
-                                     {"reply", l_reply}, {"hurry", l_hurry},     {"port", l_port},
-                                     {"fd", l_fd},       {"timeout", l_timeout}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"close", l_close},     {"run", l_run},       {"next", l_next},
+                                     {"reply", l_reply},     {"stream", l_stream}, {"push", l_push},
+                                     {"hurry", l_hurry},     {"port", l_port},     {"fd", l_fd},
+                                     {"timeout", l_timeout}, {NULL, NULL}};
   fog_class(L, CLASS, methods, l_close, NULL);
   lua_pushcfunction(L, l_server);
   lua_setfield(L, -2, "server");

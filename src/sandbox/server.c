@@ -52,6 +52,7 @@ static void forget(struct open_request *r) {
   free(r->request.method);
   free(r->request.path);
   free(r->request.body);
+  free(r->stream.bytes);
   free(r);
 }
 
@@ -195,7 +196,7 @@ struct fog_server *fog_server_new(const char *address, uint16_t port, const char
 void fog_server_free(struct fog_server *s) {
   for (struct open_request *r = s->open; r != NULL; r = r->next_open) {
     bool waits = r->complete && (!r->answered || r->asleep);
-    if (waits) r->answered = r->cut = true;
+    if (r->complete) r->answered = r->cut = true;
     if (waits) MHD_resume_connection(r->connection); /* else the daemon may not be stopped */
     r->asleep = false;
   }

@@ -61,6 +61,14 @@ const struct fog_server_request *fog_server_next(struct fog_server *s);
 bool fog_server_reply(struct fog_server *s, uint64_t id, unsigned status, const char *const *headers, const char *body,
                       size_t len, const struct fog_server_fault *fault);
 
+/* Begins a reply without an end: what is pushed goes out as it comes, until the peer leaves. */
+bool fog_server_stream(struct fog_server *s, uint64_t id, const char *const *headers);
+
+enum { FOG_STREAM_MAX = 4 << 20 };
+
+/* False: the peer has gone, or it has left FOG_STREAM_MAX bytes unread, and the stream is at its end. */
+bool fog_server_push(struct fog_server *s, uint64_t id, const char *bytes, size_t len);
+
 /* Replies that are delayed or trickle go out at the next run. */
 void fog_server_hurry(struct fog_server *s);
 

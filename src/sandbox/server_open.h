@@ -23,6 +23,10 @@ struct open_request {
   double wake_at; /* on the monotonic clock */
   unsigned status;
   struct MHD_Response *response;
+  struct fog_stream {
+    char *bytes; /* of a reply without an end: what was pushed and is not sent */
+    size_t len, cap;
+  } stream;
 };
 
 struct fog_server {

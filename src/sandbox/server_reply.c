@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Replies: whole ones, and those that a fault makes slow, late or short.
+ * Replies: whole ones, those that a fault makes slow, late or short, and streams that end when the peer leaves.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "now.h"
 #include "server_open.h"
 
-enum { PIECE = 1024 };
+enum { PIECE = 1024, STREAM_PIECE = 32768, STREAM_LOOK_S = 60 };
 
 /* The body of a reply that does not come in one piece. */
 struct piecewise {
@@ -66,10 +66,15 @@ static void add_headers(struct MHD_Response *response, const char *const *header
   }
 }
 
-bool fog_server_reply(struct fog_server *s, uint64_t id, unsigned status, const char *const *headers, const char *body,
-                      size_t len, const struct fog_server_fault *fault) {
+static struct open_request *find(struct fog_server *s, uint64_t id) {
   struct open_request *r = s->open;
   while (r != NULL && r->request.id != id) r = r->next_open;
+  return r;
+}
+
+bool fog_server_reply(struct fog_server *s, uint64_t id, unsigned status, const char *const *headers, const char *body,
+                      size_t len, const struct fog_server_fault *fault) {
+  struct open_request *r = find(s, id);
   if (r == NULL || r->answered) return false;
   r->answered = true;
   r->cut = fault->cut;
@@ -85,6 +90,61 @@ bool fog_server_reply(struct fog_server *s, uint64_t id, unsigned status, const 
   else
     MHD_resume_connection(r->connection);
   return true;
+}
+
+/* A stream sleeps while it has nothing to say; woken without anything, it looks whether its peer is there. */
+static ssize_t read_stream(void *arg, uint64_t pos, char *buf, size_t max) {
+  struct open_request *r = arg;
+  struct fog_stream *stream = &r->stream;
+  (void)pos;
+  if (r->cut) return MHD_CONTENT_READER_END_OF_STREAM;
+  if (stream->len == 0) {
+    r->asleep = true;
+    r->wake_at = fog_now() + STREAM_LOOK_S;
+    MHD_suspend_connection(r->connection);
+    return 0;
+  }
+  size_t n = stream->len < max ? stream->len : max;
+  memcpy(buf, stream->bytes, n);
+  stream->len -= n;
+  memmove(stream->bytes, stream->bytes + n, stream->len);
+  return (ssize_t)n;
+}
+
+bool fog_server_stream(struct fog_server *s, uint64_t id, const char *const *headers) {
+  struct open_request *r = find(s, id);
+  if (r == NULL || r->answered) return false;
+  r->answered = true;
+  r->status = MHD_HTTP_OK;
+  r->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE, read_stream, r, NULL);
+  if (r->response != NULL) add_headers(r->response, headers);
+  MHD_resume_connection(r->connection);
+  return true;
+}
+
+static bool grow(struct fog_stream *stream, size_t len) {
+  size_t want = stream->cap == 0 ? STREAM_PIECE : stream->cap;
+  while (want < stream->len + len) want *= 2;
+  char *grown = want == stream->cap ? stream->bytes : realloc(stream->bytes, want);
+  if (grown == NULL) return false;
+  stream->bytes = grown;
+  stream->cap = want;
+  return true;
+}
+
+bool fog_server_push(struct fog_server *s, uint64_t id, const char *bytes, size_t len) {
+  struct open_request *r = find(s, id);
+  if (r == NULL || r->cut) return false;
+  struct fog_stream *stream = &r->stream;
+  if (stream->len + len > FOG_STREAM_MAX || !grow(stream, len)) {
+    r->cut = true;
+  } else {
+    memcpy(stream->bytes + stream->len, bytes, len);
+    stream->len += len;
+  }
+  if (r->asleep) MHD_resume_connection(r->connection);
+  r->asleep = false;
+  return !r->cut;
 }
 
 void fog_server_hurry(struct fog_server *s) {

@@ -19,6 +19,7 @@ max_inflight_messages 20
 log_dest stderr
 plugin %s
 plugin_opt_store %s
+plugin_opt_tap %s/tap
 listener %d %s
 listener %d %s
 cafile %s/ca.pem
@@ -100,7 +101,7 @@ local function write_config(self)
   if plugin == nil then return nil, "the mosquitto plugin fogcloud/sandbox/plugin.so is not on package.cpath" end
   local user = core.is_root() and "root" or (os.getenv("USER") or "nobody")
   local log = "log_type " .. (o.log or "error\nlog_type warning\nlog_type notice")
-  write(o.folder .. "/mosquitto.conf", CONFIG:format(user, log, plugin, o.store, self.ports.plain, o.address,
+  write(o.folder .. "/mosquitto.conf", CONFIG:format(user, log, plugin, o.store, o.folder, self.ports.plain, o.address,
     self.ports.tls, o.address, o.folder, o.folder, o.folder, tostring(o.client_certificates == true)))
   return true
 end

@@ -3,6 +3,7 @@
 --- The control API under /_sandbox/: JSON in, JSON out; see docs/sandbox.md. A route takes (cloud, params) and
 --- returns a status and a table.
 local Faults = require "fogcloud.sandbox.faults"
+local acts = require "fogcloud.sandbox.acts"
 local Journal = require "fogcloud.sandbox.journal"
 local json = require "fogcloud.sandbox.json"
 local seeds = require "fogcloud.sandbox.seed"
@@ -18,29 +19,14 @@ local function health(cloud)
   return store and broker and 200 or 503, { http = true, store = store, broker = broker }
 end
 
-local function note_devices(by_id, seed)
-  for _, account in ipairs(seed.accounts) do
-    for _, device in ipairs(account.devices or {}) do by_id[device.id] = device end
-  end
-end
-
--- All devices with their passwords, which the store does not know: of the seed, and of what was added to it since.
-local function devices_of(cloud)
-  local by_id, list = {}, {}
-  note_devices(by_id, cloud.seed)
-  for id, device in pairs(cloud.added) do by_id[id] = device end
-  for _, device in pairs(by_id) do list[#list + 1] = device end
-  table.sort(list, function(a, b) return a.id < b.id end)
-  return json.list(list)
-end
-
 --- What a program needs to use this sandbox. Its secrets are those of the sandbox alone.
 function control.info(cloud)
   local account = cloud.seed.accounts[1]
   local ports = cloud.ports
   return {
     url = cloud.url, client_id = account.client_id, client_secret = account.client_secret,
-    app_id = (account.apps or {})[1], devices = devices_of(cloud), mqtt_host = cloud.host, mqtt_port = ports.plain,
+    app_id = (account.apps or {})[1], devices = json.list(cloud:devices()), mqtt_host = cloud.host,
+    mqtt_port = ports.plain,
     tls_port = ports.tls, ca_file = cloud.broker.options.folder .. "/ca.pem", ca = cloud.broker.ca,
     client_cert_file = cloud.broker.options.folder .. "/client.pem",
     client_key_file = cloud.broker.options.folder .. "/client.key", pid = cloud.pid,
@@ -54,14 +40,16 @@ function control.announcement(cloud)
   return info
 end
 
--- Rules of the relay in front of the broker, or clients to be thrown out.
+-- Rules of the relay in front of the broker, or clients to be thrown out: by the relay, which may hold connections that
+-- have not logged in, else by the broker.
 local function bend_mqtt(cloud, params)
-  if cloud.relay == nil then return refuse("start the sandbox with mqtt_faults to make MQTT fail") end
   if params.kick ~= nil then
     if type(params.kick) ~= "string" then return refuse("'kick' is a client id, or \"*\" for all") end
     if next(params, (next(params))) ~= nil then return refuse("'kick' goes alone") end
-    return 200, { kicked = cloud.relay:kick(params.kick ~= "*" and params.kick or nil) }
+    local kicker = cloud.relay or cloud.watch
+    return 200, { kicked = kicker:kick(params.kick ~= "*" and params.kick or nil) }
   end
+  if cloud.relay == nil then return refuse("start the sandbox with mqtt_faults to make MQTT fail") end
   local ok, why = cloud.relay:bend(params)
   if not ok then return refuse(why) end
   return 200, { ok = true }
@@ -74,7 +62,8 @@ end
 
 local function list_faults(cloud)
   local mqtt = cloud.relay and cloud.relay.rules or nil
-  return 200, { faults = json.list(cloud.faults:describe()), mqtt = mqtt, mqtt_struck = mqtt and cloud.relay:struck() }
+  local faults = json.list(cloud.faults:describe())
+  return 200, { faults = faults, mqtt = mqtt, mqtt_struck = mqtt and cloud.relay:struck() }
 end
 
 -- Replies that a fault holds back go out: nothing is left of it.
@@ -94,7 +83,9 @@ local function reset(cloud)
   cloud.clock:reset()
   cloud.journal:clear()
   cloud.always_200, cloud.token_life = false, cloud.default_token_life
+  cloud:stop_players()
   local ok, why = cloud.broker:restart()
+  cloud.watch:restarted()
   if not ok then return 503, { error = why } end
   return 200, { ok = true }
 end
@@ -103,7 +94,7 @@ local function add_seed(cloud, params)
   local ok, why = seeds.check(params)
   if ok then ok, why = cloud.state:apply(params) end
   if not ok then return refuse(why) end
-  note_devices(cloud.added, params)
+  cloud:note_added(params)
   return 200, { ok = true }
 end
 
@@ -164,8 +155,10 @@ local function broker(cloud, params)
   local action = params.action
   if action == "stop" then
     cloud.broker:stop()
+    cloud.watch:restarted()
   elseif action == "kill" then
     cloud.broker:kill()
+    cloud.watch:restarted()
   elseif action == "start" then
     local ok, why = cloud.broker:start()
     if not ok then return 503, { error = why } end
@@ -206,6 +199,9 @@ local FIELDS = {
   ["POST switches"] = { always_200 = "boolean" },
   ["POST broker"] = { action = "string" },
 }
+
+for call, route in pairs(acts.ROUTES) do ROUTES[call] = route end
+for call, fields in pairs(acts.FIELDS) do FIELDS[call] = fields end
 
 local function check(fields, params)
   for name, value in pairs(params) do

@@ -3,26 +3,21 @@
 --- The sandbox's process: one loop over the HTTP server, signals, and the parent's death.
 local Broker = require "fogcloud.sandbox.broker"
 local Clock = require "fogcloud.sandbox.clock"
+local Events = require "fogcloud.sandbox.events"
 local Faults = require "fogcloud.sandbox.faults"
 local Journal = require "fogcloud.sandbox.journal"
 local Relay = require "fogcloud.sandbox.relay"
 local State = require "fogcloud.sandbox.state"
-local control = require "fogcloud.sandbox.control"
+local Timeline = require "fogcloud.sandbox.timeline"
+local Watch = require "fogcloud.sandbox.watch"
 local core = require "fogcloud.sandbox.core"
-local guard = require "fogcloud.sandbox.guard"
-local json = require "fogcloud.sandbox.json"
-local openapi = require "fogcloud.sandbox.openapi"
-local params_of = require("fogcloud.sandbox.params").of
+local front = require "fogcloud.sandbox.front"
 local random = require "fogcloud.sandbox.random"
-local routes = require "fogcloud.sandbox.routes"
 local seeds = require "fogcloud.sandbox.seed"
 
 local Daemon = {}
 Daemon.__index = Daemon
 
--- A test looks for it before it does anything that a real cloud would regret.
-local MARKER = "X-Fogcloud-Sandbox: 1"
-local JSON = "Content-Type: application/json"
 local TOKEN_LIFE = 604800
 local LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 local PARTS = 2 ^ 24
@@ -59,6 +54,8 @@ end
 
 local function start_broker(self, options)
   local why, ok
+  self.watch, why = Watch.new(self.folder .. "/tap", self.timeline)
+  if self.watch == nil then return nil, why end
   self.broker, why = Broker.new {
     folder = self.folder, keep = not self.temporary, store = self.folder .. "/store.db",
     address = options.mqtt_faults and LOOPBACK or self.address, cert_address = self.address,
@@ -102,6 +99,7 @@ end
 function Daemon.start(options)
   local self = setmetatable({
     clock = Clock.new(), journal = Journal.new(), faults = Faults.new(chance(options.rng_seed)),
+    timeline = Timeline.new(), players = {}, bearers = { count = 0 }, began = core.wall(),
     temporary = options.data == nil, always_200 = false, added = {}, address = options.address or LOOPBACK,
     default_token_life = options.token_life or TOKEN_LIFE, token_life = options.token_life or TOKEN_LIFE,
   }, Daemon)
@@ -116,88 +114,19 @@ function Daemon.start(options)
   self.state, why = open_state(self, options)
   if self.state then ok, why = start_broker(self, options) end
   if ok then self.server, why = start_server(self, options) end
-  if self.server then return self end
+  if self.server then
+    self.events = Events.new(self.server, self.timeline, function() return self:pulse() end)
+    return self
+  end
   self:stop()
   return nil, why
-end
-
-local function send(self, id, status, headers, body, wire)
-  headers[#headers + 1] = MARKER
-  self.server:reply(id, status, headers, body, wire)
-end
-
-local function answer_document(self, request)
-  send(self, request.id, 200, { JSON }, json.pretty(openapi.document(self.url)))
-end
-
-local function answer_control(self, request)
-  local params, why = params_of(request, true)
-  local status, reply
-  if params == nil then
-    status, reply = 400, { error = why }
-  else
-    status, reply = control.answer(self, request, params)
-  end
-  send(self, request.id, status, { JSON }, json.encode(reply))
-end
-
-local function note(self, request, name, params, code, status)
-  request.noted = true
-  self.journal:note {
-    time = self.clock:now(), endpoint = name, method = request.method, path = request.path, params = params,
-    code = code, status = status, request_id = request.headers["x-request-id"],
-    content_type = request.headers["content-type"], connection = request.connection,
-  }
-end
-
-local function answer_api(self, request)
-  local name, fn = routes.find(request.method, request.path)
-  if name == nil then
-    local status = self.always_200 and 200 or fn
-    note(self, request, nil, {}, nil, status)
-    return send(self, request.id, status, { "Content-Type: text/plain" }, "not an API call\n")
-  end
-  local params, why = params_of(request)
-  local function carry_out()
-    if params == nil then return { code = 10000, message = why } end
-    return routes.answer(self, name, fn, request, params)
-  end
-  local fault = self.faults:take(name) or {}
-  local outcome = Faults.outcome(fault, carry_out)
-  local status, body, headers, wire
-  if outcome then status, body = routes.render(outcome, self.always_200) end
-  status, headers, body, wire = self.faults:bend(fault, status, body)
-  note(self, request, name, params, outcome and outcome.code, status)
-  send(self, request.id, status, headers, body, wire)
-end
-
--- The reply says why: whoever uses a sandbox in a test has no other place to look at.
-local function fail(self, request, is_control, err)
-  err = "internal error: " .. tostring(err)
-  io.stderr:write("sandbox: ", err, "\n")
-  local status, body = 500, json.encode { error = err }
-  if not is_control then
-    status, body = routes.render({ code = 10050, message = err }, self.always_200)
-    if not request.noted then note(self, request, (routes.find(request.method, request.path)), {}, 10050, status) end
-  end
-  send(self, request.id, status, { JSON }, body)
-end
-
-local function answer(self, request)
-  local is_control = request.path:find("^/_sandbox/") ~= nil
-  local status, why = guard.refusal(self.own, request)
-  if status then return send(self, request.id, status, { JSON }, json.encode { error = why }) end
-  local is_document = request.method == "GET" and request.path == "/openapi.json"
-  local answer_it = is_document and answer_document or is_control and answer_control or answer_api
-  local ok, err = pcall(answer_it, self, request)
-  if not ok then fail(self, request, is_control, err) end
 end
 
 local function serve_requests(self)
   self.server:run()
   local request = self.server:next()
   while request do
-    answer(self, request)
+    front.answer(self, request)
     request = self.server:next()
   end
   self.server:run()
@@ -220,28 +149,105 @@ local function take_signals(self, child)
   end
 end
 
+local function earlier(a, b) return a and math.min(a, b) or b end
+
+-- Seconds until there may be something to do without anybody asking.
+local function patience(self)
+  local seconds = self.server:timeout()
+  if self.events:watched() then return earlier(seconds, Watch.LIVE) end
+  return earlier(seconds, Watch.IDLE)
+end
+
+-- What is done between requests, each at its own pace: the broker's news, those who watch, and devices that are played.
+local function take_turns(self)
+  for id, player in pairs(self.players) do
+    if not player:turn() then
+      player:close()
+      self.players[id] = nil
+      self:note { kind = "control", call = "POST play", params = { device = id, on = false }, why = player.why }
+    end
+  end
+  if core.now() - self.watch.at < (self.events:watched() and Watch.LIVE or Watch.IDLE) then return end
+  self.watch:turn()
+  self.events:turn()
+end
+
+local function descriptors(self, until_eof)
+  local fds = { self.server:fd(), self.signals }
+  if until_eof then fds[#fds + 1] = 0 end
+  for _, player in pairs(self.players) do fds[#fds + 1] = player:fd() end
+  return fds
+end
+
 --- Serves until a signal comes, or the end of standard input with `until_eof`; with a child, until that ends.
 ---@param until_eof boolean?
 ---@param child integer?  a process of `core.run`, which signals are passed on to
 ---@return integer? code   of the child: 128 and the number when a signal ended it
 function Daemon:run(until_eof, child)
   if until_eof then core.die_with_parent() end
-  local fds = { self.server:fd(), self.signals, until_eof and 0 or nil }
   while true do
     serve_requests(self)
-    local ready = core.poll(fds, self.server:timeout())
+    take_turns(self)
+    self.server:run()
+    local ready = core.poll(descriptors(self, until_eof), patience(self))
     local ended = ready[self.signals] and take_signals(self, child)
     if ended then return child and ended end
     if until_eof and ready[0] and core.read(0) == "" then return nil end
   end
 end
 
+--- Puts something on the timeline, after what the broker saw before it.
+function Daemon:note(entry)
+  self.watch:turn()
+  entry.time = entry.time or core.wall()
+  return self.timeline:add(entry)
+end
+
+--- How it is, for those who watch.
+function Daemon:pulse()
+  local counts = self.watch:counts()
+  return {
+    time = core.wall(), began = self.began, now = self.clock:now(), frozen = self.clock.frozen ~= nil,
+    life = self.token_life, messages = counts.messages, bytes = counts.bytes, dropped = counts.dropped,
+    connected = #self.watch:connected(), calls = self.journal:total(), broker = self.broker:running(),
+    always_200 = self.always_200, relay = self.relay ~= nil,
+  }
+end
+
+local function note_devices(by_id, seed)
+  for _, account in ipairs(seed.accounts) do
+    for _, device in ipairs(account.devices or {}) do by_id[device.id] = device end
+  end
+end
+
+--- All devices with their passwords, which the store does not know: of the seed, and of what was added to it since.
+function Daemon:devices()
+  local by_id, list = {}, {}
+  note_devices(by_id, self.seed)
+  for id, device in pairs(self.added) do by_id[id] = device end
+  for _, device in pairs(by_id) do list[#list + 1] = device end
+  table.sort(list, function(a, b) return a.id < b.id end)
+  return list
+end
+
+--- More devices are there: those of this seed.
+function Daemon:note_added(seed) note_devices(self.added, seed) end
+
+--- Devices that are played leave.
+function Daemon:stop_players()
+  for _, player in pairs(self.players) do player:close() end
+  self.players = {}
+end
+
 --- Ends everything and leaves nothing behind but what --data keeps.
 function Daemon:stop()
+  self:stop_players()
   if self.server then self.server:close() end
   if self.relay then self.relay:close() end
   if self.broker then self.broker:stop() end
   if self.state then self.state:close() end
+  if self.watch then self.watch:close() end
+  if self.folder then os.remove(self.folder .. "/tap") end
   if self.temporary and self.folder then core.remove_folder(self.folder) end
 end
 

@@ -16,7 +16,9 @@ Journal.FIELDS = {
   content_type = true, connection = true,
 }
 
-function Journal.new() return setmetatable({ first = 1, last = 0, bytes = 0, entries = {}, sizes = {} }, Journal) end
+function Journal.new()
+  return setmetatable({ first = 1, last = 0, ever = 0, bytes = 0, entries = {}, sizes = {} }, Journal)
+end
 
 local function cut(value)
   if type(value) ~= "string" or #value <= TEXT then return value end
@@ -61,7 +63,7 @@ function Journal:note(entry)
     entry[name] = cut(entry[name])
     bytes = bytes + #(entry[name] or "")
   end
-  self.last, self.bytes = self.last + 1, self.bytes + bytes
+  self.last, self.ever, self.bytes = self.last + 1, self.ever + 1, self.bytes + bytes
   self.entries[self.last], self.sizes[self.last] = entry, bytes
   while self.last - self.first >= LIMIT or (self.bytes > BYTES and self.first < self.last) do drop_oldest(self) end
 end
@@ -95,6 +97,9 @@ function Journal:count(filter)
   end
   return n
 end
+
+--- How many there have ever been.
+function Journal:total() return self.ever end
 
 function Journal:clear() self.first, self.last, self.bytes, self.entries, self.sizes = 1, 0, 0, {}, {} end
 

@@ -147,12 +147,56 @@ local function control_paths()
   }
 end
 
+local function console_paths()
+  local ok = object({ ok = { type = "boolean" } }, "ok")
+  local qos, retain = { type = "integer", minimum = 0, maximum = 2 }, { type = "boolean" }
+  local payload = string_of { maxLength = 4096 }
+  local pair = { parameters = {
+    parameter("client_id", string_of(), true), parameter("device_id", string_of(), true),
+  } }
+  local span = { parameters = {
+    parameter("after", schemas.integer), parameter("upto", schemas.integer), parameter("most", schemas.integer),
+  } }
+  local last = object({ device = string_of(), time = { type = "number" } }, "device", "time")
+  return {
+    grants = {
+      post = control("Lets a client talk to a device, without a token", ok, ref "Pair"),
+      delete = control("Takes the permission away", ok, nil, pair),
+    },
+    links = { get = control("Who is connected, who is played, and when each device last sent or was sent something",
+      object({ connected = list(ref "Link"), played = list(string_of()), last = list(last) }, "connected", "played",
+        "last")) },
+    play = { post = control("A device comes online, played by the sandbox, or leaves",
+      object({ playing = { type = "boolean" } }, "playing"),
+      object({ device = string_of(), on = { type = "boolean" } }, "device")) },
+    report = { post = control("Reports as a device that is played", ok, object({
+      device = string_of(), channel = string_of { minLength = 1 }, payload = payload, qos = qos, retain = retain,
+    }, "device", "channel")) },
+    publish = { post = control("Publishes as the broker itself", ok, object({
+      topic = string_of { minLength = 1 }, payload = payload, qos = qos, retain = retain,
+    }, "topic")) },
+    timeline = { get = control("What happened, oldest first; the last 10,000 are kept", ref "Timeline", nil, span) },
+  }
+end
+
+-- All under /_sandbox/.
+local function sandbox_paths()
+  local all = control_paths()
+  for name, path in pairs(console_paths()) do all[name] = path end
+  local events = control("The timeline live: server-sent events `entries`, `pulse`, `restart`", string_of())
+  events.responses["200"].content = { ["text/event-stream"] = { schema = string_of() } }
+  events.responses["415"] = nil
+  events.parameters = { parameter("last", string_of()) }
+  all.events = { get = with_503(events, "too many watch already", ref "Refusal") }
+  return all
+end
+
 --- The document.
 ---@param url string?  of the sandbox that serves it
 ---@return table
 function openapi.document(url)
   local paths = api_paths()
-  for name, path in pairs(control_paths()) do
+  for name, path in pairs(sandbox_paths()) do
     for method, operation in pairs(path) do operation.operationId = method .. "_" .. name end
     paths["/_sandbox/" .. name] = path
   end

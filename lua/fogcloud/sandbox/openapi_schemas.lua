@@ -30,6 +30,8 @@ local object, list, string_of = schemas.object, schemas.list, schemas.string_of
 
 local integer, number, boolean = { type = "integer" }, { type = "number" }, { type = "boolean" }
 
+schemas.integer = integer
+
 local function whole(least, most) return { type = "integer", minimum = least, maximum = most } end
 
 local function up_to(most) return { type = "number", minimum = 0, maximum = most } end
@@ -69,6 +71,21 @@ local function with(fields, more)
   for name, schema in pairs(more) do all[name] = schema end
   return all
 end
+
+-- What stands on the timeline, by kind: a call has endpoint to ms, what the broker saw client to cut, and what was done
+-- to the sandbox call and params.
+local TIMELINE = {
+  id = integer, time = number,
+  kind = string_of { enum = {
+    "call", "control", "login", "login_refused", "bye", "message", "message_refused", "subscribe", "subscribe_refused",
+    "withheld", "skipped",
+  } },
+  endpoint = text, method = text, path = text, params = { type = { "object", "array" } }, code = integer,
+  message = text, status = integer, request_id = text, content_type = text, token = integer, fault = integer,
+  wire = text, ms = number, reply = object { token = integer, client = text, login = text, count = integer },
+  client = text, login = text, topic = text, payload = text, payload_hex = text, size = integer, qos = integer,
+  retain = boolean, cut = boolean, count = integer, call = text, why = text,
+}
 
 local function rows(...)
   local fields = {}
@@ -120,6 +137,9 @@ schemas.ALL = {
   }, "faults"),
   Rules = object(with(RULES, { kick = text })),
   Bent = object { ok = boolean, kicked = integer },
+  Pair = object({ client_id = text, device_id = text }, "client_id", "device_id"),
+  Link = object({ client = text, login = text, since = number }, "client", "login", "since"),
+  Timeline = object({ last = integer, entries = list(object(TIMELINE, "id", "time", "kind")) }, "last", "entries"),
   Clock = object({ now = number, frozen = boolean, life = integer }, "now", "frozen", "life"),
 }
 

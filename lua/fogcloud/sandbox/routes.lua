@@ -105,9 +105,12 @@ function routes.find(method, path)
   return route[1], route[2]
 end
 
+--- The token that a request bears, if any.
+function routes.bearer(request) return (request.headers.authorization or ""):match("^[Bb]earer (.+)$") end
+
 -- The account of the bearer token, or the refusal.
 local function authorize(cloud, request)
-  local bearer = (request.headers.authorization or ""):match("^[Bb]earer (.+)$")
+  local bearer = routes.bearer(request)
   local row = bearer and cloud.state:token(bearer)
   if row == nil then return nil, result(10101, "token is error") end
   if row.expires <= cloud.clock:now() then return nil, result(10100, "token is expired") end
