@@ -229,8 +229,9 @@ local LAYERS = {
   { "host.looped" },
   { "task.scheduler" },
   { "task.task" },
-  { "config", "mqtt.diagnosis", "api.envelope", "log", "api.retry", "mqtt.options", "mqtt.router" },
-  { "_meta", "check", "task.deadline", "errors", "store.lease", "store.mark", "metrics", "task.protect", "task.timers", "mqtt.topic" },
+  { "config", "mqtt.diagnosis", "api.envelope", "log", "api.retry", "mqtt.options", "mqtt.router", "store.lease",
+    "store.term" },
+  { "_meta", "check", "task.deadline", "errors", "store.mark", "metrics", "task.protect", "task.timers", "mqtt.topic" },
 }
 
 local DEPTHS = {}

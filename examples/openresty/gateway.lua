@@ -169,7 +169,7 @@ end
 
 --- In init_worker_by_lua*.
 function gateway.start()
-  leader = fogcloud.lead("gateway " .. ngx.worker.id(), connect, "fogcloud")
+  leader = fogcloud.lead("gateway " .. ngx.worker.id(), connect, "shdict:fogcloud")
   assert(ngx.timer.every(3600, end_all))
 end
 

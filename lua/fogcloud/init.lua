@@ -91,14 +91,17 @@ function fogcloud.sleep(seconds)
   return runtime.host().sleep(seconds)
 end
 
---- Has one worker of an nginx make a session and serve it, and another take it over when that worker ends or dies.
---- See store/lead.lua. In nginx only.
----@param name string        what is led; one worker per name
----@param start function     makes the session and its subscriptions, and returns it, or nil, err
----@param dictionary string  a lua_shared_dict
----@return fogcloud.Leader leader  with session, await(timeout), stop()
-function fogcloud.lead(name, start, dictionary)
-  return require("fogcloud.store.lead").lead(name, start, dictionary, 2)
+--- Has one of all that call it make a session and serve it, and another take it over when that one ends, dies or is cut
+--- off: workers of an nginx, processes, machines, as far as the store reaches. Does not wait. See docs/guide-fleet.md.
+---@param name string         what is led; one leader per name
+---@param start function      start(fence) makes the session and its subscriptions, and returns it, or nil, err; best
+---                           with `paused = true`. The number grows from leader to leader
+---@param store string|table  as the option of fogcloud.new: "shdict:NAME", "file", "redis://HOST", …
+---@param options fogcloud.LeadOptions?
+---@return fogcloud.Leader leader  with session, fence, await(timeout), stop(), finish(timeout)
+function fogcloud.lead(name, start, store, options)
+  local leader = require("fogcloud.store.lead").lead(name, start, store, options, 2)
+  return leader -- no tail call, which would take the frame that the level counts
 end
 
 --- Chooses the host, before anything else; later it raises. OpenResty is found out by itself.

@@ -44,7 +44,7 @@ local function start()
   return session
 end
 
-function M.init() M.leader = fogcloud.lead("spec " .. tostring(mine), start, "fogcloud") end
+function M.init() M.leader = fogcloud.lead("spec " .. tostring(mine), start, "shdict:fogcloud") end
 return M
 ]]
 

@@ -27,6 +27,8 @@
 --   host.offer(make)          may be missing: told before anything else that make() gives the pump, which it attaches;
 --                             for a host that may have to wait before anybody needed the engine
 --   host.report(line)         may be missing: tells whoever runs the program of an error that nobody handles; stderr
+--   host.on_exit(fn)          may be missing: calls fn(), in a coroutine that may wait, once the process has been told
+--                             to end, where the host hears of that
 --   host.check()              may be missing: raises where it is too early for anything of ours
 --
 -- and, where there is no loop but ours, for fogcloud.run and fogcloud.step:

@@ -50,6 +50,15 @@ end
 
 openresty.spawn_user = openresty.spawn_task
 
+--- nginx fires its timers at once, as premature, when the worker is to end.
+function openresty.on_exit(fn)
+  local function look(premature)
+    if premature or ngx.worker.exiting() then return fn() end
+    return ngx.timer.at(WATCH, look) or fn() -- refused: the worker is ending, or as good as that
+  end
+  look()
+end
+
 -- Serving -------------------------------------------------------------------------------------------------------------
 
 local leaving = setmetatable({}, { __mode = "k" })

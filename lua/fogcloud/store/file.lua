@@ -9,6 +9,7 @@
 local cjson = require "cjson"
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
+local Lease = require "fogcloud.store.lease"
 
 ---@class fogcloud.FileStore
 local File = {}
@@ -150,6 +151,53 @@ function File:hold(key)
   if lock then return function() lock:unlock() end end
   if why == "busy" then return nil, pid end
   return nil, nil, failure(path, detail)
+end
+
+-- Calls fn with the record of a lease, alone among all processes; what fn returns besides is written. The lock is held
+-- for two small files, so whoever waits longer than this for it finds a stopped process, or a broken disk.
+local LEASE_WAIT = 1
+
+local function with_lease(self, key, fn)
+  key = "lease " .. key
+  local unlock, err = self:lock(key, self.host.now() + LEASE_WAIT)
+  if unlock == nil then return nil, err end
+  local record
+  record, err = self:get(key)
+  local result, change = nil, nil
+  if err == nil then result, change = fn(record) end
+  if change then
+    local kept
+    kept, err = self:set(key, change)
+    if not kept then result = nil end
+  end
+  unlock()
+  return result, err
+end
+
+-- Times are the monotonic clock's, which all processes of a machine share until it starts anew: then an end beyond a
+-- whole life is one of before.
+local function is_held(record, now)
+  return record ~= nil and now < record.ends and record.ends <= now + record.life
+end
+
+function File:lease(key, mark, life)
+  return with_lease(self, key, function(record)
+    local now, fence = self.host.now(), nil
+    if is_held(record, now) then
+      if record.value ~= mark then return false end
+      fence = record.fence
+    end
+    fence = fence or Lease.next_fence(record and record.fence, self.host.wall())
+    return fence, { value = mark, ends = now + life, life = life, fence = fence }
+  end)
+end
+
+function File:release(key, mark)
+  return with_lease(self, key, function(record)
+    if record == nil or record.value ~= mark then return true end
+    record.ends = 0
+    return true, record
+  end)
 end
 
 return File

@@ -1,146 +1,173 @@
 -- SPDX-License-Identifier: MIT
 
---- A session that one worker of an nginx has, and another takes over: `fogcloud.lead`.
+--- A session that one of many has, and another takes over: `fogcloud.lead`, among the workers of an nginx, the
+--- processes of a machine, or machines, as far as the store reaches.
 --
--- Each worker that leads under a name asks for its lease, once a second; the one that gets it makes the session. One
+-- Each that leads under a name asks for its lease, ten times in its life; the one that gets it makes the session. One
 -- that is told to end lets its session finish first and gives the lease up then, so that the next one starts with the
--- client id free; one that dies is seen to be dead. All of this runs in timers, of which nginx fires the next at once
--- when the worker is to end.
-local core = require "fogcloud.core"
+-- client id free; one that dies, or is cut off from the store, loses it when its life is over.
 local deadlines = require "fogcloud.task.deadline"
 local errors = require "fogcloud.errors"
 local Lease = require "fogcloud.store.lease"
-local protect = require "fogcloud.task.protect"
 local runtime = require "fogcloud.runtime"
+local stores = require "fogcloud.store"
+local Term = require "fogcloud.store.term"
 
 ---@class fogcloud.Leader
----@field session fogcloud.Session?  while this worker leads
+---@field session fogcloud.Session?  while this one leads
+---@field fence integer?             the number of its term: greater than those of all before it
 local Leader = {}
 Leader.__index = Leader
 Leader.__name = "fogcloud.Leader"
 
-local INTERVAL = 1
-local FINISH_TIME = 5 -- seconds a session has for handing over
+---@class (exact) fogcloud.LeadOptions
+---@field life number?  seconds that a lease lasts when its holder dies, 1 to 3600, default 10
+
+local LIFE = 10
 local MAX_BACKOFF = 30
 
-local function complain(self, what)
-  local ngx = rawget(_G, "ngx")
-  ngx.log(ngx.ERR, ("fogcloud: the session of '%s' %s"):format(self.name, tostring(what)))
-end
-
-local function give_up(self)
-  self.session = nil
-  self.lease:release()
-  self.failures = self.failures + 1
-  self.not_before = core.now() + math.min(MAX_BACKOFF, 2 ^ (self.failures - 1))
-end
+local function complain(self, what) Term.report(self.host, ("the session of '%s' %s"):format(self.name, what)) end
 
 local function wake(self)
   for waiter in pairs(self.waiters) do waiter:signal() end
 end
 
-local function begin(self)
-  local ok, session, err = protect.call(self.start)
-  self.starting = nil
-  if not ok or session == nil then
-    complain(self, "does not start: " .. tostring(not ok and session or err))
-    return give_up(self)
-  end
-  if self.leaving or not self.lease:hold() then return session:close() end -- it took too long
-  self.session, self.failures = session, 0
-  session:resume()
-  wake(self)
-end
-
--- Ends the leading: lets the session finish, then others have their turn.
-local function leave(self)
-  self.leaving = true
-  wake(self)
-  if self.starting then self.starting:wait(FINISH_TIME) end
-  if self.session then self.session:finish(FINISH_TIME) end
-  self.session = nil
-  self.lease:release()
-end
-
-local function check_session(self)
-  if self.session == nil or self.session.ended == nil then return end
-  complain(self, "ended: " .. tostring(self.session.ended))
-  give_up(self)
-end
-
-local function lead_on(self)
-  check_session(self)
-  if core.now() < self.not_before then return end
-  local held, why = self.lease:hold()
-  if why and why ~= self.trouble then complain(self, "has no lease: " .. why) end
-  self.trouble = why
-  if held then
-    if not self.session and not self.starting then self.starting = self.host.spawn_user(begin, self) end
-  elseif self.session then
-    complain(self, "was taken over by another worker")
-    self.session:close()
-    self.session = nil
+local function serve_term(self)
+  local term = Term.new {
+    host = self.host, lease = self.lease, start = self.start,
+    complain = function(what) complain(self, what) end,
+    on_session = function(session)
+      self.session, self.fence, self.failures = session, self.lease.fence, 0
+      wake(self)
+    end,
+  }
+  self.term = term
+  if self.stopped then term:stop() end
+  local reason = term:run()
+  self.session, self.fence, self.term = nil, nil, nil
+  if reason == "failed" or reason == "ended" then
+    self.failures = self.failures + 1
+    self.not_before = self.host.now() + math.min(MAX_BACKOFF, 2 ^ (self.failures - 1))
   end
 end
 
-local function turn(premature, self)
-  local ngx = rawget(_G, "ngx")
-  if premature or self.stopped then return leave(self) end
-  lead_on(self)
-  local ok = ngx.timer.at(INTERVAL, turn, self)
-  if not ok then leave(self) end -- the worker has been told to end meanwhile
+-- One look: leads, for as long as it lasts, when the lease is to be had.
+local function contend(self)
+  if self.host.now() < self.not_before then return end
+  local held, err = self.lease:take()
+  local trouble = err and tostring(err)
+  if trouble and trouble ~= self.trouble then complain(self, "has no lease: " .. trouble) end
+  self.trouble = trouble
+  if held then serve_term(self) end
+end
+
+local function run(self)
+  self.alarm = self.host.waiter()
+  while not self.stopped do
+    contend(self)
+    if not self.stopped then self.alarm:wait(self.host.now() + self.lease.life / 10) end
+  end
+  self.over = true
+  wake(self)
+end
+
+local function check(name, start, store, options, level)
+  if type(name) ~= "string" or name == "" then error("name: a non-empty string expected", level + 1) end
+  if type(start) ~= "function" then error("start: function expected, got " .. type(start), level + 1) end
+  if type(store) ~= "string" and type(store) ~= "table" then
+    error("store: string or table expected, got " .. type(store), level + 1)
+  end
+  if options ~= nil and type(options) ~= "table" then
+    error("options: table expected, got " .. type(options), level + 1)
+  end
+  for option in pairs(options or {}) do
+    if option ~= "life" then error(("unknown option '%s'"):format(tostring(option)), level + 1) end
+  end
+end
+
+-- A program that has a loop of ours goes on while it leads or wants to.
+local function keep_running(self)
+  if self.host.run == nil then return end
+  self.host.spawn_task(function()
+    while not self.over do
+      local waiter = self.host.waiter()
+      self.waiters[waiter] = true
+      waiter:wait()
+      self.waiters[waiter] = nil
+    end
+  end)
 end
 
 ---@package
---- Has one worker of this nginx make a session and serve it; see docs/guide-openresty.md. Every worker calls it, in
---- init_worker_by_lua* as a rule. Does not wait.
----@param name string              what is led; one worker per name
----@param start fun(): fogcloud.Session?, fogcloud.Error?   makes the session and its subscriptions; best with
----                                `paused = true`, for it is resumed when start returns
----@param dictionary string        a lua_shared_dict
+--- Has one of all that call it make a session and serve it. Does not wait.
+---@param name string              what is led; one leader per name
+---@param start fun(fence: integer): fogcloud.Session?, fogcloud.Error?   makes the session and its subscriptions; best
+---                                with `paused = true`, for it is resumed when start returns
+---@param store string|table       as the option of fogcloud.new
+---@param options fogcloud.LeadOptions?
 ---@param level integer?           whom to blame
 ---@return fogcloud.Leader
-function Leader.lead(name, start, dictionary, level)
+function Leader.lead(name, start, store, options, level)
   level = (level or 1) + 1
-  if type(name) ~= "string" or name == "" then error("name: a non-empty string expected", level) end
-  if type(start) ~= "function" then error("start: function expected, got " .. type(start), level) end
-  local host, ngx = runtime.host(), rawget(_G, "ngx")
-  if host.name ~= "openresty" then error("fogcloud.lead is for nginx's workers", level) end
-  local dict = ngx.shared[dictionary]
-  if dict == nil then
-    error(("dictionary: nginx.conf has no 'lua_shared_dict %s 1m;'"):format(tostring(dictionary)), level)
-  end
+  check(name, start, store, options, level)
+  local host, life = runtime.host(), options and options.life or LIFE
+  store = stores.resolve(store, host, math.random, level)
+  Term.check(store, life, level)
   local self = setmetatable({
-    name = name, start = start, host = host, lease = Lease.new(dict, name), failures = 0, not_before = 0,
+    name = name, start = start, host = host, lease = Lease.new(store, "lead " .. name, life, host), failures = 0,
+    not_before = 0,
     waiters = setmetatable({}, { __mode = "k" }), -- nginx may end a request that waits, without a word
   }, Leader)
-  assert(ngx.timer.at(0, turn, self))
+  host.spawn(run, self)
+  keep_running(self)
+  if host.on_exit then host.on_exit(function() self:stop() end) end
   return self
 end
 
---- The session, waited for if this worker is about to have it. Yields.
+--- The session, waited for if this one is about to have it. Yields in a task, blocks elsewhere.
 ---@param timeout number  seconds
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err  kinds: timeout (another worker leads, or it does not start), closed, cancelled
+---@return fogcloud.Error? err  kinds: timeout (another one leads, or it does not start), closed, cancelled
 function Leader:await(timeout)
-  local deadline = deadlines.after(core.now(), timeout, nil, 2)
+  local deadline = deadlines.after(runtime.host().now(), timeout, nil, 2)
   while self.session == nil do
-    if self.leaving then
-      return nil, errors.new("closed", self.stopped and "leader:stop() was called" or "this worker is ending")
-    end
+    if self.stopped then return nil, errors.new("closed", "leader:stop() was called, or this worker is ending") end
     local waiter = self.host.waiter()
     self.waiters[waiter] = true
     local woken = waiter:wait(deadline)
     self.waiters[waiter] = nil
     if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
     if not woken then
-      return nil, errors.new("timeout", ("no session of '%s' in this worker"):format(self.name), { retryable = true })
+      return nil, errors.new("timeout", ("no session of '%s' here"):format(self.name), { retryable = true })
     end
   end
   return self.session
 end
 
---- Lets the session finish and another worker lead, within a second. Returns at once.
-function Leader:stop() self.stopped = true end
+--- Lets the session finish and another one lead. Returns at once; harmless twice.
+function Leader:stop()
+  self.stopped = true
+  if self.term then self.term:stop() end
+  if self.alarm then self.alarm:signal() end
+  wake(self)
+end
+
+--- Does that, and waits until it is done. Yields in a task, blocks elsewhere.
+---@param timeout number?  seconds, default the life of a lease
+---@return boolean? ok
+---@return fogcloud.Error? err  kinds: timeout, cancelled
+function Leader:finish(timeout)
+  local deadline = deadlines.after(self.host.now(), timeout, self.lease.life, 2)
+  self:stop()
+  while not self.over do
+    local waiter = self.host.waiter()
+    self.waiters[waiter] = true
+    local woken = waiter:wait(deadline)
+    self.waiters[waiter] = nil
+    if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
+    if not woken then return nil, errors.new("timeout", "the session has not handed over in time") end
+  end
+  return true
+end
 
 return Leader

@@ -3,12 +3,16 @@
 --- A store in this Lua state's memory. See init.lua for the contract.
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
+local Lease = require "fogcloud.store.lease"
 
 ---@class fogcloud.MemoryStore
 local Memory = {}
 Memory.__index = Memory
 Memory.__name = "fogcloud.MemoryStore"
 Memory.__tostring = function() return "fogcloud.MemoryStore" end
+
+-- key -> { mark, ends, fence }: of all stores in this Lua state, or there would be nobody to share with
+local leases = {}
 
 ---@param host table
 ---@return fogcloud.MemoryStore
@@ -74,6 +78,24 @@ function Memory:hold(key)
   return function()
     if self.holders[key] == mark then self.holders[key] = nil end
   end
+end
+
+function Memory:lease(key, mark, life)
+  local now, held = self.host.now(), leases[key]
+  if held and now < held.ends then
+    if held.mark ~= mark then return false end
+    held.ends = now + life
+    return held.fence
+  end
+  local fence = Lease.next_fence(held and held.fence, self.host.wall())
+  leases[key] = { mark = mark, ends = now + life, fence = fence }
+  return fence
+end
+
+function Memory.release(_, key, mark)
+  local held = leases[key]
+  if held and held.mark == mark then held.ends = 0 end
+  return true
 end
 
 return Memory

@@ -8,6 +8,8 @@
 local cjson = require "cjson"
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
+local Lease = require "fogcloud.store.lease"
+local marks = require "fogcloud.store.mark"
 
 ---@class fogcloud.ShdictStore
 local Shdict = {}
@@ -36,7 +38,7 @@ function Shdict.new(host, name, random, level)
     error(("option 'store': there is no shared dictionary '%s'; nginx.conf needs 'lua_shared_dict %s 1m;'"):format(name,
       name), (level or 1) + 1)
   end
-  local self = { host = host, name = name, dict = dict, random = random or math.random, shared = true, last = 0 }
+  local self = { host = host, name = name, dict = dict, random = random or math.random, shared = true }
   return setmetatable(self, Shdict)
 end
 
@@ -63,14 +65,8 @@ function Shdict:delete(key, record)
   return true
 end
 
--- A mark that tells this holder from all others, in this worker and elsewhere.
-local function new_mark(self)
-  self.last = self.last + 1
-  return ("%d %s %d %.9f"):format(core.pid(), tostring({}), self.last, self.host.now() + self.random())
-end
-
 function Shdict:lock(key, deadline)
-  local name, mark = "lock " .. key, new_mark(self)
+  local name, mark = "lock " .. key, marks.new()
   while true do
     local added, why = self.dict:safe_add(name, mark, LOCK_LIFE)
     if added then break end
@@ -85,6 +81,62 @@ function Shdict:lock(key, deadline)
   return function()
     if self.dict:get(name) == mark then self.dict:delete(name) end
   end
+end
+
+-- The entry of a lease is its fence and its holder's mark; until the fence is drawn, 0. It is gone when it is given up,
+-- or was not renewed; when its holder's process is dead, whoever adds a mark for this very entry first may replace it.
+
+local function may_replace(self, entry, life)
+  local pid = tonumber(entry:match("^%d+ (%d+)"))
+  return not (pid and core.alive(pid)) and self.dict:safe_add("heir of " .. entry, true, life) == true
+end
+
+-- The next number, for one who holds the lease: what others draw later is greater.
+local function draw(self, key)
+  local name = "fence " .. key
+  local last = self.dict:get(name)
+  local fence = Lease.next_fence(last, self.host.wall())
+  local ok, why = self.dict:safe_set(name, fence)
+  if ok then return fence end
+  return nil, failure(self, "be written", why)
+end
+
+local function begin_lease(self, key, name, mark, life)
+  local fence, err = draw(self, key)
+  if fence == nil or self.dict:get(name) ~= "0 " .. mark then -- it is lost already
+    if self.dict:get(name) == "0 " .. mark then self.dict:delete(name) end
+    return fence and false, err
+  end
+  local ok, why = self.dict:safe_set(name, ("%.0f %s"):format(fence, mark), life)
+  if ok then return fence end
+  return nil, failure(self, "be written", why)
+end
+
+--- Never at the cost of another entry, a token for one.
+function Shdict:lease(key, mark, life)
+  local name = "lease " .. key
+  local done, why = self.dict:safe_add(name, "0 " .. mark, life)
+  if done then return begin_lease(self, key, name, mark, life) end
+  if why ~= "exists" then return nil, failure(self, "be leased", why) end
+  local entry = self.dict:get(name)
+  if entry == nil then return false end -- it ended just now
+  local fence, holder = entry:match("^(%d+) (.*)$")
+  if holder ~= mark and not may_replace(self, entry, life) then return false end
+  if holder ~= mark or fence == "0" then
+    done, why = self.dict:safe_set(name, "0 " .. mark, life)
+    if done then return begin_lease(self, key, name, mark, life) end
+  else
+    done, why = self.dict:safe_set(name, entry, life)
+    if done then return tonumber(fence) end
+  end
+  return nil, failure(self, "be leased", why)
+end
+
+function Shdict:release(key, mark)
+  local name = "lease " .. key
+  local entry = self.dict:get(name)
+  if entry and entry:match("^%d+ (.*)$") == mark then self.dict:delete(name) end
+  return true
 end
 
 return Shdict
