@@ -31,18 +31,21 @@ include scripts/libraries.mk
 LEAN_SRC    := $(wildcard src/paho/paho_lean*.c)
 CORE_SRC    := $(filter-out $(if $(LEAN),,$(LEAN_SRC)),$(foreach folder,base http mqtt paho,$(wildcard src/$(folder)/*.c)) src/binding/engine.c)
 BINDING_SRC := $(filter-out $(CORE_SRC),$(wildcard src/binding/*.c))
+# What outlives the process: a module of its own, so that only a program with a journal loads SQLite.
+DURABLE_SRC := $(wildcard src/durable/*.c) src/binding/class.c
 PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
 # Of the sandbox's module, what the plugin uses too.
 SHARED_SRC  := src/sandbox/password.c src/sandbox/tap.c
 SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c)) src/binding/class.c
 # With what it shares with the core: the wake-up descriptor, classes, and the checkers of options.
 REDIS_SRC   := $(if $(HIREDIS_H),$(wildcard src/redis/*.c) src/base/wake.c src/binding/class.c src/binding/util.c)
-C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(wildcard src/redis/*.c) $(wildcard src/sandbox/*.c)
+C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(foreach folder,durable redis sandbox,$(wildcard src/$(folder)/*.c))
 HEADERS     := $(wildcard src/*/*.h)
 # What of the sandbox and its plugin knows no Lua and no mosquitto.
 SANDBOX_PLAIN_SRC := $(filter-out src/binding/% src/sandbox/binding%,$(SANDBOX_SRC)) src/sandbox/plugin_rules.c
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
+DURABLE_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/binding/% src/durable/binding.c,$(DURABLE_SRC)))
 SANDBOX_PLAIN_OBJ := $(SANDBOX_PLAIN_SRC:src/%.c=$(BUILD)/obj/%.o)
 BINDING_OBJ := $(BINDING_SRC:src/%.c=$(BUILD)/obj/lua5.4/%.o)
 
@@ -60,6 +63,10 @@ $(BUILD)/$(1)/fogcloud/core.so: $(CORE_OBJ) $(BINDING_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(call lua_include,$(1)) $(BINDING_SRC) $(CORE_OBJ) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete $(PAHO_LIBS) -lcurl
 
+$(BUILD)/$(1)/fogcloud/durable.so: $(DURABLE_SRC) $(HEADERS)
+	@mkdir -p $$(@D)
+	$(CC) $(ALL_CFLAGS) $(DURABLE_INCLUDES) -I$(call lua_include,$(1)) $(DURABLE_SRC) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete -lsqlite3
+
 $(BUILD)/$(1)/fogcloud/sandbox/core.so: $(SANDBOX_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(CC) $(ALL_CFLAGS) $(SANDBOX_INCLUDES) -I$(call lua_include,$(1)) $(SANDBOX_SRC) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete -lmicrohttpd -lsqlite3 -lssl -lcrypto
@@ -73,7 +80,7 @@ $(BUILD)/$(1)/fogcloud/sandbox/plugin.so: $(PLUGIN_SRC) $(SHARED_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) $(SANDBOX_INCLUDES) $(PLUGIN_SRC) $(SHARED_SRC) -o $$@ $(filter-out -fsanitize=%,$(LDFLAGS_MODULE)) -lsqlite3 -lcrypto
 
-build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(if $(REDIS_SRC),$(BUILD)/$(1)/fogcloud/redis.so) $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
+build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(BUILD)/$(1)/fogcloud/durable.so $(if $(REDIS_SRC),$(BUILD)/$(1)/fogcloud/redis.so) $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
 .PHONY: build-$(1)
 endef
 $(foreach lua,$(ALL_LUAS),$(eval $(call per_lua,$(lua))))
@@ -89,11 +96,15 @@ deps-demo:
 	@scripts/install.sh demo
 
 # Tests in C, and what is fuzzed --------------------------------------------------------------------------------------
-# They take what they need out of archives of all that knows no Lua, of the sandbox's and of the binding's, for Lua 5.4.
+# They take what they need out of archives of all that knows no Lua, of the journal's, of the sandbox's and of the binding's, for Lua 5.4.
 
-ARCHIVES   := $(addprefix $(BUILD)/,binding.a core.a sandbox.a)
+ARCHIVES   := $(addprefix $(BUILD)/,binding.a core.a durable.a sandbox.a)
 TEST_FLAGS := $(filter-out -Wconversion -Wshadow,$(ALL_CFLAGS)) $(CORE_DEFS) $(INCLUDES) -I$(call lua_include,lua5.4)
 TEST_LIBS  := -Wl,--start-group $(ARCHIVES) $(PAHO_LIBS) -Wl,--end-group -Wl,--as-needed -lcurl -lsqlite3 -lmosquitto -llua5.4
+
+$(BUILD)/obj/durable/%.o: src/durable/%.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(DURABLE_INCLUDES) -c $< -o $@
 
 $(BUILD)/obj/sandbox/%.o: src/sandbox/%.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -104,6 +115,7 @@ $(BUILD)/obj/lua5.4/%.o: src/%.c $(HEADERS)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(call lua_include,lua5.4) -c $< -o $@
 
 $(BUILD)/core.a: $(CORE_OBJ)
+$(BUILD)/durable.a: $(DURABLE_OBJ)
 $(BUILD)/sandbox.a: $(SANDBOX_PLAIN_OBJ)
 $(BUILD)/binding.a: $(BINDING_OBJ)
 $(ARCHIVES):
@@ -218,10 +230,12 @@ ROCK_CORE_LUA := $(filter-out $(ROCK_SANDBOX_LUA),$(shell cd lua 2>/dev/null && 
 rock: $(CORE_OBJ)
 	@mkdir -p $(ROCK)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(LUA_INCDIR) $(BINDING_SRC) $(CORE_OBJ) -o $(ROCK)/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete $(PAHO_LIBS) -lcurl
+	$(CC) $(ALL_CFLAGS) $(DURABLE_INCLUDES) -I$(LUA_INCDIR) $(DURABLE_SRC) -o $(ROCK)/durable.so $(LDFLAGS_MODULE) -Wl,-z,nodelete -lsqlite3
 
 rock-install:
 	for f in $(ROCK_CORE_LUA); do install -D -m 644 lua/$$f $(LUADIR)/$$f || exit 1; done
 	install -D -m 755 $(ROCK)/core.so $(LIBDIR)/fogcloud/core.so
+	install -D -m 755 $(ROCK)/durable.so $(LIBDIR)/fogcloud/durable.so
 	install -D -m 755 bin/fogcloud $(BINDIR)/fogcloud
 
 rock-sandbox:

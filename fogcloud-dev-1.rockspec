@@ -14,6 +14,7 @@ external_dependencies = {
   CURL = { library = "curl" },
   PAHO = { library = "paho-mqtt3as" },
   OPENSSL = { library = "ssl" },
+  SQLITE = { library = "sqlite3" }, -- of fogcloud.durable, which a program without a journal does not load
 }
 build = {
   type = "make",
@@ -21,7 +22,7 @@ build = {
   install_target = "rock-install",
   build_variables = {
     CFLAGS = "$(CFLAGS)", LUA_INCDIR = "$(LUA_INCDIR)", CURL_DIR = "$(CURL_DIR)", PAHO_DIR = "$(PAHO_DIR)",
-    OPENSSL_DIR = "$(OPENSSL_DIR)",
+    OPENSSL_DIR = "$(OPENSSL_DIR)", SQLITE_DIR = "$(SQLITE_DIR)",
   },
   install_variables = { LUADIR = "$(LUADIR)", LIBDIR = "$(LIBDIR)", BINDIR = "$(BINDIR)" },
   copy_directories = { "docs" }, -- with the manual page: `luarocks doc fogcloud` shows where

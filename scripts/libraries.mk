@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Where the libraries are; for the root's Makefile and the bench's. ROOT is the project's folder, as seen from the one that includes this.
 
-# Libraries that are not below /usr: CURL_DIR, PAHO_DIR, OPENSSL_DIR, HIREDIS_DIR, and for the sandbox MICROHTTPD_DIR, SQLITE_DIR, MOSQUITTO_DIR name where.
+# Libraries that are not below /usr: CURL_DIR, PAHO_DIR, OPENSSL_DIR, SQLITE_DIR, HIREDIS_DIR, and for the sandbox MICROHTTPD_DIR, MOSQUITTO_DIR name where.
 # Each is looked through as Debian (lib/<triplet>), Fedora (lib64) and Homebrew (opt/<name>/lib) lay things out, and found again when it is loaded.
 comma     := ,
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
@@ -21,6 +21,7 @@ PAHO_LIBS  := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)
 LOOP       ?=
 CORE_DEFS  := $(if $(filter poll,$(LOOP)),-DFOG_LOOP_POLL) $(if $(LEAN),-DFOG_PAHO_LEAN)
 INCLUDES   := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,PAHO,paho-mqtt3as) $(call elsewhere,OPENSSL,ssl))
+DURABLE_INCLUDES := $(strip $(call elsewhere,SQLITE,sqlite3))
 SANDBOX_INCLUDES := $(strip $(call elsewhere,MICROHTTPD,microhttpd) $(call elsewhere,SQLITE,sqlite3) $(call elsewhere,OPENSSL,ssl) $(call elsewhere,MOSQUITTO,mosquitto))
 
 # The store in Redis is there where hiredis is; TLS with hiredis 1.0 and later, built with it.

@@ -41,13 +41,13 @@ end
 
 -- Who may see a foreign header, be it through headers of ours.
 local REACHABLE = {
-  ["^lua"] = { "src/binding/", "src/sandbox/binding", "src/redis/binding" },
-  ["^lauxlib"] = { "src/binding/", "src/sandbox/binding", "src/redis/binding" },
+  ["^lua"] = { "src/binding/", "src/durable/binding%.c", "src/sandbox/binding", "src/redis/binding" },
+  ["^lauxlib"] = { "src/binding/", "src/durable/binding%.c", "src/sandbox/binding", "src/redis/binding" },
   ["^MQTT"] = { "src/paho/" },
   ["^curl/"] = { "src/http/", "base/process%.c" },
   ["^mosquitto"] = { "src/sandbox/plugin" },
   ["^microhttpd"] = { "src/sandbox/" },
-  ["^sqlite3"] = { "src/sandbox/" },
+  ["^sqlite3"] = { "src/durable/", "src/sandbox/" },
   ["^hiredis"] = { "src/redis/" },
 }
 -- Who may include it: a lock, or a connection of OpenSSL's, stands in headers that many see.
@@ -59,16 +59,21 @@ local INCLUDABLE = {
   ["^pthread"] = {
     "base/queue", "base/process", "paho/dispatcher", "paho/bridge", "http/http", "mqtt/inbox", "mqtt/outbox",
     "mqtt/loop", "mqtt/resolver", "mqtt/tls",
-    "paho/paho_lean", "src/sandbox/", "base/port",
+    "paho/paho_lean", "src/sandbox/", "src/durable/", "base/port",
   },
 }
 -- Which folder may include which other.
 local FOLDERS = {
   base = {}, http = { base = true }, mqtt = { base = true }, paho = { base = true, mqtt = true },
   binding = { base = true, http = true, mqtt = true, paho = true }, sandbox = {}, redis = { base = true },
+  durable = {},
 }
--- What the sandbox and Redis' client, rocks of their own, take from the others: how a class is made, and options read.
-local SHARED = { ["src/binding/class.h"] = true, ["src/binding/util.h"] = true }
+-- What the sandbox and Redis' client, rocks of their own, and the journal, a module of its own, take from the others: how
+-- a class is made, and options read; and what the engine and the journal know of each other.
+local SHARED = {
+  ["src/binding/class.h"] = true, ["src/binding/util.h"] = true, ["src/durable/durable.h"] = true,
+  ["src/mqtt/bytes.h"] = true,
+}
 
 -- Calls that go up: what Paho tells on its threads gives the dispatcher work, and it makes all calls of Paho's.
 local CIRCLES = {
@@ -163,6 +168,7 @@ end)
 -- What each library may export; a plugin's names are mosquitto's.
 local LIBRARIES = {
   ["fogcloud/core.so"] = { "^luaopen_fogcloud_core$" },
+  ["fogcloud/durable.so"] = { "^luaopen_fogcloud_durable$" },
   ["fogcloud/redis.so"] = { "^luaopen_fogcloud_redis$" },
   ["fogcloud/sandbox/core.so"] = { "^luaopen_fogcloud_sandbox_core$" },
   ["fogcloud/sandbox/plugin.so"] = { "^mosquitto_plugin_version$", "^mosquitto_plugin_init$", "^mosquitto_plugin_cleanup$" },
@@ -205,7 +211,7 @@ describe("a library as built", function()
   end)
 
   it("stays mapped under running threads", function()
-    for _, name in ipairs { "fogcloud/core.so", "fogcloud/redis.so", "fogcloud/sandbox/core.so" } do
+    for _, name in ipairs { "fogcloud/core.so", "fogcloud/durable.so", "fogcloud/redis.so", "fogcloud/sandbox/core.so" } do
       assert.is_truthy(text_of("readelf -dW " .. folder .. name):find("NODELETE", 1, true), name)
     end
   end)
@@ -253,7 +259,7 @@ local LAZY = {
 }
 
 -- Modules in C.
-local IN_C = { ["fogcloud.core"] = true, ["fogcloud.redis"] = true, ["fogcloud.sandbox.core"] = true }
+local IN_C = { ["fogcloud.core"] = true, ["fogcloud.durable"] = true, ["fogcloud.redis"] = true, ["fogcloud.sandbox.core"] = true }
 
 describe("the Lua side", function()
   it("requires downwards only", function()

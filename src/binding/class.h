@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a class of userdata is made: by both modules, fogcloud.core and fogcloud.sandbox.core.
+ * How a class of userdata is made: by all modules, fogcloud.core and the others.
  */
 #ifndef FOG_CLASS_H
 #define FOG_CLASS_H
