@@ -78,8 +78,17 @@ local function await(self, id, call, deadline, cancel)
   return nil, errors.new("timeout", why or "no reply in time", { sent = true })
 end
 
+-- The five requests, by the name of their endpoint; src/binding/api.c has them.
+local SEND = {
+  token = function(engine, ...) return engine:token(...) end,
+  create_client = function(engine, ...) return engine:create_client(...) end,
+  grant = function(engine, ...) return engine:grant(...) end,
+  revoke = function(engine, ...) return engine:revoke(...) end,
+  products = function(engine, ...) return engine:products(...) end,
+}
+
 --- Makes one of the five requests and waits for its end. Yields in a task, blocks elsewhere.
----@param name string      the engine's method: token, create_client, grant, revoke, products
+---@param name string      of the endpoint: token, create_client, grant, revoke, products
 ---@param opts table       see src/binding/api.c
 ---@param params table     the call's own parameters
 ---@param deadline number  on host.now()'s scale
@@ -89,7 +98,7 @@ end
 ---                             byte of the request can have reached the server
 function Pump:request(name, opts, params, deadline, timings)
   local call = { waiter = self.host.waiter(), timings = timings } -- first: a host may raise where it cannot wait
-  local id, full = self.engine[name](self.engine, opts, params)
+  local id, full = SEND[name](self.engine, opts, params)
   if id == nil then return nil, errors.new("overflow", full, { sent = false }) end
   return await(self, id, call, deadline, true)
 end

@@ -2,7 +2,6 @@
 
 --- One of the five calls from beginning to end: attempts, waits between them, and a new token once when the old one is
 --- refused. What it needs of its cloud is named in fogcloud.CallContext; it knows nothing else of it.
-local deadlines = require "fogcloud.task.deadline"
 local envelope = require "fogcloud.api.envelope"
 local errors = require "fogcloud.errors"
 local retry = require "fogcloud.api.retry"
@@ -17,6 +16,7 @@ local call = {}
 ---@field budget fogcloud.Budget
 ---@field logger fogcloud.Logger
 ---@field redactor fogcloud.Redactor
+---@field earned integer              of how many calls the budget knows
 ---@field counters fogcloud.CallCounters  what stats() tells
 ---@field closed boolean?
 ---@field common table?               what call.lua keeps from one request to the next
@@ -99,9 +99,6 @@ local function explain(err, endpoint, redactor)
   end
 end
 
--- Whether an attempt that hangs can be made again, so that it should not be given all the time there is.
-local function may_hang_twice(run, settings) return run.endpoint ~= "create_client" or settings.repeatable end
-
 -- Tells the option on_request of one attempt. What is in error is told by kind and code only.
 local function tell(context, run, timings, err, reply)
   local told, why = pcall(context.options.on_request, {
@@ -114,9 +111,11 @@ end
 
 local function attempt(context, run, settings, token, params)
   local now = context.host.now()
-  local left = deadlines.left(settings.deadline, now)
-  if left == 0 then return nil, errors.new("timeout", "no time was left to send the request", { sent = false }) end
-  if may_hang_twice(run, settings) then left = math.min(left, context.options.attempt_timeout) end
+  local left = settings.deadline - now
+  if left <= 0 then return nil, errors.new("timeout", "no time was left to send the request", { sent = false }) end
+  -- One that hangs is not given all the time there is where it can be made again.
+  local again = run.endpoint ~= "create_client" or settings.repeatable
+  if again then left = math.min(left, context.options.attempt_timeout) end
   run.attempts = run.attempts + 1
   context.counters.attempts = context.counters.attempts + 1
   local timings = context.options.on_request and {} or nil
@@ -134,12 +133,21 @@ local function attempt(context, run, settings, token, params)
   return data, err
 end
 
+--- The cloud's budget of repetitions, with what all calls until now have earned.
+---@return fogcloud.Budget
+function call.budget(context)
+  local calls = context.counters.calls
+  context.budget:earn(calls - context.earned)
+  context.earned = calls
+  return context.budget
+end
+
 -- Waits before the next attempt. False when there is to be none.
 local function wait_turn(context, run, settings, err)
   if run.attempts - run.refused >= retry.ATTEMPTS then return false end
   if not retry.may_repeat(run.endpoint, err, settings.repeatable) then return false end
   local delay = retry.delay(run.attempts - run.refused, context.random, err.retry_after)
-  if context.host.now() + delay >= settings.deadline or not context.budget:take() then return false end
+  if context.host.now() + delay >= settings.deadline or not call.budget(context):take() then return false end
   context.counters.repeats = context.counters.repeats + 1
   context.logger:write("debug", run.endpoint .. " is repeated", {
     err = err, delay = delay, request = call.request_id(context, run),
@@ -183,20 +191,6 @@ local function renew_after(run, settings, token, err)
   return run.refused == 1
 end
 
-local function token_for(context, settings)
-  if context.closed then return nil, errors.new("closed", "the cloud is closed") end
-  if settings.access == nil then return nil end
-  return settings.access:get(settings.deadline)
-end
-
-local function new_run(context, endpoint)
-  context.counters.calls = context.counters.calls + 1
-  context.budget:earn()
-  return {
-    endpoint = endpoint, attempts = 0, refused = 0, started = context.host.now(),
-  }
-end
-
 --- Makes the call and waits for its outcome. Yields in a task, blocks elsewhere. The deadline is never overrun by a
 --- wait.
 ---@param context fogcloud.CallContext
@@ -206,13 +200,16 @@ end
 ---@return table? data
 ---@return fogcloud.Error? err  kinds: api, auth, http, network, tls, timeout, protocol, overflow, closed, cancelled
 function call.run(context, endpoint, params, settings)
-  local run = new_run(context, endpoint)
+  local run = { endpoint = endpoint, attempts = 0, refused = 0, started = context.host.now() }
+  local access, token, refusal = settings.access, nil, nil
+  context.counters.calls = context.counters.calls + 1
   while true do
-    local token, refusal = token_for(context, settings)
+    if context.closed then return fail(context, run, errors.new("closed", "the cloud is closed")) end
+    if access then token, refusal = access:get(settings.deadline) end
     if refusal then return fail(context, run, refusal) end
     local data, err = attempt(context, run, settings, token, params)
     if data ~= nil then
-      if token then settings.access:accept(token) end
+      if access and access.refusals > 0 then access:accept(token) end
       count(context, run)
       return data
     end

@@ -53,7 +53,7 @@ function Cloud.new(options, host, pump)
   options = config.resolve(options, 2)
   local redactor = new_redactor(options)
   local self = setmetatable({
-    options = options, host = host, pump = pump, budget = retry.budget(), redactor = redactor,
+    options = options, host = host, pump = pump, budget = retry.budget(), earned = 0, redactor = redactor,
     random = options.random or retry.random(host.wall() * 1e6 + core.pid() * 7919),
     logger = log.new(options.log, function(text) return redactor:clean(text) end),
     counters = call.counters(), kept = setmetatable({}, { __mode = "k" }), -- credentials of kept clients: their keys
@@ -86,17 +86,30 @@ local function settings(self, options, allowed)
   }
 end
 
-local function check_id(name, value)
-  if type(value) ~= "string" then error(("%s: string expected, got %s"):format(name, type(value)), 3) end
-  if value == "" then error(("%s: is empty"):format(name), 3) end
-  if not value:find("[^ -~]") then return end -- as nearly all are
-  if value:find("%c") or value:find("%z") then error(("%s: holds a control character"):format(name), 3) end
-  if not topic_rules.is_utf8(value) then error(("%s: must be UTF-8"):format(name), 3) end
+local function wrong_id(value)
+  if type(value) ~= "string" then return "string expected, got " .. type(value) end
+  if value == "" then return "is empty" end
+  if value:find("%c") or value:find("%z") then return "holds a control character" end
+  return not topic_rules.is_utf8(value) and "must be UTF-8" or nil
+end
+
+local function check_id(name, value, level)
+  local why = wrong_id(value)
+  if why then error(("%s: %s"):format(name, why), level or 3) end
 end
 
 local function check_device(value, level)
   local ok, why = topic_rules.valid_device_id(value)
   if not ok then error(("device_id: %s"):format(why), level or 3) end
+end
+
+-- Whose permission for what; level 3 is who called the method. Nearly all are plain, and looked at no further.
+local function check_permission(clientid, device_id)
+  local plain = type(clientid) == "string" and type(device_id) == "string" and #device_id <= 128
+    and clientid:find("^[ -~]+$") and device_id:find("^[%w._:-]+$")
+  if plain then return end
+  check_id("clientid", clientid, 4)
+  check_device(device_id, 4)
 end
 
 -- The five calls -----------------------------------------------------------------------------------------------------
@@ -139,8 +152,7 @@ end
 ---@return fogcloud.Permission? permission
 ---@return fogcloud.Error? err  kinds: api, auth, http, network, tls, timeout, protocol, closed, cancelled
 function Cloud:grant(clientid, device_id, options)
-  check_id("clientid", clientid)
-  check_device(device_id)
+  check_permission(clientid, device_id)
   return call.run(self, "grant", { client_id = clientid, device_id = device_id }, settings(self, options, TIMED))
 end
 
@@ -151,8 +163,7 @@ end
 ---@return fogcloud.Permission? permission
 ---@return fogcloud.Error? err  kinds: those of grant
 function Cloud:revoke(clientid, device_id, options)
-  check_id("clientid", clientid)
-  check_device(device_id)
+  check_permission(clientid, device_id)
   return call.run(self, "revoke", { client_id = clientid, device_id = device_id }, settings(self, options, TIMED))
 end
 
@@ -343,7 +354,7 @@ end
 ---@return fogcloud.CloudStats
 function Cloud:stats()
   local result = copy_of(self.counters)
-  result.budget = self.budget.left
+  result.budget = call.budget(self).remaining
   for name, value in pairs(self.access.counters) do result["token_" .. name] = value end
   return result
 end

@@ -129,14 +129,8 @@ if to_integer == nil then
   function whole(value) return value end
 end
 
-local function is_envelope(value)
-  return type(value) == "table" and type(value.meta) == "table" and type(value.meta.code) == "number"
-end
-
 -- The name of a field that is missing or cannot be used, nil when all are there.
-local function missing_field(endpoint, data)
-  local fields = FIELDS[endpoint]
-  if fields == nil then return nil end
+local function missing_field(fields, data)
   for name, is_usable in pairs(fields) do
     if not is_usable(data[name]) then return name end
   end
@@ -152,9 +146,11 @@ end
 function envelope.open(reply, endpoint, redactor)
   redactor = redactor or NO_SECRETS
   local decoded, value = pcall(decoder.decode, reply.body)
-  if not decoded or not is_envelope(value) then return nil, of_status(reply, decoded, redactor) end
-  if value.meta.code ~= 0 then return nil, of_code(value.meta, reply, endpoint, redactor) end
-  local wrong = type(value.data) ~= "table" and "data" or missing_field(endpoint, value.data)
+  local meta = decoded and type(value) == "table" and value.meta or nil
+  if type(meta) ~= "table" or type(meta.code) ~= "number" then return nil, of_status(reply, decoded, redactor) end
+  if meta.code ~= 0 then return nil, of_code(meta, reply, endpoint, redactor) end
+  local fields = FIELDS[endpoint]
+  local wrong = type(value.data) ~= "table" and "data" or fields and missing_field(fields, value.data)
   if wrong then
     local text = ("the reply has no usable '%s'"):format(wrong)
     return nil, errors.new("protocol", text, { status = reply.status, code = 0, retryable = false })

@@ -101,6 +101,7 @@ end
 -- The budget -------------------------------------------------------------------------------------------------------
 
 ---@class fogcloud.Budget
+---@field remaining number  repetitions that may be taken
 local Budget = {}
 Budget.__index = Budget
 Budget.__name = "fogcloud.Budget"
@@ -109,17 +110,18 @@ local FULL, SHARE = 10, 0.1
 
 --- A budget of repetitions: 10 at once, then one for every ten calls.
 ---@return fogcloud.Budget
-function retry.budget() return setmetatable({ left = FULL }, Budget) end
+function retry.budget() return setmetatable({ remaining = FULL }, Budget) end
 
---- Notes a call that begins.
-function Budget:earn() self.left = math.min(FULL, self.left + SHARE) end
+--- Notes calls.
+---@param calls integer?  default 1
+function Budget:earn(calls) self.remaining = math.min(FULL, self.remaining + SHARE * (calls or 1)) end
 
 --- Takes one repetition. False when there is none.
 ---@return boolean
 function Budget:take()
   -- Ten tenths are a little less than one in binary.
-  if self.left < 1 - 1e-9 then return false end
-  self.left = self.left - 1
+  if self.remaining < 1 - 1e-9 then return false end
+  self.remaining = self.remaining - 1
   return true
 end
 

@@ -18,6 +18,7 @@ local errors = require "fogcloud.errors"
 local protect = require "fogcloud.task.protect"
 
 ---@class fogcloud.Token
+---@field refusals integer  how many tokens in a row the server refused
 local Token = {}
 Token.__index = Token
 Token.__name = "fogcloud.Token"
