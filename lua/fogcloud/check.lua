@@ -8,12 +8,14 @@
 --   "whole"                       a number without a fraction
 --   { "whole", 1, 65535 }         the same, and its least and most
 --   function(value) -> string?    what is wrong with it
+local errors = require "fogcloud.errors"
+
 local check = {}
 
 local function outside(value, kind, least, most)
   if value >= least and value <= most and not (kind == "whole" and value % 1 ~= 0) then return nil end
   local to = most < math.huge and ("from %.0f to %.0f"):format(least, most) or ("from %.0f"):format(least)
-  return ("%s %s expected, got %s"):format(kind == "whole" and "a whole number" or "a number", to, tostring(value))
+  return ("%s %s expected, got %s"):format(kind == "whole" and "a whole number" or "a number", to, errors.text(value))
 end
 
 --- What is wrong with one value; nil when nothing is.
@@ -39,7 +41,7 @@ end
 ---@return string? why
 function check.fields(spec, given, unknown, wrong)
   for name, value in pairs(given) do
-    if spec[name] == nil then return unknown:format(tostring(name)) end
+    if spec[name] == nil then return unknown:format(errors.text(name)) end
     local why = check.value(spec[name], value)
     if why then return wrong:format(name, why) end
   end

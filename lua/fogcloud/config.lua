@@ -9,6 +9,7 @@
 local cjson = require "cjson"
 local check = require "fogcloud.check"
 local core = require "fogcloud.core"
+local errors = require "fogcloud.errors"
 local topic_rules = require "fogcloud.mqtt.topic"
 
 local config = {}
@@ -194,7 +195,7 @@ end
 
 -- Takes over what all places say into `result`. What is wrong with it, if anything.
 local function merge_all(result, given, getenv)
-  local wrong = merge(result, given, function(name) return ("option '%s'"):format(tostring(name)) end)
+  local wrong = merge(result, given, function(name) return ("option '%s'"):format(errors.text(name)) end)
     or merge(result, from_environment(getenv), function(name) return VARIABLES[name] end)
   if wrong then return wrong end
   local path = config.profile_path(getenv)
@@ -202,7 +203,7 @@ local function merge_all(result, given, getenv)
   if not chosen then result.profile, chosen = config.current_profile(getenv) end
   local profile, why = read_profile(result.profile, path, chosen)
   if profile == nil then return why end
-  return merge(result, profile, function(name) return ("option '%s' in %s"):format(tostring(name), path) end)
+  return merge(result, profile, function(name) return ("option '%s' in %s"):format(errors.text(name), path) end)
     or merge(result, DEFAULTS, tostring)
 end
 

@@ -12,7 +12,7 @@ local LEVELS = { debug = 1, info = 2, warn = 3, error = 4 }
 
 local function sorted_names(fields)
   local names = {}
-  for name in pairs(fields) do names[#names + 1] = tostring(name) end
+  for name in pairs(fields) do names[#names + 1] = errors.text(name) end
   table.sort(names)
   return names
 end
@@ -25,7 +25,7 @@ end
 function log.format(level, message, fields)
   local parts = { ("fogcloud %s: %s"):format(level, message) }
   for _, name in ipairs(sorted_names(fields or {})) do
-    parts[#parts + 1] = ("%s=%s"):format(name, tostring(fields[name]))
+    parts[#parts + 1] = ("%s=%s"):format(name, errors.text(fields[name]))
   end
   return errors.printable(table.concat(parts, " "))
 end
@@ -88,7 +88,7 @@ function Logger:write(level, message, fields)
   local cleaned = {}
   for name, value in pairs(fields or {}) do
     local plain = type(value) == "number" or type(value) == "boolean"
-    cleaned[name] = plain and value or self.clean(tostring(value))
+    cleaned[name] = plain and value or self.clean(errors.text(value))
   end
   pcall(sink, level, self.clean(message), cleaned)
   return true

@@ -3,6 +3,8 @@
 --- What `cloud:stats()` and `session:stats()` tell as text for Prometheus (text exposition format 0.0.4). Pure.
 --
 --     metrics.text { clouds = { main = cloud:stats() }, sessions = { [credentials.clientid] = session:stats() } }
+local errors = require "fogcloud.errors"
+
 local metrics = {}
 
 ---@class (exact) fogcloud.MetricsSources
@@ -58,7 +60,7 @@ local ESCAPES = { ["\\"] = "\\\\", ["\n"] = "\\n", ['"'] = '\\"' }
 local function label_text(labels)
   local parts = {}
   for name, value in pairs(labels) do
-    parts[#parts + 1] = ('%s="%s"'):format(name, (tostring(value):gsub('[\\\n"]', ESCAPES)))
+    parts[#parts + 1] = ('%s="%s"'):format(name, (errors.text(value):gsub('[\\\n"]', ESCAPES)))
   end
   table.sort(parts)
   return "{" .. table.concat(parts, ",") .. "}"
@@ -99,11 +101,11 @@ end
 local function check(sources)
   if type(sources) ~= "table" then error("sources: table expected, got " .. type(sources), 3) end
   for source, list in pairs(sources) do
-    if LABELS[source] == nil then error(("unknown source '%s'"):format(tostring(source)), 3) end
+    if LABELS[source] == nil then error(("unknown source '%s'"):format(errors.text(source)), 3) end
     if type(list) ~= "table" then error(("source '%s': table expected, got %s"):format(source, type(list)), 3) end
     for name, value in pairs(list) do
       if not is_stats(source, value) then
-        error(("source '%s': '%s' is no result of stats()"):format(source, tostring(name)), 3)
+        error(("source '%s': '%s' is no result of stats()"):format(source, errors.text(name)), 3)
       end
     end
   end

@@ -195,7 +195,7 @@ local function obtain_locked(self, deadline)
   local ok, record, err = protect.call(obtain, self, deadline)
   if unlock then unlock() end
   if not ok then
-    local text = "the token could not be fetched: " .. self.redactor:one_line(tostring(record):match("^[^\n]*"))
+    local text = "the token could not be fetched: " .. self.redactor:one_line(errors.text(record):match("^[^\n]*"))
     return nil, errors.new("protocol", text, { endpoint = "token" })
   end
   return record, err

@@ -5,6 +5,7 @@
 local claim = require "fogcloud.cli.claim"
 local clients = require "fogcloud.cli.clients"
 local core = require "fogcloud.core"
+local errors = require "fogcloud.errors"
 local File = require "fogcloud.store.file"
 local fogcloud = require "fogcloud"
 local link = require "fogcloud.cli.link"
@@ -116,7 +117,7 @@ function checks.configuration(report, context)
   function options.on_request(request) seen.date = request.date or seen.date end
   local ok, cloud = pcall(fogcloud.new, options)
   if not ok then
-    local why = tostring(cloud):gsub("^[^ ]-:%d+: ", "")
+    local why = errors.text(cloud):gsub("^[^ ]-:%d+: ", "")
     report:add("configuration", "fail", why, "fogcloud login, or set the FOGCLOUD_* variables")
     return nil
   end
@@ -208,7 +209,7 @@ end
 function checks.account(report, cloud)
   local token, err = cloud:token()
   if token == nil then
-    report:add("API token", "fail", tostring(err),
+    report:add("API token", "fail", errors.text(err),
       err.kind == "auth" and "the Access Key is wrong or withdrawn: fogcloud login" or "see docs/troubleshooting.md")
     return
   end
@@ -216,7 +217,7 @@ function checks.account(report, cloud)
   local products
   products, err = cloud:products()
   if products == nil then
-    report:add("API products", "fail", tostring(err), "see docs/troubleshooting.md")
+    report:add("API products", "fail", errors.text(err), "see docs/troubleshooting.md")
   else
     report:add("API products", #products > 0 and "ok" or "warn", ("%d"):format(#products),
       "an account without products has no devices")
@@ -233,7 +234,7 @@ function checks.client(report, args, context)
     report:add("MQTT client", "ok", credentials.clientid)
     return credentials
   end
-  if not ok then why = type(credentials) == "table" and credentials.usage or tostring(credentials) end
+  if not ok then why = type(credentials) == "table" and credentials.usage or errors.text(credentials) end
   report:add("MQTT client", (args.client or args.credentials or not ok) and "fail" or "warn", why,
     "the broker is not looked at without one: fogcloud client create, or --client, --credentials")
   return nil
@@ -261,10 +262,10 @@ function checks.session(report, credentials, args, context)
   end
   local ok, session, err = protect.call(fogcloud.connect, credentials, link.session_options(args, context, credentials))
   if not ok then
-    return report:add("MQTT login", "fail", tostring(session):match("^[^\n]*"), "see docs/troubleshooting.md")
+    return report:add("MQTT login", "fail", errors.text(session):match("^[^\n]*"), "see docs/troubleshooting.md")
   end
   if session == nil then
-    return report:add("MQTT login", "fail", tostring(err),
+    return report:add("MQTT login", "fail", errors.text(err),
       err.kind == "auth" and "make another client: fogcloud client create" or "see docs/troubleshooting.md")
   end
   report:add("MQTT login", "ok", "accepted")

@@ -26,7 +26,7 @@ function Context.usage(_, message) error({ usage = message }, 0) end
 local function pass(context, ok, first, ...)
   if ok then return first, ... end
   if type(first) == "table" then error(first, 0) end
-  return context:usage((tostring(first):match("^[^\n]*"):gsub("^[^ ]-:%d+: ", "")))
+  return context:usage((errors.text(first):match("^[^\n]*"):gsub("^[^ ]-:%d+: ", "")))
 end
 
 --- Calls fn(...) with what the person said: where the library raises, that was a mistake of theirs.

@@ -12,6 +12,7 @@ local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local number = require "fogcloud.cli.number"
 local Output = require "fogcloud.cli.output"
+local errors = require "fogcloud.errors"
 local protect = require "fogcloud.task.protect"
 
 local cli = {}
@@ -61,7 +62,7 @@ end
 local function load_command(name)
   local found, command = pcall(require, "fogcloud.cli." .. name)
   if found then return command end
-  local why = tostring(command):match("^[^\n]*"):gsub(":$", "")
+  local why = errors.text(command):match("^[^\n]*"):gsub(":$", "")
   local needs = name == "sandbox" and "the rock fogcloud-sandbox" or "more than is installed"
   return { summary = "Not installed.", options = function() end, absent = ("%s needs %s: %s"):format(name, needs, why) }
 end

@@ -4,6 +4,7 @@
 --- what is printed is harmless on a terminal. Pure.
 local cjson = require "cjson"
 local text = require "fogcloud.cli.text"
+local errors = require "fogcloud.errors"
 
 local json = {}
 
@@ -30,7 +31,7 @@ local encode
 
 local function object(value)
   local names, parts = {}, {}
-  for name in pairs(value) do names[#names + 1] = tostring(name) end
+  for name in pairs(value) do names[#names + 1] = errors.text(name) end
   table.sort(names, before)
   for i, name in ipairs(names) do parts[i] = scalar(name) .. ":" .. encode(value[name]) end
   return "{" .. table.concat(parts, ",") .. "}"

@@ -4,6 +4,7 @@
 local core = require "fogcloud.core"
 local json = require "fogcloud.cli.json"
 local text = require "fogcloud.cli.text"
+local errors = require "fogcloud.errors"
 
 ---@class fogcloud.cli.Output
 local Output = {}
@@ -90,7 +91,7 @@ function Output:table(columns, records)
     rows[n] = {}
     for i, column in ipairs(columns) do
       local value = record[column.field]
-      rows[n][i] = text.one_line(value == nil and "" or tostring(value))
+      rows[n][i] = text.one_line(value == nil and "" or errors.text(value))
     end
   end
   local widths = widths_of(columns, rows)
@@ -109,7 +110,7 @@ end
 function Output.error_object(err, kind)
   local fields = type(err) == "table" and err or {}
   return {
-    kind = fields.kind or kind or "failure", message = text.one_line(tostring(err)), code = fields.code,
+    kind = fields.kind or kind or "failure", message = text.one_line(errors.text(err)), code = fields.code,
     status = fields.status,
   }
 end
@@ -128,7 +129,7 @@ function Output:fail(err, kind)
     return
   end
   local prefix = self.error_colour and "\27[31mfogcloud:\27[0m " or "fogcloud: "
-  io.stderr:write(prefix, text.one_line(tostring(err)), "\n")
+  io.stderr:write(prefix, text.one_line(errors.text(err)), "\n")
 end
 
 return Output

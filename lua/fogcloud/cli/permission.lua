@@ -8,6 +8,7 @@ local input = require "fogcloud.cli.input"
 local number = require "fogcloud.cli.number"
 local Progress = require "fogcloud.cli.progress"
 local Resume = require "fogcloud.cli.resume"
+local errors = require "fogcloud.errors"
 local topic_rules = require "fogcloud.mqtt.topic"
 
 local command = { summary = "Let a client talk to devices, or no longer." }
@@ -87,7 +88,7 @@ local function tell(context, action, id, err)
     local object = err and context.out.error_object(err) or nil
     return context.out:record { device_id = id, action = action, ok = err == nil, error = object }
   end
-  if err then context.out:fail(("%s: %s"):format(id, tostring(err))) end
+  if err then context.out:fail(("%s: %s"):format(id, errors.text(err))) end
 end
 
 local function summary(context, args, counts, seconds)

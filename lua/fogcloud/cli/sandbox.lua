@@ -2,6 +2,7 @@
 
 --- `fogcloud sandbox`: a FogCloud on loopback, until it is interrupted, or for as long as a command runs; and the verbs
 --- that speak to a running one (sandbox_verbs.lua).
+local errors = require "fogcloud.errors"
 local core = require "fogcloud.sandbox.core"
 local exit = require "fogcloud.cli.exit"
 local exports = require "fogcloud.sandbox.exports"
@@ -95,7 +96,7 @@ function command.serve(args)
   ok, code = pcall(serve, daemon, args)
   daemon:stop()
   if args.env_file then os.remove(args.env_file) end
-  return ok and code or fail(tostring(code))
+  return ok and code or fail(errors.text(code))
 end
 
 command.run = verbs.run

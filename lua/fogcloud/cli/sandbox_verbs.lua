@@ -2,6 +2,7 @@
 
 --- What `fogcloud sandbox` says to a running one: the control API, from a shell. Which one: --base-url,
 --- FOGCLOUD_BASE_URL or the profile, as for every command.
+local errors = require "fogcloud.errors"
 local Faults = require "fogcloud.sandbox.faults"
 local Relay = require "fogcloud.sandbox.relay"
 local Sandbox = require "fogcloud.sandbox"
@@ -15,7 +16,7 @@ local verbs = {}
 
 local WAIT, LOOK = 30, 0.05 -- seconds
 
-local function first_line(err) return (tostring(err):match("^[^\n]*"):gsub("^[^ ]-:%d+: ", "")) end
+local function first_line(err) return (errors.text(err):match("^[^\n]*"):gsub("^[^ ]-:%d+: ", "")) end
 
 -- A call of the handle's, which raises where the sandbox refuses or does not answer.
 local function try(fn, ...)
@@ -118,7 +119,7 @@ local function show_faults(sandbox, context)
     local words = {}
     for name, value in pairs(fault) do
       if name ~= "id" and name ~= "struck" and name ~= "left" and name ~= "count" then
-        words[#words + 1] = ("%s=%s"):format(name, tostring(value):gsub("%.0$", ""))
+        words[#words + 1] = ("%s=%s"):format(name, errors.text(value):gsub("%.0$", ""))
       end
     end
     table.sort(words)

@@ -6,6 +6,7 @@ local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local number = require "fogcloud.cli.number"
+local errors = require "fogcloud.errors"
 local protect = require "fogcloud.task.protect"
 local topic_rules = require "fogcloud.mqtt.topic"
 local topics = require "fogcloud.cli.topics"
@@ -25,13 +26,13 @@ function command.options(parser)
     .. "code 5 when some of the devices failed.")
 end
 
-local function first_line(err) return (tostring(err):match("^[^\n]*"):gsub("^[^ ]-:%d+: ", "")) end
+local function first_line(err) return (errors.text(err):match("^[^\n]*"):gsub("^[^ ]-:%d+: ", "")) end
 
 local function load_scenario(path, context)
   local chunk, why = loadfile(path)
   if chunk == nil then context:usage(why) end
   local ok, scenario = pcall(chunk)
-  if not ok then context:usage(tostring(scenario)) end
+  if not ok then context:usage(errors.text(scenario)) end
   if type(scenario) ~= "table" or type(scenario.run) ~= "function" then
     context:usage(path .. ": a table with a function 'run' expected")
   end
@@ -114,7 +115,7 @@ local function live(i, job, context)
   local ran, why = protect.call(job.run, device)
   if not ran and not job.ending then
     counts.broken = counts.broken + 1
-    if counts.broken == 1 then context.out:fail(("device %s: %s"):format(device.id, tostring(why))) end
+    if counts.broken == 1 then context.out:fail(("device %s: %s"):format(device.id, errors.text(why))) end
   end
   session:flush(LAST)
   counts.ended = counts.ended + 1

@@ -39,6 +39,8 @@
 --
 -- All of them are idempotent where that makes sense. None may raise for a reason of the host's, but for two that say
 -- where they are called wrongly: check(), and waiter() where nothing can wait.
+local errors = require "fogcloud.errors"
+
 local host = {}
 
 local current
@@ -63,8 +65,8 @@ function host.use(name)
   if type(name) ~= "string" then error("name: string expected, got " .. type(name), 3) end
   local found, chosen = pcall(require, "fogcloud.host." .. name)
   if not found then
-    local absent = tostring(chosen):find("module 'fogcloud.host." .. name .. "' not found", 1, true)
-    error(("name: no host '%s'%s"):format(name, absent and "" or ": " .. tostring(chosen)), 3)
+    local absent = errors.text(chosen):find("module 'fogcloud.host." .. name .. "' not found", 1, true)
+    error(("name: no host '%s'%s"):format(name, absent and "" or ": " .. errors.text(chosen)), 3)
   end
   if type(chosen) ~= "table" or chosen.waiter == nil then -- a part of one, or something else
     error(("name: no host '%s'"):format(name), 3)

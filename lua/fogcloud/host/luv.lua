@@ -2,6 +2,7 @@
 
 --- The host inside libuv's loop, through luv; Neovim brings its own. A coroutine that waits has one timer, which is
 --- due at its deadline, or at once when it is signalled.
+local errors = require "fogcloud.errors"
 local looped = require "fogcloud.host.looped"
 local vim = rawget(_G, "vim")
 local uv = vim and vim.loop or require "luv"
@@ -12,7 +13,7 @@ function loop.inside() return looped.coroutine() ~= nil end
 
 local function resume(co)
   local ok, err = coroutine.resume(co)
-  if not ok then io.stderr:write("fogcloud: ", debug.traceback(co, tostring(err)), "\n") end
+  if not ok then io.stderr:write("fogcloud: ", debug.traceback(co, errors.text(err)), "\n") end
 end
 
 local function after(milliseconds, timer, fn) timer:start(milliseconds, 0, fn) end

@@ -9,6 +9,7 @@
 -- A worker that is told to end fires all its timers at once, as premature. One of them is kept for that while sessions
 -- are open: they then hand over what they hold and close, the pump ends with the last of them, and the worker may go.
 local core = require "fogcloud.core"
+local errors = require "fogcloud.errors"
 local Task = require "fogcloud.task.task"
 local Waiter = require "fogcloud.host.openresty_waiter"
 local protect = require "fogcloud.task.protect"
@@ -120,8 +121,8 @@ local function serve()
   local _, why = protect.call(serve_until_idle)
   if why == nil then return end
   serving = false -- the next that waits tries again
-  report("fogcloud: the wake-up socket is not served: " .. tostring(why))
-  pump:fail("nginx has no wake-up socket in TMPDIR: " .. tostring(why):match("^[^\n]*"))
+  report("fogcloud: the wake-up socket is not served: " .. errors.text(why))
+  pump:fail("nginx has no wake-up socket in TMPDIR: " .. errors.text(why):match("^[^\n]*"))
 end
 
 -- What keeps us from being served, if anything.

@@ -2,6 +2,7 @@
 
 --- The control API under /_sandbox/: JSON in, JSON out; see docs/sandbox.md. A route takes (cloud, params) and
 --- returns a status and a table.
+local errors = require "fogcloud.errors"
 local Faults = require "fogcloud.sandbox.faults"
 local acts = require "fogcloud.sandbox.acts"
 local Journal = require "fogcloud.sandbox.journal"
@@ -206,7 +207,7 @@ for call, fields in pairs(acts.FIELDS) do FIELDS[call] = fields end
 local function check(fields, params)
   for name, value in pairs(params) do
     local kind = fields[name]
-    if kind == nil then return nil, ("unknown field '%s'"):format(tostring(name)) end
+    if kind == nil then return nil, ("unknown field '%s'"):format(errors.text(name)) end
     if kind ~= true and type(value) ~= kind then return nil, ("field '%s' must be a %s"):format(name, kind) end
   end
   return true

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 --- Faults on demand, on HTTP: which request meets which, and what then goes over the wire.
+local errors = require "fogcloud.errors"
+
 local Faults = {}
 Faults.__index = Faults
 
@@ -49,7 +51,7 @@ function Faults.check(fault)
   if type(fault) ~= "table" then return nil, "a fault is an object" end
   for name, value in pairs(fault) do
     local field = FIELDS[name]
-    if field == nil then return nil, ("unknown field '%s'"):format(tostring(name)) end
+    if field == nil then return nil, ("unknown field '%s'"):format(errors.text(name)) end
     if not field[2](value) then return nil, ("field '%s' must be %s"):format(name, field[1]) end
   end
   if not ENDPOINTS[fault.endpoint or "*"] then return nil, "unknown endpoint" end

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- What the sandbox answers over HTTP: the five calls, the control API, the OpenAPI document.
+local errors = require "fogcloud.errors"
 local Faults = require "fogcloud.sandbox.faults"
 local control = require "fogcloud.sandbox.control"
 local core = require "fogcloud.sandbox.core"
@@ -130,7 +131,7 @@ end
 
 -- The reply says why: whoever uses a sandbox in a test has no other place to look at.
 local function fail(self, request, is_api, err)
-  err = "internal error: " .. tostring(err)
+  err = "internal error: " .. errors.text(err)
   io.stderr:write("sandbox: ", err, "\n")
   local status, body = 500, json.encode { error = err }
   if is_api then

@@ -2,6 +2,7 @@
 
 --- A FogCloud of your own: starts one as a child of this process, or attaches to one that runs.
 local cjson = require "cjson"
+local errors = require "fogcloud.errors"
 local child = require "fogcloud.sandbox.child"
 local core = require "fogcloud.sandbox.core"
 local http = require "socket.http"
@@ -38,7 +39,7 @@ local function call(self, method, path, body)
   else
     ok, status, headers = http.request(request)
   end
-  if not ok then error("sandbox: " .. tostring(status) .. complaint(self), 3) end
+  if not ok then error("sandbox: " .. errors.text(status) .. complaint(self), 3) end
   if headers == nil or headers["x-fogcloud-sandbox"] == nil then error(self.url .. " is not a sandbox", 3) end
   local said = table.concat(out)
   local reply = cjson.decode(said)
@@ -275,7 +276,7 @@ function Sandbox:device(id)
     device = find_device(self, id)
   end
   if device then return require("fogcloud.sandbox.device").connect(self, id, device.password) end
-  error(("device '%s' is neither in the seed nor was it added"):format(tostring(id)), 2)
+  error(("device '%s' is neither in the seed nor was it added"):format(errors.text(id)), 2)
 end
 
 return Sandbox

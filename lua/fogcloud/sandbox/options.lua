@@ -2,6 +2,8 @@
 
 --- What a sandbox can be told, by `start` and by `fogcloud sandbox` alike: one table, of which the command line is made
 --- and everything is checked.
+local errors = require "fogcloud.errors"
+
 local options = {}
 
 -- By name: the kind, and for the command line, which has all but three, the help. A kind is a type of Lua's, or one of
@@ -52,7 +54,7 @@ local function complaint(name, value)
   local text, check = kind, function(given) return type(given) == kind end
   if KINDS[kind] then text, check = KINDS[kind][1]:format(least, most), KINDS[kind][2] end
   if check(value, least, most) then return nil end
-  return ("option '%s': %s expected, got %s"):format(name, text, tostring(value))
+  return ("option '%s': %s expected, got %s"):format(name, text, errors.text(value))
 end
 
 --- Whether a table holds options only, each within its bounds.
@@ -61,7 +63,7 @@ end
 ---@return string? why
 function options.check(given)
   for name, value in pairs(given) do
-    if OPTIONS[name] == nil then return nil, ("unknown option '%s'"):format(tostring(name)) end
+    if OPTIONS[name] == nil then return nil, ("unknown option '%s'"):format(errors.text(name)) end
     local why = complaint(name, value)
     if why then return nil, why end
   end

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- Faults on MQTT: the relay between the clients and the broker, and what may be asked of it.
+local errors = require "fogcloud.errors"
 local core = require "fogcloud.sandbox.core"
 
 local Relay = {}
@@ -19,7 +20,7 @@ local PUBACKS = { pass = true, swallow = true, duplicate = true }
 -- Whether a table holds rules only.
 local function check(rules)
   for name, value in pairs(rules) do
-    if Relay.KINDS[name] == nil then return nil, ("unknown field '%s'"):format(tostring(name)) end
+    if Relay.KINDS[name] == nil then return nil, ("unknown field '%s'"):format(errors.text(name)) end
     if type(value) ~= Relay.KINDS[name] then return nil, ("field '%s' must be a %s"):format(name, Relay.KINDS[name]) end
     local limit = LIMITS[name]
     if limit and not (value >= 0 and value <= limit and value % 1 == 0) then

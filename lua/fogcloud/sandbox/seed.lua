@@ -3,6 +3,7 @@
 --- What a sandbox starts with: accounts with their apps, products and devices. A seed is a table of this shape, from
 --- Lua or JSON.
 local cjson = require "cjson"
+local errors = require "fogcloud.errors"
 
 local seed = {}
 
@@ -39,7 +40,7 @@ local function is_device_id(value) return is_id(value) and #value <= 128 and not
 local function check_account(account, n)
   if type(account) ~= "table" then return nil, ("account %d: a table expected"):format(n) end
   for name in pairs(account) do
-    if not ACCOUNT[name] then return nil, ("account %d: unknown field '%s'"):format(n, tostring(name)) end
+    if not ACCOUNT[name] then return nil, ("account %d: unknown field '%s'"):format(n, errors.text(name)) end
   end
   for name, expected in pairs(ACCOUNT) do
     if type(account[name] or (expected == "table" and {} or nil)) ~= expected then
@@ -91,7 +92,7 @@ function seed.read(path)
     ok, value = pcall(cjson.decode, file:read("*a") or "")
     file:close()
   end
-  if not ok then return nil, path .. ": " .. tostring(value) end
+  if not ok then return nil, path .. ": " .. errors.text(value) end
   local fine, why = seed.check(value)
   if not fine then return nil, path .. ": " .. why end
   return value

@@ -55,7 +55,7 @@ end
 local function contend(self)
   if self.host.now() < self.not_before then return end
   local held, err = self.lease:take()
-  local trouble = err and tostring(err)
+  local trouble = err and errors.text(err)
   if trouble and trouble ~= self.trouble then complain(self, "has no lease: " .. trouble) end
   self.trouble = trouble
   if held then serve_term(self) end
@@ -81,7 +81,7 @@ local function check(name, start, store, options, level)
     error("options: table expected, got " .. type(options), level + 1)
   end
   for option in pairs(options or {}) do
-    if option ~= "life" then error(("unknown option '%s'"):format(tostring(option)), level + 1) end
+    if option ~= "life" then error(("unknown option '%s'"):format(errors.text(option)), level + 1) end
   end
 end
 

@@ -73,7 +73,7 @@ local function load_module(level)
   local found, module = pcall(require, "fogcloud.redis")
   if found then return module end
   local text = "option 'store': Redis needs the module fogcloud.redis (the rock fogcloud-redis): "
-  error(text .. tostring(module), level + 1)
+  error(text .. errors.text(module), level + 1)
 end
 
 -- The client of this place, made with the first command, for it needs the engine. The password is seen by nobody who

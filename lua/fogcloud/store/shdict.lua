@@ -22,7 +22,7 @@ local LOCK_LIFE = 60
 local POLL_MIN, POLL_MAX = 0.005, 0.05
 
 local function failure(self, what, why)
-  return errors.new("protocol", ("the shared dictionary '%s' cannot %s: %s"):format(self.name, what, tostring(why)))
+  return errors.new("protocol", ("the shared dictionary '%s' cannot %s: %s"):format(self.name, what, errors.text(why)))
 end
 
 --- Raises when nginx has no such dictionary (`lua_shared_dict NAME 1m;`).

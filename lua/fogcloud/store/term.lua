@@ -48,7 +48,7 @@ end
 local function start(self)
   local ok, session, err = protect.call(self.start, self.fence)
   if not ok or session == nil then
-    self.complain("does not start: " .. tostring(not ok and session or err))
+    self.complain("does not start: " .. errors.text(not ok and session or err))
     return end_with(self, "failed")
   end
   if self.reason or self.lease:left() == 0 then return session:close() end -- it took too long
@@ -66,7 +66,7 @@ end
 -- The clock ----------------------------------------------------------------------------------------------------------
 
 local function why_not_renewed(self)
-  return "cannot renew its lease: " .. tostring(self.lease.err or "the program was held up")
+  return "cannot renew its lease: " .. errors.text(self.lease.err or "the program was held up")
 end
 
 -- Ends the session ahead of a lease that is not renewed.
@@ -104,7 +104,7 @@ end
 local function look_at_session(self)
   local session = self.session
   if session == nil or session.ended == nil or self.reason then return end
-  if not self.finishing then self.complain("ended: " .. tostring(session.ended)) end
+  if not self.finishing then self.complain("ended: " .. errors.text(session.ended)) end
   end_with(self, self.finishing and "lost" or "ended")
 end
 

@@ -5,6 +5,7 @@
 -- Two kinds of task: the library's own (reconnecting, renewing a token) and the user's (spawned functions, handlers).
 -- A blocking call outside any task lets only the library's go on, so no user handler runs behind the caller's back;
 -- `step` lets both. A task waits for one thing at a time: a waiter, or a deadline.
+local errors = require "fogcloud.errors"
 local Task = require "fogcloud.task.task"
 local Timers = require "fogcloud.task.timers"
 
@@ -54,7 +55,7 @@ local function resume(self, task)
   self.running, task.ready = task, nil
   local ok, err = coroutine.resume(task.co)
   self.running = outer
-  if not ok then task:finish(false, debug.traceback(task.co, tostring(err))) end
+  if not ok then task:finish(false, debug.traceback(task.co, errors.text(err))) end
   if task.done and task.counted then self.users = self.users - 1 end
 end
 

@@ -2,6 +2,7 @@
 
 --- A task, on every host: what fogcloud.spawn gives. It can be waited for and cancelled; the host's waiters ask
 --- `Task.current()` whether the task they hold up was cancelled.
+local errors = require "fogcloud.errors"
 local deadlines = require "fogcloud.task.deadline"
 local protect = require "fogcloud.task.protect"
 
@@ -34,7 +35,7 @@ end
 
 -- A task that dies of being cancelled, as `assert(cloud:products())` lets it, is what was asked for.
 local function is_expected(self, err)
-  return self.cancelled and tostring(err):match("^[^\n]*"):find("cancelled", 1, true) ~= nil
+  return self.cancelled and errors.text(err):match("^[^\n]*"):find("cancelled", 1, true) ~= nil
 end
 
 ---@package
@@ -42,7 +43,7 @@ end
 function Task:finish(ok, ...)
   self.done, self.ok, self.results = true, ok, { n = select("#", ...), ... }
   if not (ok or next(self.joiners) or is_expected(self, (...))) then
-    self.report("fogcloud: error in a task: " .. tostring((...)))
+    self.report("fogcloud: error in a task: " .. errors.text((...)))
   end
   for waiter in pairs(self.joiners) do waiter:signal() end
 end
