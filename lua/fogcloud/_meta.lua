@@ -10,8 +10,8 @@
 --- What an MQTT client connects with. Fields that are not named here are kept as the cloud sent them.
 ---@class fogcloud.Credentials
 ---@field clientid string    MQTT client id; the permission calls name the client by it
----@field loginname string   user name for the broker
----@field password string    can never be had again
+---@field loginname string?  user name for the broker; a broker that knows no users takes clients without
+---@field password string?   can never be had again
 ---@field mqtthost string    host name of the broker
 ---@field mqttport integer?  its plain port
 ---@field sslport integer?   its TLS port

@@ -30,7 +30,7 @@ describe("fogcloud", function()
     local out, code = cli:run "--help"
     assert.equal(0, code)
     for _, name in ipairs(require("fogcloud.cli").COMMANDS) do
-      assert.truthy(out:find("\n   " .. name .. " ", 1, true), name)
+      assert.truthy(out:find("\n  " .. name .. "[ ,]"), name)
       local help, status = cli:run(name .. " --help")
       assert.equal(0, status)
       assert.truthy(help:find("^Usage: fogcloud " .. name), help)
@@ -39,6 +39,44 @@ describe("fogcloud", function()
     out, code = cli:run "--version"
     assert.equal(0, code)
     assert.truthy(out:find("^fogcloud %d.*libcurl.*Paho.*OpenSSL.*cjson"), out)
+  end)
+
+  -- Every parser with its command's whole name.
+  local function each_parser(parser, name, visit)
+    visit(parser, name)
+    for _, command in ipairs(parser._commands) do
+      each_parser(command, (name == "" and "" or name .. " ") .. command._name, visit)
+    end
+  end
+
+  it("helps in lines that people know, with two examples that can be typed", function()
+    local typed = require("fogcloud.cli.typed")
+    local parser = require("fogcloud.cli").parser()
+    each_parser(parser, "", function(element, name)
+      local help = element:get_help()
+      for line in help:gmatch("[^\n]+") do
+        assert.truthy(#line <= 104 or line:find("^  fogcloud"), line) -- 100 columns; `…` has three bytes
+        assert.is_nil(line:find("^ +%-.*<"), line) -- placeholders are words in capitals
+      end
+      for placeholder in help:gmatch("%-%-[%l-]+ (%u[%u_]+)") do assert.is_nil(placeholder:find("_", 1, true), placeholder) end
+      assert.truthy(help:find("\n  %-h, %-%-help  ") or help:find("\n      %-%-help  "), name)
+      local count = 0
+      for line in help:match("\nExamples:\n(.*)$"):gmatch("  ([^\n]*fogcloud[^\n]*)") do
+        count = count + 1
+        local words = {}
+        local typed_words = line:match("^fogcloud ([^>|]*)") or "version"
+        for word in support.shell(("set -- %s; for w; do echo \"$w\"; done"):format(typed_words)):gmatch("[^\n]+") do
+          words[#words + 1] = word
+        end
+        local shows_help = line:find("--help", 1, true) or line:find("--version", 1, true)
+        if not shows_help then
+          local ok, why = require("fogcloud.cli").parser():pparse(assert(typed.arguments(words)))
+          assert.is_true(ok, line .. ": " .. tostring(why))
+        end
+      end
+      assert.truthy(count >= 2, name)
+    end)
+    assert.truthy((cli:run "sub --help"):find("\n  -t, --topic TOPIC               another topic filter\n", 1, true))
   end)
 
   it("refuses wrong use with 2 and says where help is", function()

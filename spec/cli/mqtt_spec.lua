@@ -86,7 +86,7 @@ describe("fogcloud", function()
   it("says nothing of a link that it ended itself, and why a message was refused", function()
     local _, code, said = cli:run "pub -q 1 --device dev1 commands on"
     assert.same({ 0, "" }, { code, said })
-    _, code, said = cli:run "pub --mqtt5 -q 1 c2d/nobodys/commands on"
+    _, code, said = cli:run "pub -q 1 c2d/nobodys/commands on"
     assert.equal(1, code)
     assert.truthy(said:find("no permission for this topic", 1, true), said)
     assert.is_nil(said:find("on(", 1, true))

@@ -106,6 +106,57 @@ describe("fogcloud permission", function()
     cli:run "permission revoke dev1 dev2"
   end)
 
+  it("takes ids from a column of a table", function()
+    local path = cli.home .. "/table.csv"
+    for text, titles in pairs {
+      ["name,id\nlamp,dev1\n\"a \"\"b\"\",\nc\",dev2\n"] = "id",
+      ["\239\187\191id;x\r\ndev1;1\r\ndev2;2"] = "id",
+      ["a\t id \n1\tdev1\n\n2\tdev2\n"] = "id",
+    } do
+      local file = assert(io.open(path, "wb"))
+      file:write(text)
+      file:close()
+      local _, code, said = cli:run(("permission grant --devices %s --column %s"):format(path, titles))
+      assert.equal(0, code, said)
+      assert.matches("2 granted", said)
+      cli:run "permission revoke dev1 dev2"
+    end
+    local function refused(text, why)
+      local file = assert(io.open(path, "wb"))
+      file:write(text)
+      file:close()
+      local _, code, said = cli:run(("permission grant --devices %s --column id"):format(path))
+      assert.equal(2, code, said)
+      assert.matches(why, said)
+    end
+    refused("a,b\n1,2\n", "no column 'id'; the first line has: a, b")
+    refused("", "no column 'id'")
+    refused("id\n\"dev1\n", "line 2: a quote has no end")
+    refused("id,x\n\"dev1\"y,2\n", "line 2: text behind a quote")
+    refused("id,x\ndev1,1\na/b,2\n", "line 3: 'a/b' is no device id")
+    assert.equal(2, select(2, cli:run "permission grant dev1 --column id"))
+  end)
+
+  it("tells the first failures, counts all by reason, and keeps them for the next run", function()
+    local ids, failed = {}, cli.home .. "/failed.csv"
+    for i = 1, 12 do ids[i] = "unknown" .. i end
+    local _, code, said = cli:run(("permission grant dev1 %s --failed %s"):format(table.concat(ids, " "), failed))
+    assert.equal(5, code)
+    local told = select(2, said:gsub("\nfogcloud: unknown%d+: ", "")) + (said:find("^fogcloud: unknown") and 1 or 0)
+    assert.equal(5, told, said)
+    assert.matches("\n +12  [%l ]+", said)
+    assert.matches("1 granted, 12 failed", said)
+    local text = read(failed)
+    assert.matches("^id,kind,code,message\nunknown%d+,api,10000,", text)
+    assert.equal(13, select(2, text:gsub("\n", "")))
+    _, code, said = cli:run(("permission grant --devices %s --column id --failed %s"):format(failed, failed))
+    assert.equal(1, code)
+    assert.matches("0 granted, 12 failed", said)
+    _, code, said = cli:run(("permission revoke dev1 --failed %s"):format(failed))
+    assert.equal(0, code, said)
+    assert.equal("id,kind,code,message\n", read(failed))
+  end)
+
   it("shows how far it is: a bar on a terminal, lines elsewhere, nothing when quiet", function()
     local few = ("head -n 200 %s | %s"):format(devices_file, cli:command "permission grant --devices -")
     local lines = support.shell(few)

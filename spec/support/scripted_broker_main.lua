@@ -59,6 +59,9 @@ local MODES = {
     end,
     [8] = function(body, client) return packet(0x90, body:sub(1, 2) .. tattle(client) .. "\x87") end,
   },
+  -- Speaks 3.1.1 alone: refuses 5.0 with 3.1.1's code for it (3.2.2.3), or hangs up at once.
+  old = { [1] = function(body) return body:byte(7) == 4 and CONNACK_4 or packet(0x20, "\0\1") end },
+  older = { [1] = function(body) return body:byte(7) == 4 and CONNACK_4 end },
   -- Refuses with a code and a reason that nobody has seen.
   refuse = { [1] = packet(0x20, "\0\x97\0") },
   -- Acknowledges, but hangs up on a message to .../poison.

@@ -40,7 +40,7 @@ function command.options(parser)
   count(receive, "--count", "end after so many messages, 0 for without end", 0, 0, MANY)
   option(receive, "--seconds", "end after so many seconds", 10, number.seconds("--seconds"))
   for _, action in ipairs { publish, receive } do
-    link.topic_options(action)
+    link.qos_option(action)
     link.options(action)
   end
 end

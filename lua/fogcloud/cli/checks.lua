@@ -260,9 +260,11 @@ function checks.session(report, credentials, args, context)
     local free, busy = claim.client(credentials, true, nil, context)
     if not free then return report:add("MQTT login", "warn", busy, "end that one, or look at another client") end
   end
-  local ok, session, err = protect.call(fogcloud.connect, credentials, link.session_options(args, context, credentials))
+  local ok, session, err = protect.call(link.connect, args, context, credentials,
+    link.session_options(args, context, credentials))
   if not ok then
-    return report:add("MQTT login", "fail", errors.text(session):match("^[^\n]*"), "see docs/troubleshooting.md")
+    local why = type(session) == "table" and session.usage or errors.text(session)
+    return report:add("MQTT login", "fail", why:match("^[^\n]*"), "see docs/troubleshooting.md")
   end
   if session == nil then
     return report:add("MQTT login", "fail", errors.text(err),

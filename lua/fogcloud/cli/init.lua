@@ -10,32 +10,33 @@ local Context = require "fogcloud.cli.context"
 local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
+local layout = require "fogcloud.cli.layout"
 local number = require "fogcloud.cli.number"
 local Output = require "fogcloud.cli.output"
 local errors = require "fogcloud.errors"
 local protect = require "fogcloud.task.protect"
+local typed = require "fogcloud.cli.typed"
+local version = require "fogcloud.cli.version"
 
 local cli = {}
 
 --- In the order of the help.
 cli.COMMANDS = {
   "login", "profile", "token", "client", "permission", "product", "sub", "pub", "watch", "bench", "simulate", "sandbox",
-  "doctor", "completion",
+  "doctor", "test", "completion", "help", "version",
 }
+
+-- What fingers type for some of them.
+local ALIASES = { sub = "sub subscribe", pub = "pub publish" }
 
 local LONGEST_TIMEOUT = 3600
 local TURN = 0.1 -- seconds after which an interrupt is seen at the latest
-
-local function version()
-  local info = fogcloud.info()
-  return ("fogcloud %s (%s, libcurl %s, Paho %s, %s, lua-cjson %s)"):format(info.fogcloud, info.lua, info.curl,
-    info.paho, info.tls, info.cjson)
-end
 
 local function add_shared(parser)
   parser:option("--profile", "the profile to use, default the current one"):argname("NAME")
   parser:option("--base-url", "where the API is"):argname("URL")
   parser:option("--ca-file", "PEM file of the authorities to trust instead of the system's"):argname("FILE")
+    :hidden_name("--cafile")
   parser:option("--timeout", "seconds for a call with all its attempts, default 30"):argname("SECONDS")
     :convert(number.seconds("--timeout", LONGEST_TIMEOUT))
   parser:flag("--allow-insecure-http", "let http:// go to other hosts than this one")
@@ -51,11 +52,10 @@ local function say(text)
   os.exit(exit.ok)
 end
 
-local function say_help(element, more)
-  element._options[element._help_option_idx]:action(function() say(element:get_help() .. more) end)
-  for _, command in ipairs(element._commands) do
-    say_help(command, "\n\nThe options of `fogcloud --help` may follow every command, too.")
-  end
+-- Help of our own saying, for the parser and the commands below it.
+local function say_help(element)
+  element._options[element._help_option_idx]:action(function() say(element:get_help()) end)
+  for _, command in ipairs(element._commands) do say_help(command) end
 end
 
 -- A command, or one that says why there is none: other commands go on without what it needs.
@@ -67,19 +67,26 @@ local function load_command(name)
   return { summary = "Not installed.", options = function() end, absent = ("%s needs %s: %s"):format(name, needs, why) }
 end
 
+-- `pub` and `sub` have -h for the host, as mosquitto_pub and mosquitto_sub do.
+local function add_command(parser, name, command)
+  local element = parser:command(ALIASES[name] or name, command.summary):summary(command.summary:match("^[^.;]+"))
+  if ALIASES[name] then element:add_help("--help") end
+  command.options(element)
+end
+
 --- The parser of everything, and the commands by name.
 function cli.parser()
   local parser = argparse("fogcloud", "FogCloud from the command line.")
-  parser:command_target("command"):require_command(true):help_description_margin(29)
-  parser:flag("--version", "versions of all that is used"):action(function() say(version()) end)
+  parser:command_target("command"):require_command(true)
+  parser:flag("-V --version", "versions of all that is used"):action(function() say(version.line()) end)
   add_shared(parser)
   local commands = {}
   for _, name in ipairs(cli.COMMANDS) do
-    local command = load_command(name)
-    commands[name] = command
-    command.options(parser:command(name, command.summary):summary(command.summary:match("^[^.;]+")))
+    commands[name] = load_command(name)
+    add_command(parser, name, commands[name])
   end
-  say_help(parser, "")
+  say_help(parser)
+  layout.set(parser)
   return parser, commands
 end
 
@@ -127,18 +134,29 @@ local function refuse(arguments, command, why)
   return exit.usage
 end
 
+-- What argparse complains of, in one line, with what to use instead where that is known.
+local function complaint(said, command, name)
+  local hint = typed.hint(said)
+  local whole = said:gsub("\n", "; ")
+  if hint then return ("%s; %s"):format(whole, hint) end
+  return ("%s; see fogcloud %s--help"):format(whole, command and name .. " " or "")
+end
+
 --- Runs what the arguments say.
 ---@param arguments string[]
 ---@return integer code
 function cli.run(arguments)
   local parser, commands = cli.parser()
-  local ok, args = parser:pparse(arguments)
+  local as_typed, refused = typed.arguments(arguments)
+  if as_typed == nil then return refuse(arguments, nil, refused) end
+  local ok, args = parser:pparse(as_typed)
   local name = ok and args.command or arguments[1]
   local command = commands[name or ""]
-  if not ok then args = ("%s; see fogcloud %s--help"):format(args:gsub("\n", "; "), command and name .. " " or "") end
+  if not ok then args = complaint(args, command, name) end
   if not ok or command.absent then return refuse(arguments, command, args) end
   local code = command.serve and command.serve(args)
   if code then return code end
+  if args.debug then fogcloud.log("debug") end
   core.terminal.catch_interrupts()
   return serve(command, args, Context.new(args, parser))
 end

@@ -50,14 +50,23 @@ function Output:line(s, mark) self:write(mark or "", self:shown(s), "\n") end
 --- Text in a colour of its meaning: good, bad, busy, dim, strong.
 function Output:style(name, s) return self.colour and ("\27[%sm%s\27[0m"):format(STYLES[name], s) or s end
 
---- One record: an object with --json, else a line. `ready`: it is shown already, and may hold colours of the person's.
-function Output:record(object, s, mark, ready)
+--- One record: an object with --json, else a line.
+function Output:record(object, s, mark)
   if self.json then
     self:write(json.encode(object), "\n")
-  elseif s and ready then
-    self:write(s, "\n")
   elseif s then
     self:line(s, mark)
+  end
+  self:flush()
+end
+
+--- A message: an object with --json, else a text that is shown already, and may hold colours of the person's.
+---@param bare boolean?  no line end behind it
+function Output:message(object, s, bare)
+  if self.json then
+    self:write(json.encode(object), "\n")
+  else
+    self:write(s, bare and "" or "\n")
   end
   self:flush()
 end

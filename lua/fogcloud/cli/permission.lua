@@ -3,12 +3,13 @@
 --- `fogcloud permission grant|revoke`: for one device, for many, from a file or standard input.
 local clients = require "fogcloud.cli.clients"
 local core = require "fogcloud.core"
+local csv = require "fogcloud.cli.csv"
 local exit = require "fogcloud.cli.exit"
+local Failures = require "fogcloud.cli.failures"
 local input = require "fogcloud.cli.input"
 local number = require "fogcloud.cli.number"
 local Progress = require "fogcloud.cli.progress"
 local Resume = require "fogcloud.cli.resume"
-local errors = require "fogcloud.errors"
 local topic_rules = require "fogcloud.mqtt.topic"
 
 local command = { summary = "Let a client talk to devices, or no longer." }
@@ -18,6 +19,8 @@ local function add(parser, name, summary)
   action:argument("device", "device ids"):args("*")
   action:option("--client", "name or client id, default the only one kept here"):argname("CLIENT")
   action:option("--devices", "device ids from a file, one a line, - for standard input"):argname("FILE")
+  action:option("--column", "the file is a table with titles (CSV): the ids are in this column"):argname("TITLE")
+  action:option("--failed", "write the devices that failed to this file, with the reason (CSV)"):argname("FILE")
   action:option("--resume", "note in a file what is done, and leave that out the next time"):argname("FILE")
   action:option("--concurrency", "calls in flight at most, default 16, at most 256"):argname("N")
     :convert(number.count("--concurrency", 1, 256))
@@ -35,6 +38,17 @@ local function add_id(ids, id, where, context)
   ids[#ids + 1] = id
 end
 
+-- The ids of a column.
+local function add_column(ids, path, title, context)
+  local text, why = input.read(path)
+  context:go_on()
+  if text == nil then context:usage("--devices: " .. why) end
+  local values
+  values, why = csv.column(text, title)
+  if values == nil then context:usage(("--devices: %s: %s"):format(path, why)) end
+  for _, one in ipairs(values) do add_id(ids, one.value, ("--devices: line %d: "):format(one.line), context) end
+end
+
 -- Blank lines and those that begin with # are nobody's ids.
 local function add_lines(ids, path, context)
   local lines, why = input.lines_of_file(path)
@@ -49,7 +63,12 @@ end
 local function wanted(args, context)
   local ids = {}
   for _, id in ipairs(args.device) do add_id(ids, id, "", context) end
-  if args.devices then add_lines(ids, args.devices, context) end
+  if args.column and not args.devices then context:usage("--column is for --devices FILE") end
+  if args.column then
+    add_column(ids, args.devices, args.column, context)
+  elseif args.devices then
+    add_lines(ids, args.devices, context)
+  end
   if #ids == 0 then context:usage("no device: name some, or give --devices FILE") end
   return ids
 end
@@ -88,7 +107,6 @@ local function tell(context, action, id, err)
     local object = err and context.out.error_object(err) or nil
     return context.out:record { device_id = id, action = action, ok = err == nil, error = object }
   end
-  if err then context.out:fail(("%s: %s"):format(id, errors.text(err))) end
 end
 
 local function summary(context, args, counts, seconds)
@@ -143,7 +161,7 @@ function command.run(args, context)
   local rest, total = remaining(ids, resume and resume.done or {})
   local counts = { done = 0, failed = 0, earlier = total - #rest, left = #rest }
   local progress = Progress.new(context, total, counts.earlier)
-  local began, done = core.now(), {}
+  local began, done, failures = core.now(), {}, Failures.new(context)
   for id in pairs(resume and resume.done or {}) do done[#done + 1] = id end
 
   local function each(id, err)
@@ -151,7 +169,10 @@ function command.run(args, context)
     counts.left = counts.left - 1
     counts[err and "failed" or "done"] = counts[err and "failed" or "done"] + 1
     if resume and not err then resume:note(id) end
-    if err then progress:clear() end
+    if err then
+      progress:clear()
+      failures:add(id, err)
+    end
     tell(context, args.action, id, err)
     if #rest > 1 then progress:show(counts.earlier + counts.done + counts.failed, counts.failed) end
   end
@@ -160,6 +181,11 @@ function command.run(args, context)
   progress:finish()
   local unnoted = note(args, context, cloud, client, done)
   if resume then resume:close() end
+  failures:summary()
+  if args.failed then
+    local ok, why = failures:write(args.failed)
+    if not ok then context.out:fail(("--failed: %s: %s"):format(args.failed, why)) end
+  end
   summary(context, args, counts, core.now() - began)
   return outcome(counts, err or unnoted)
 end

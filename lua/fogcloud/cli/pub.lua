@@ -1,23 +1,39 @@
 -- SPDX-License-Identifier: MIT
 
---- `fogcloud pub`: publishes an argument, a file, or lines of standard input.
+--- `fogcloud pub`: publishes an argument, a file, or lines of standard input; with the options of mosquitto_pub.
+local broker = require "fogcloud.cli.broker"
 local exit = require "fogcloud.cli.exit"
+local fogcloud = require "fogcloud"
 local input = require "fogcloud.cli.input"
 local link = require "fogcloud.cli.link"
+local number = require "fogcloud.cli.number"
 local topics = require "fogcloud.cli.topics"
 
 local command = { summary = "Publish a message, or one for each line of standard input." }
 
 function command.options(parser)
-  parser:argument("topic", "the topic; with --device its channel, as in commands")
+  parser:argument("topic", "the topic; with --device its channel, as in commands"):args("?")
   parser:argument("message", "the payload"):args("?")
-  parser:option("--device", "to this device: c2d/DEVICE/CHANNEL"):argname("DEVICE")
-  link.topic_options(parser)
-  parser:flag("-r --retain", "the broker keeps it for those who subscribe later")
-  parser:option("-f --file", "the payload is this file, - for standard input"):argname("FILE")
-  parser:flag("-l --lines", "a message for each line of standard input")
-  parser:flag("-n --null", "an empty payload; with --retain it takes away what is retained")
+  local options = {
+    parser:option("-t --topic", "the topic, or the channel, as an option"):argname("TOPIC"):target("named_topic"),
+    parser:option("-m --message", "the payload as an option"):argname("TEXT"):target("text"),
+    parser:option("-f --file", "the payload is this file, - for standard input"):argname("FILE"),
+    parser:flag("-s --stdin-file", "the payload is all of standard input"),
+    parser:flag("-l --lines", "a message for each line of standard input"),
+    parser:flag("-n --null", "an empty payload; with --retain it takes away what is retained"),
+    parser:option("--device", "to this device: c2d/DEVICE/CHANNEL; more than one may be named"):argname("DEVICE")
+      :count("*"):args(1),
+    link.qos_option(parser),
+    parser:flag("-r --retain", "the broker keeps it for those who subscribe later"),
+    parser:option("--repeat", "publish it so many times"):argname("N"):convert(number.count("--repeat", 1, 1e9))
+      :target("times"),
+    parser:option("--repeat-delay", "seconds between two times"):argname("SECONDS")
+      :convert(number.rate("--repeat-delay")),
+  }
+  parser:group("What to publish", (table.unpack or unpack)(options))
   link.options(parser)
+  broker.options(parser)
+  broker.session_options(parser)
   parser:epilog("Exit code 5 when only some of the messages were acknowledged, or when it was interrupted halfway.")
 end
 
@@ -28,29 +44,55 @@ local function read(path, context)
   return text
 end
 
-local function once(value)
+-- An iterator that gives the payload so many times, with a pause between.
+local function again(payload, times, pause)
+  local given = 0
   return function()
-    local payload = value
-    value = nil
+    if given == times or given > 0 and pause and not fogcloud.sleep(pause) then return nil end
+    given = given + 1
     return payload
   end
 end
 
--- An iterator over the payloads.
-local function payloads(args, context)
-  local given = (args.message and 1 or 0) + (args.file and 1 or 0) + (args.lines and 1 or 0) + (args.null and 1 or 0)
-  if given ~= 1 then context:usage("one of MESSAGE, --file, --lines and --null is needed") end
-  if args.lines then return input.lines() end
-  return once(args.message or args.null and "" or read(args.file, context))
+-- TOPIC and MESSAGE, wherever they were said: of two arguments beside -t, the first is the message.
+local function arrange(args, context)
+  local topic, message = args.topic, args.message
+  if args.named_topic then topic, message = args.named_topic, args.topic end
+  if args.named_topic and args.message or message and args.text then
+    context:usage("one topic and one message are needed: some were given twice")
+  end
+  return topic, message or args.text
 end
 
-local function publish_all(session, topic, args, each, context)
-  local options = { qos = tonumber(args.qos), retained = args.retain or nil, wait = true }
+-- An iterator over the payloads.
+local function payloads(args, message, context)
+  local given = (message and 1 or 0) + (args.file and 1 or 0) + (args.stdin_file and 1 or 0) + (args.lines and 1 or 0)
+    + (args.null and 1 or 0)
+  if given ~= 1 then
+    context:usage("one of MESSAGE, --message, --file, --stdin-file, --lines and --null is needed")
+  end
+  if args.lines then return input.lines() end
+  local payload = message or args.null and "" or read(args.stdin_file and "-" or args.file, context)
+  return again(payload, args.times or 1, args.repeat_delay)
+end
+
+-- The topics that get each message.
+local function destinations(args, topic, context)
+  if #args.device == 0 then return { topic } end
+  local list = {}
+  for i, device in ipairs(args.device) do list[i] = topics.to(topics.check(device, context), topic) end
+  return list
+end
+
+local function publish_all(session, list, args, each, properties, context)
+  local options = { qos = tonumber(args.qos), retained = args.retain or nil, wait = true, properties = properties }
   local payload, count = each(), 0
   while payload do
-    local id, err = context:try(session.publish, session, topic, payload, options)
-    if id == nil then return count, err end
-    count = count + 1
+    for _, topic in ipairs(list) do
+      local id, err = context:try(session.publish, session, topic, payload, options)
+      if id == nil then return count, err end
+      count = count + 1
+    end
     payload = each()
   end
   return count
@@ -72,15 +114,19 @@ local function outcome(context, args, count, stats, err)
 end
 
 function command.run(args, context)
-  local each = payloads(args, context)
-  local topic = args.device and topics.to(topics.check(args.device, context), args.topic) or args.topic
-  local session, err = link.open(args, context, topics.devices { topic })
-  if session == nil then return context:failed(err) end
+  args.host_options = true
+  local topic, message = arrange(args, context)
+  local each = payloads(args, message, context)
+  local list = topic and destinations(args, topic, context) or {}
+  if topic == nil and not args.url then context:usage("no topic: give one, or --topic TOPIC") end
+  local session, err, target = link.open(args, context, topics.devices(list))
+  if session == nil then return link.failed(context, err, target) end
+  if topic == nil then list = { target.topic or context:usage("--url: no topic in it, and no --topic") } end
   local lost
-  session:on("drop", function(message) lost = lost or message.err end)
+  session:on("drop", function(dropped) lost = lost or dropped.err end)
   local count
-  count, err = publish_all(session, topic, args, each, context)
-  local _, why = session:finish(context:settings().timeout)
+  count, err = publish_all(session, list, args, each, target.said.publish, context)
+  local _, why = session:finish(args.timeout or context:settings().timeout)
   local stats = session:stats()
   session:close()
   if lost and why and why.kind == "mqtt" then why = lost end -- which says more than that some were lost

@@ -181,16 +181,21 @@ local function wrong_text(name, value)
 end
 
 local CREDENTIALS = { "clientid", "loginname", "password", "mqtthost" }
+local OPTIONAL = { loginname = true, password = true } -- where a broker knows no users
 
---- Raises unless the table is what create_client returns; the port that is not used may be missing.
+--- Raises unless the table is what create_client returns; the port that is not used may be missing, and the login.
 function options.check_credentials(credentials, opts, level)
   level = (level or 1) + 1
   if type(credentials) ~= "table" then
     error(("credentials: table expected, got %s"):format(type(credentials)), level)
   end
   for _, name in ipairs(CREDENTIALS) do
-    local why = wrong_text(name, credentials[name])
+    local value = credentials[name]
+    local why = (value ~= nil or not OPTIONAL[name]) and wrong_text(name, value)
     if why then error(("credentials: field '%s' %s"):format(name, why), level) end
+  end
+  if credentials.password and not credentials.loginname then
+    error("credentials: field 'password' needs 'loginname' (MQTT 3.1.1, 3.1.2.9)", level)
   end
   local port = opts.tls and "sslport" or "mqttport"
   if check.value({ "whole", 1, 65535 }, credentials[port]) then

@@ -117,6 +117,7 @@ function Session:note_up(session_present, properties)
   local ready = self.ready
   if not self.was_up and ready.is_abandoned and ready:is_abandoned() then return self:close() end -- nobody has it
   self.was_up, self.up, self.connects = true, true, self.connects + 1
+  self.connack = properties
   ready:signal()
   self.subscriptions:restore()
   self.handle:resume(self.keeper.link) -- after the subscriptions, so that answers to what is queued find a handler

@@ -1,0 +1,65 @@
+-- SPDX-License-Identifier: MIT
+
+--- Two examples for every help, by the command's name. A spec checks that none is missing, and that each can be parsed.
+return {
+  [""] = { "fogcloud login", "fogcloud sub --device dev1 -v" },
+  login = { "fogcloud login", "fogcloud login --access-key ID --secret-file key.txt --app my-app" },
+  profile = { "fogcloud profile list", "fogcloud profile use staging" },
+  ["profile list"] = { "fogcloud profile list", "fogcloud profile list --json" },
+  ["profile use"] = { "fogcloud profile use staging", "fogcloud profile use default" },
+  ["profile remove"] = { "fogcloud profile remove staging", "fogcloud profile remove old --quiet" },
+  token = { "fogcloud token", "curl -H \"Authorization: Bearer $(fogcloud token)\" URL" },
+  client = { "fogcloud client create --name gateway", "fogcloud client list" },
+  ["client create"] = {
+    "fogcloud client create --name gateway", "fogcloud client create --app my-app --show-password",
+  },
+  ["client list"] = { "fogcloud client list", "fogcloud client list --all --json" },
+  ["client use"] = { "fogcloud client use gateway", "fogcloud client use gateway-2" },
+  ["client forget"] = { "fogcloud client forget gateway", "fogcloud client forget gateway-2 --quiet" },
+  permission = { "fogcloud permission grant dev1 dev2", "fogcloud permission revoke dev2" },
+  ["permission grant"] = {
+    "fogcloud permission grant dev1 dev2",
+    "fogcloud permission grant --devices devices.csv --column id --resume done.txt --failed failed.csv",
+  },
+  ["permission revoke"] = {
+    "fogcloud permission revoke dev1", "fogcloud permission revoke --devices devices.txt --client gateway",
+  },
+  product = { "fogcloud product list", "fogcloud product list --json" },
+  ["product list"] = { "fogcloud product list", "fogcloud product list --json" },
+  sub = { "fogcloud sub --device dev1 -v", "fogcloud sub -h test.mosquitto.example -t 'sensors/#' -C 10" },
+  pub = {
+    "fogcloud pub --device dev1 commands '{\"power\":\"on\"}'",
+    "fogcloud pub -h localhost -t sensors/temperature -m 32 -q 1",
+  },
+  watch = { "fogcloud watch dev1 dev2", "fogcloud watch dev1 -W 10 --json" },
+  bench = { "fogcloud bench call --count 1000", "fogcloud bench publish d2c/dev1/bench -q 1" },
+  ["bench call"] = { "fogcloud bench call", "fogcloud bench call --count 10000 --concurrency 64" },
+  ["bench publish"] = {
+    "fogcloud bench publish d2c/dev1/bench", "fogcloud bench publish d2c/dev1/bench -q 1 --rate 500",
+  },
+  ["bench receive"] = {
+    "fogcloud bench receive 'd2c/dev1/#'", "fogcloud bench receive d2c/dev1/bench --count 10000 --seconds 60",
+  },
+  simulate = { "fogcloud simulate lamps.lua --devices 50", "fogcloud simulate lamps.lua --devices 10 -W 60" },
+  sandbox = { "fogcloud sandbox", "fogcloud sandbox --app my-app --device fan1 --data ~/my-cloud" },
+  ["sandbox exec"] = { "fogcloud sandbox exec -- pytest", "fogcloud sandbox --device fan1 exec -- npm test" },
+  ["sandbox info"] = { "fogcloud sandbox info", "fogcloud sandbox info --json" },
+  ["sandbox wait"] = { "fogcloud sandbox wait", "fogcloud sandbox wait http://localhost:8080 --timeout 60" },
+  ["sandbox seed"] = { "fogcloud sandbox seed devices.json", "fogcloud sandbox seed --device fan1" },
+  ["sandbox fault"] = { "fogcloud sandbox fault endpoint=token code=10050", "fogcloud sandbox fault" },
+  ["sandbox clock"] = { "fogcloud sandbox clock", "fogcloud sandbox clock --help" },
+  ["sandbox journal"] = { "fogcloud sandbox journal", "fogcloud sandbox journal endpoint=token" },
+  ["sandbox kick"] = { "fogcloud sandbox kick", "fogcloud sandbox kick CLIENT" },
+  ["sandbox reset"] = { "fogcloud sandbox reset", "fogcloud sandbox reset --json" },
+  doctor = { "fogcloud doctor", "fogcloud doctor --device dev1 --client gateway" },
+  test = { "fogcloud test localhost", "fogcloud test broker.example -p 8883 --ca-file ca.pem" },
+  completion = {
+    "fogcloud completion bash > ~/.local/share/bash-completion/completions/fogcloud",
+    "fogcloud completion fish > ~/.config/fish/completions/fogcloud.fish",
+  },
+  ["completion bash"] = { "fogcloud completion bash", "source <(fogcloud completion bash)" },
+  ["completion zsh"] = { "fogcloud completion zsh", "fogcloud completion zsh > ~/.zfunc/_fogcloud" },
+  ["completion fish"] = { "fogcloud completion fish", "fogcloud completion fish | source" },
+  help = { "fogcloud help", "fogcloud help permission grant" },
+  version = { "fogcloud version", "fogcloud --version" },
+}

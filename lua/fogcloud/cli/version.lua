@@ -1,0 +1,27 @@
+-- SPDX-License-Identifier: MIT
+
+--- `fogcloud version`: versions of all that is used; and how versions are compared, which nobody else does.
+local exit = require "fogcloud.cli.exit"
+local fogcloud = require "fogcloud"
+
+local command = { summary = "Show versions of all that is used." }
+
+function command.options() end
+
+--- The line of `fogcloud --version`.
+function command.line()
+  local info = fogcloud.info()
+  return ("fogcloud %s (%s, libcurl %s, Paho %s, %s, lua-cjson %s)"):format(info.fogcloud, info.lua, info.curl,
+    info.paho, info.tls, info.cjson)
+end
+
+local FIELDS = { "fogcloud", "lua", "curl", "paho", "tls", "cjson" }
+
+function command.run(_, context)
+  local info, record = fogcloud.info(), {}
+  for _, name in ipairs(FIELDS) do record[name] = info[name] end
+  context.out:record(record, command.line())
+  return exit.ok
+end
+
+return command
