@@ -237,7 +237,7 @@ local LAYERS = {
   { "task.task" },
   { "config", "mqtt.diagnosis", "api.envelope", "log", "api.retry", "mqtt.options", "mqtt.router", "store.lease",
     "store.term" },
-  { "_meta", "check", "task.deadline", "store.mark", "metrics", "task.protect", "task.timers", "mqtt.topic" },
+  { "_meta", "check", "metrics", "mqtt.topic", "store.mark", "store.record", "task.deadline", "task.protect", "task.timers" },
   { "errors" },
 }
 

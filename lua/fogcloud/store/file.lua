@@ -10,6 +10,7 @@ local cjson = require "cjson"
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local Lease = require "fogcloud.store.lease"
+local records = require "fogcloud.store.record"
 
 ---@class fogcloud.FileStore
 local File = {}
@@ -71,33 +72,17 @@ local function path_of(self, key, suffix)
   return ("%s/%s%s"):format(self.folder, name, suffix)
 end
 
-local function is_record(value)
-  if type(value) ~= "table" then return false end
-  for name, field in pairs(value) do
-    if type(name) ~= "string" or type(field) == "table" or type(field) == "userdata" then return false end
-  end
-  return true
-end
-
--- Whole numbers as integers where Lua has them: a port is to print as 1883, not as 1883.0.
-local function whole(record)
-  for name, field in pairs(record) do
-    if math.tointeger and type(field) == "number" then record[name] = math.tointeger(field) or field end
-  end
-  return record
-end
-
 function File:get(key)
   local path = path_of(self, key, ".json")
   local text, why, detail = core.file.read(path)
   if text == nil and why == "absent" then return nil end
   if text == nil then return nil, failure(path, detail) end
   local ok, content = pcall(cjson.decode, text)
-  if not ok or type(content) ~= "table" or not is_record(content.record) then
+  if not ok or type(content) ~= "table" or not records.is(content.record) then
     return nil, failure(path, "it is damaged; remove it")
   end
   if content.key ~= key then return nil end
-  return whole(content.record)
+  return records.whole(content.record)
 end
 
 -- cjson keeps 14 digits, which is enough for milliseconds of this century.

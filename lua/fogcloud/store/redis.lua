@@ -11,6 +11,7 @@
 local cjson = require "cjson"
 local errors = require "fogcloud.errors"
 local marks = require "fogcloud.store.mark"
+local records = require "fogcloud.store.record"
 local redis_url = require "fogcloud.store.redis_url"
 
 ---@class fogcloud.RedisStore
@@ -161,27 +162,11 @@ end
 
 -- Records -------------------------------------------------------------------------------------------------------------
 
-local function is_record(value)
-  if type(value) ~= "table" then return false end
-  for name, field in pairs(value) do
-    if type(name) ~= "string" or type(field) == "table" or type(field) == "userdata" then return false end
-  end
-  return true
-end
-
--- Whole numbers as integers where Lua has them.
-local function whole(record)
-  for name, field in pairs(record) do
-    if math.tointeger and type(field) == "number" then record[name] = math.tointeger(field) or field end
-  end
-  return record
-end
-
 function Redis:get(key)
   local text, err = command(self, "GET", PREFIX .. key)
   if text == nil then return nil, err end
   local ok, record = pcall(cjson.decode, text)
-  if ok and is_record(record) then return whole(record) end
+  if ok and records.is(record) then return records.whole(record) end
   return nil, failure(self, "protocol", ("what is kept as '%s' is damaged; delete it"):format(PREFIX .. key))
 end
 
