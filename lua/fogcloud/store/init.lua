@@ -38,7 +38,6 @@ local function check(custom, level)
       error(("option 'store': a store with a function '%s' expected"):format(name), level + 1)
     end
   end
-  return custom
 end
 
 local make_pump
@@ -54,12 +53,19 @@ function store.offer(make) make_pump = make end
 ---@return table store
 function store.resolve(option, host, random, level)
   level = (level or 1) + 1
-  if type(option) == "table" then return check(option, level) end
+  if type(option) == "table" then
+    check(option, level)
+    return option
+  end
   if option == "memory" then return require("fogcloud.store.memory").new(host) end
   local dictionary = option:match("^shdict:(.+)$")
-  if dictionary then return require("fogcloud.store.shdict").new(host, dictionary, random, level) end
+  if dictionary then
+    local shdict = require("fogcloud.store.shdict").new(host, dictionary, random, level)
+    return shdict -- no tail call, which would take the frame that the level counts
+  end
   if option:find("^redis[%w+]*:") then
-    return require("fogcloud.store.redis").new(host, option, make_pump, random, level)
+    local redis = require("fogcloud.store.redis").new(host, option, make_pump, random, level)
+    return redis -- no tail call, which would take the frame that the level counts
   end
   local folder = option:match("^file:(.+)$")
   if folder == nil and option ~= "file" then
