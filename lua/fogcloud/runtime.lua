@@ -4,16 +4,19 @@
 local core = require "fogcloud.core"
 local hosts = require "fogcloud.host"
 local Pump = require "fogcloud.pump"
-local stores = require "fogcloud.store"
 
 local runtime = {}
 
-local pump
+local pump, told
 
---- The host; told where the pump is to be had, should it have to wait before anybody asked for one.
+--- The host. It and the stores are told where the pump is to be had, should they need it before anybody asked for one.
 function runtime.host()
   local host = hosts.get()
-  if host.offer then host.offer(runtime.pump) end
+  if told ~= host then
+    told = host
+    if host.offer then host.offer(runtime.pump) end
+    require("fogcloud.store").offer(runtime.pump)
+  end
   return host
 end
 
@@ -26,7 +29,5 @@ function runtime.pump()
   end
   return pump
 end
-
-stores.offer(runtime.pump)
 
 return runtime

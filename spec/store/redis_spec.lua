@@ -5,8 +5,8 @@ local Redis = require "spec.support.redis"
 local certs = require "fogcloud.sandbox.core"
 local errors = require "fogcloud.errors"
 local fogcloud = require "fogcloud"
-local hosts = require "fogcloud.host"
 local module = require "fogcloud.redis"
+local runtime = require "fogcloud.runtime"
 local stores = require "fogcloud.store"
 local support = require "spec.support.sandbox"
 
@@ -32,9 +32,9 @@ describe("the store in Redis", function()
     other = nil
   end)
 
-  local function new(url) return stores.resolve(url or redis:url(nil, QUICK), hosts.get(), function() return 0.5 end) end
+  local function new(url) return stores.resolve(url or redis:url(nil, QUICK), runtime.host(), function() return 0.5 end) end
 
-  local function now() return hosts.get().now() end
+  local function now() return runtime.host().now() end
 
   describe("keeps", function()
     it("records, for all that reach it", function()
