@@ -7,7 +7,7 @@ local cli = require "fogcloud.cli"
 local out = {}
 local function add(...) out[#out + 1] = table.concat { ... } end
 
--- Text for roff: a line may not begin with a dot or a quote, and hyphens are meant as such.
+-- Text for roff: a line must not begin with a dot or a quote, and hyphens are meant as such.
 local function roff(text) return (text:gsub("\\", "\\e"):gsub("-", "\\-"):gsub("^([.'])", "\\&%1")) end
 
 local function argument_name(element)

@@ -160,7 +160,7 @@ local function is_loopback(host)
   return host == "localhost" or host == "[::1]" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
 end
 
--- Why the token may not be sent to this URL, nil when it may.
+-- Why the token must not be sent to this URL, nil when it may.
 local function url_complaint(url, allow_insecure)
   local scheme, authority, rest = url:match("^(%a+)://([^/?#\\]+)([^\\]*)$")
   scheme = scheme and scheme:lower()

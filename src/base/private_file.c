@@ -31,7 +31,7 @@ const char *fog_private_file_text(int rc) {
   }
 }
 
-/* A folder may be read by others: what lies in it may not. */
+/* A folder may be read by others: what lies in it must not. */
 static int judge_folder(int fd) {
   struct stat st;
   if (fstat(fd, &st) != 0) return errno;

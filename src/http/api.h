@@ -39,7 +39,7 @@ char *fog_api_json(const struct fog_field *fields, size_t count, size_t *len);
 /* base without trailing slashes, then the path. A malloc'ed C string. NULL: no memory. */
 char *fog_api_url(const char *base, size_t base_len, const char *path);
 
-/* NULL, or why the value may not go into a header line or an id: it is empty, or holds a control character (CR, LF,
+/* NULL, or why the value must not go into a header line or an id: it is empty, or holds a control character (CR, LF,
  * NUL, …). */
 const char *fog_api_bad_value(const char *value, size_t len);
 

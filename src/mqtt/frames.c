@@ -8,7 +8,7 @@ enum { NO_CODE = 1005 };
 
 static bool is_control(const struct fog_frames *f) { return (f->head[0] & 8) != 0; }
 
-/* What the first two bytes may not be; NULL: nothing. */
+/* What the first two bytes must not be; NULL: nothing. */
 static const char *wrong(const struct fog_frames *f) {
   unsigned opcode = f->head[0] & OPCODE, len = f->head[1] & LENGTH;
   bool fin = (f->head[0] & FIN) != 0;

@@ -4,7 +4,7 @@
 --- problem. Pure.
 --
 -- `meta.code` decides whenever the body is an envelope, whatever the HTTP status; the status only where it is not.
--- A body that was cut off on the way may be asked for again (err.retryable); one that is not the API's may not.
+-- A body that was cut off on the way may be asked for again (err.retryable); one that is not the API's must not.
 -- No part of a body that may be data is ever quoted: it may hold a password or a token that nobody knows yet.
 -- What the server chooses and is given back to the core later, in a header, a parameter or a session, is checked here:
 -- it must not come out as wrong use at a caller who did nothing wrong.

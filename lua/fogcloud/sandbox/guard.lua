@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- Who may ask: programs that were told where the sandbox is, and its own console. A page of anybody else's, which the
---- developer's browser runs on the same machine, may not: neither as itself (its Origin, and Sec-Fetch-Site, say whose
+--- developer's browser runs on the same machine, must not: neither as itself (its Origin, and Sec-Fetch-Site, say whose
 --- it is) nor by a name of its own for our address (DNS rebinding: the Host says that). Pure.
 ---
 --- Programs send no Origin, and a browser does with everything that can change something, so programs need no key. The
