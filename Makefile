@@ -49,7 +49,7 @@ DURABLE_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/binding/% sr
 SANDBOX_PLAIN_OBJ := $(SANDBOX_PLAIN_SRC:src/%.c=$(BUILD)/obj/%.o)
 BINDING_OBJ := $(BINDING_SRC:src/%.c=$(BUILD)/obj/lua5.4/%.o)
 
-.PHONY: all c-test archives build build-all deps deps-demo demo test test-quick lint valgrind bench bench-compare fuzz hostile soak coverage docs install clean
+.PHONY: all c-test archives build build-all deps deps-demo demo test test-chosen lint valgrind bench bench-compare fuzz hostile soak coverage docs install clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ build-all: $(ALL_LUAS:%=build-%)
 
 # What needs packages first runs make again: the variables above look at what is installed.
 deps:
-	@scripts/install.sh demo test
+	@scripts/install.sh demo core $(SUITES)
 
 deps-demo:
 	@scripts/install.sh demo
@@ -149,20 +149,27 @@ demo: deps-demo
 	@$(MAKE) --no-print-directory -s build LUA=lua5.4
 	@scripts/demo.sh
 
-test: deps
-	@scripts/npm.sh
+# All suites but those that SUITES, QUICK and SANITIZE leave out; scripts/test.sh says which there are.
+test:
+	@suites=$$(SANITIZE=$(SANITIZE) QUICK=$(QUICK) SUITES='$(SUITES)' scripts/test.sh --suites) && scripts/install.sh demo core $$suites && \
+	  $(MAKE) --no-print-directory -s test-chosen SUITES="$$suites"
+
+test-chosen:
+	@$(if $(filter languages,$(SUITES)),scripts/npm.sh)
 	@$(MAKE) --no-print-directory -s -j2 build-all SANITIZE=$(SANITIZE)
 	@$(if $(SANITIZE),$(MAKE) --no-print-directory -s build-luajit SANITIZE=) # the spec of fork() runs a plain LuaJIT
-	@$(if $(SANITIZE)$(QUICK),,$(MAKE) --no-print-directory -s -j2 build-lua5.4 build-lua5.1 SANITIZE=address,undefined && $(MAKE) --no-print-directory -s -j2 build-lua5.4 SANITIZE=thread)
-	@SANITIZE=$(SANITIZE) QUICK=$(QUICK) scripts/test.sh
+	@$(if $(filter checkers,$(SUITES)),$(MAKE) --no-print-directory -s -j2 build-lua5.4 build-lua5.1 SANITIZE=address$(comma)undefined)
+	@$(if $(filter checkers,$(SUITES)),$(MAKE) --no-print-directory -s -j2 build-lua5.4 SANITIZE=thread)
+	@SANITIZE=$(SANITIZE) SUITES='$(SUITES)' scripts/test.sh
 
 # What is made from the code: the reference, the manual page, and the description of the sandbox's APIs.
 docs: build-lua5.4
 	@. scripts/env.sh && lua5.4 scripts/reference.lua >docs/reference.md && lua5.4 scripts/manual.lua >docs/fogcloud.1 && lua5.4 scripts/openapi.lua >docs/openapi.json
 
-lint: deps
+lint:
 	@scripts/lint.sh
 
+valgrind: SUITES := checkers
 valgrind: deps
 	@$(MAKE) --no-print-directory -s build LUA=lua5.4
 	@scripts/valgrind.sh
@@ -173,11 +180,13 @@ bench: deps
 	@$(MAKE) --no-print-directory -C bench
 
 # 60 s for each target of fuzz/, two at a time; SECONDS_EACH=600 for longer, TARGETS="topic reply" for some.
+fuzz: SUITES := checkers
 fuzz: deps
 	@$(MAKE) --no-print-directory -s build LUA=lua5.4
 	@SECONDS_EACH=$(or $(SECONDS_EACH),60) scripts/fuzz.sh $(TARGETS)
 
 # The client against hostile servers, a minute each under ASan; SECONDS=600 for longer, FOG_FAULT_SEED=n for another run.
+hostile: SUITES := checkers
 hostile: deps
 	@$(MAKE) --no-print-directory -s build LUA=lua5.4 SANITIZE=address,undefined
 	@export lua=lua5.4 SANITIZE=address,undefined FOG_FAULT_SECONDS=$(or $(SECONDS),60); . scripts/env.sh; . scripts/sanitize.sh; \
@@ -189,6 +198,7 @@ soak: deps
 	@MINUTES=$(or $(MINUTES),30) scripts/soak.sh
 
 # Lines of src/ and lua/ that the specs execute; LEAST=95 fails below it, VERBOSE=1 names the others.
+coverage: SUITES := cli rocks embed hosts
 coverage: deps
 	@LEAST=$(LEAST) scripts/coverage.sh $(if $(VERBOSE),-v)
 

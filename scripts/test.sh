@@ -1,21 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Runs all suites and prints one line at the end: N passed, N failed[, N skipped]. The specs run on every Lua; what measures the tree itself,
-# the checkers and short runs under the sanitizers, the fuzzer and valgrind once. QUICK=1 leaves the latter out, LUAS names some Luas,
-# SANITIZE=address,undefined or thread runs all specs and C tests under that.
+# Runs the suites and prints one line at the end: N passed, N failed[, N skipped]. SUITES="core cli" runs some of them, and each that is left
+# out counts as skipped; QUICK=1 leaves lint and checkers out. LUAS names some Luas. SANITIZE=address,undefined or thread runs the specs and the
+# tests in C under that. --suites prints which suites would run. What each needs is in packages.txt, under its name.
 set -u
 cd "$(dirname "$0")/.." || exit
 unset MAKEFLAGS # of the make that runs us: the specs call make, too
+
+# core: the library on every Lua, and the tests in C. tree: the tree itself, its documents, its architecture. rocks, embed: ways to install and
+# to embed. hosts, neovim, love: loops that bring a Lua of their own. cli, shells: the command line, and its completion. languages: test suites
+# of other languages. checkers: sanitizers, fuzzer, valgrind, hostile servers, a soak.
+all="core tree rocks embed hosts neovim love cli shells languages lint checkers"
+[ -z "${SANITIZE:-}" ] || all="core embed hosts cli"
+suites=${SUITES:-$all}
+[ -n "${SUITES:-}" ] || [ -z "${QUICK:-}" ] || suites=${all% lint checkers}
+for name in $suites; do
+  case " $all " in *" $name "*) ;; *) echo "there is no suite '$name'; these are: $all" >&2; exit 2 ;; esac
+done
+has() { case " $suites " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
+if [ "${1:-}" = --suites ]; then echo "$suites"; exit 0; fi
+
 results=build/test
 rm -rf "$results"
 mkdir -p "$results"
 sanitized=${SANITIZE:-}
-complete=
-[ -n "$sanitized${QUICK:-}" ] || complete=1
 if [ -n "$sanitized" ]; then luas=${LUAS:-lua5.4}; else luas=${LUAS:-lua5.4 luajit lua5.1 lua5.2 lua5.3}; fi
 limit=${TEST_TIMEOUT:-600}
 [ -z "$sanitized" ] || limit=${TEST_TIMEOUT:-1800}
-once="spec/arch_spec.lua spec/rocks_spec.lua spec/docs_spec.lua spec/code_docs_spec.lua spec/embed_spec.lua"
+tree="spec/arch_spec.lua spec/docs_spec.lua spec/code_docs_spec.lua"
+once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.lua"
 
 # The specs that run on every Lua.
 specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' | sort | grep -vxF -f <(tr ' ' '\n' <<<"$once"); }
@@ -74,16 +87,18 @@ start() {
 }
 
 # Those that take longest come first.
-if [ -n "$complete" ]; then
+if has checkers; then
   MINUTES=2 start suite soak scripts/soak.sh
-  start suite lint bash -c lint_suite
   FOG_FUZZ_SECONDS=60 start run_lua lua5.4 garbage-api spec/sandbox/garbage_spec.lua --filter="API"
   FOG_FUZZ_SECONDS=60 start run_lua lua5.4 garbage-broker spec/sandbox/garbage_spec.lua --filter="broker"
 fi
-# shellcheck disable=SC2046
-for lua in $luas; do start run_lua "$lua" "$lua" $(specs); done
-start c_tests c
-if [ -n "$complete" ]; then
+if has lint; then start suite lint bash -c lint_suite; fi
+if has core; then
+  # shellcheck disable=SC2046
+  for lua in $luas; do start run_lua "$lua" "$lua" $(specs); done
+  start c_tests c
+fi
+if has checkers; then
   # shellcheck disable=SC2046,SC2086
   {
     SANITIZE=address,undefined start run_lua lua5.4 asan-lua5.4 $(paths $short_asan)
@@ -94,20 +109,31 @@ if [ -n "$complete" ]; then
   SANITIZE=address,undefined start c_tests asan-c
   SANITIZE=thread start c_tests tsan-c spec/c/{core_alloc,queues,paho_lean,paho_lean_sift,paho_lean_write}_test.c
 fi
-# Of what measures the tree itself, embed_spec.lua runs our C, and so do the hosts that FOG_LUA can have.
-if [ -n "$sanitized" ]; then
-  start run_lua lua5.4 embed spec/embed_spec.lua
-  start run_lua lua5.4 hosts spec/host/conformance_spec.lua
-else
-  for spec in $once; do start run_lua lua5.4 "$(basename "$spec" _spec.lua)" "$spec"; done
-  # Servers and event loops that bring a Lua of their own: once.
-  start run_lua lua5.4 hosts spec/host/*_spec.lua
+if has tree; then for spec in $tree; do start run_lua lua5.4 "$(basename "$spec" _spec.lua)" "$spec"; done; fi
+if has rocks; then start run_lua lua5.4 rocks spec/rocks_spec.lua; fi
+if has embed; then start run_lua lua5.4 embed spec/embed_spec.lua; fi
+if has languages; then start run_lua lua5.4 languages spec/sandbox/examples_spec.lua; fi
+# Servers and event loops that bring a Lua of their own: once. Of them, those that FOG_LUA can have run under a sanitizer.
+if has hosts; then
+  hosts=spec/host/conformance_spec.lua
+  [ -n "$sanitized" ] || hosts=$(find spec/host -name '*_spec.lua' -not -name love_spec.lua | sort)
+  # shellcheck disable=SC2086
+  start run_lua lua5.4 hosts $hosts --exclude-tags=neovim
 fi
+if has neovim; then start run_lua lua5.4 neovim spec/host/conformance_spec.lua --tags=neovim; fi
+if has love; then start run_lua lua5.4 love spec/host/love_spec.lua; fi
 # The command line is a program: once, and a look at it on every Lua (spec/commands_spec.lua).
-start run_lua lua5.4 cli spec/cli/*_spec.lua
-[ -z "$complete" ] || start suite valgrind scripts/valgrind.sh
+if has cli; then start run_lua lua5.4 cli spec/cli/*_spec.lua --exclude-tags=shells; fi
+if has shells; then start run_lua lua5.4 shells spec/cli/account_spec.lua --tags=shells; fi
+if has checkers; then start suite valgrind scripts/valgrind.sh; fi
 wait
-[ -z "$complete" ] || SECONDS_EACH=10 suite fuzz scripts/fuzz.sh # two at a time, and they do nothing but work
+if has checkers; then SECONDS_EACH=10 suite fuzz scripts/fuzz.sh; fi # two at a time, and they do nothing but work
+
+for name in $all; do
+  has "$name" && continue
+  echo "0 0 1" >"$results/$name.counts"
+  echo "$name is left out"
+done
 
 # What failed, once more: the places in it, for those who only see the end of a long output.
 for counts in "$results"/*.counts; do

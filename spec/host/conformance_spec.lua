@@ -6,7 +6,7 @@ local pages = require "spec.support.pages"
 local support = require "spec.support.sandbox"
 
 local RUNS = {
-  { host = "luv", lua = "luajit", title = "luv in Neovim",
+  { host = "luv", lua = "luajit", title = "luv in Neovim #neovim",
     command = [[sh -c 'nvim --clean --headless -n -c "lua arg = { \"$1\", \"$2\" }" -c "luafile $0" -c "qa!"']] },
 }
 for _, lua in ipairs { "lua5.4", "luajit", "lua5.1", "lua5.2", "lua5.3" } do
