@@ -16,7 +16,7 @@ PREFIX  ?= /usr/local
 
 # Flags ---------------------------------------------------------------------------------------------------------------
 
-WARN    := -Wall -Wextra -Wshadow -Wconversion
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Wno-psabi # which only notes, of 32 bits, what an older gcc did
 HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 SANFLAG := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 CFLAGS  ?= -O2 -g
