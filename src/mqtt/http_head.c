@@ -35,8 +35,8 @@ static void cut_lines(struct fog_http_head *h) {
 
 int fog_http_head_read(struct fog_http_head *h, struct fog_layer *below, enum fog_connection_kind kind,
                        struct fog_connection_error *error) {
-  if (h->bytes == NULL && (h->bytes = malloc(FOG_HTTP_HEAD)) == NULL)
-    return fog_connection_fail(error, FOG_CONNECTION_LOCAL, false, "no memory");
+  if (h->bytes == NULL && (h->bytes = calloc(1, FOG_HTTP_HEAD)) == NULL)
+    return fog_connection_fail(error, FOG_CONNECTION_LOCAL, false, "no memory for an HTTP reply");
   while (h->end == 0) {
     if (h->len == FOG_HTTP_HEAD)
       return fog_connection_fail(error, kind, false, "the head of the HTTP reply is longer than 8192 bytes");

@@ -83,7 +83,7 @@ struct fog_layer *fog_proxy_new(struct fog_layer *below, const struct fog_connec
   static const struct fog_layer_functions functions = {.doing = "CONNECT through", .shake = shake, .forget = forget};
   struct proxy *p = calloc(1, sizeof *p);
   if (p == NULL) {
-    (void)fog_connection_fail(error, FOG_CONNECTION_LOCAL, false, "no memory");
+    (void)fog_connection_fail(error, FOG_CONNECTION_LOCAL, false, "proxy: no memory");
     return NULL;
   }
   p->layer = (struct fog_layer){.does = &functions, .below = below, .loop = below->loop};

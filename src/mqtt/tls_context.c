@@ -210,7 +210,7 @@ static bool make_key(const struct fog_connection_options *o, struct key *key) {
   if (at == NULL) return false;
   for (int i = 0; i < OPTIONS; i++) {
     size_t len = texts[i] == NULL ? 0 : strlen(texts[i]) + 1;
-    *at++ = texts[i] != NULL;
+    *at++ = texts[i] != NULL ? 1 : 0;
     if (len > 0) memcpy(at, texts[i], len);
     at += len;
   }

@@ -301,7 +301,7 @@ struct fog_layer *fog_websocket_new(struct fog_layer *below, const struct fog_co
                                                        .forget = forget};
   struct websocket *w = calloc(1, sizeof *w);
   if (w == NULL) {
-    (void)fog_connection_fail(error, FOG_CONNECTION_LOCAL, false, "no memory");
+    (void)fog_connection_fail(error, FOG_CONNECTION_LOCAL, false, "WebSocket: no memory");
     return NULL;
   }
   w->layer = (struct fog_layer){.does = &functions, .below = below, .loop = below->loop};
