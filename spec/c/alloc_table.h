@@ -98,7 +98,7 @@ static bool has_failed(void) {
 }
 
 /* The dispatcher's thread ends a moment after its last event. */
-static bool all_freed(long baseline) {
+static inline bool all_freed(long baseline) {
   for (int i = 0; i < 1000 && live_blocks() > baseline; i++) {
     struct timespec pause = {.tv_nsec = 5000000};
     (void)nanosleep(&pause, NULL);

@@ -98,7 +98,7 @@ static bool dump_all(struct fog_durable *d, struct dump *dump) {
 /* What is there after each step, of a life that nothing interrupts. */
 static char *expected[STEPS + 1];
 
-static bool has_dump(struct fog_durable *d, int step) {
+static inline bool has_dump(struct fog_durable *d, int step) {
   static struct dump dump;
   return dump_all(d, &dump) && strcmp(dump.text, expected[step]) == 0;
 }
@@ -117,7 +117,7 @@ static void empty_folder(void) {
 }
 
 /* How many files lie in it, and in *first the name of one whose name holds `part`. */
-static int files(const char *part, char *first, size_t room) {
+static inline int files(const char *part, char *first, size_t room) {
   int count = 0;
   DIR *dir = opendir(folder);
   for (struct dirent *entry = dir == NULL ? NULL : readdir(dir); entry != NULL; entry = readdir(dir)) {
@@ -136,7 +136,7 @@ static struct fog_durable *open_with(const char *vfs, struct fog_durable_found *
   return fog_durable_open(path, &o, &d, found, error) == FOG_DURABLE_OK ? d : NULL;
 }
 
-static struct fog_durable *open_plain(void) {
+static inline struct fog_durable *open_plain(void) {
   struct fog_durable_error error;
   struct fog_durable *d = open_with(NULL, NULL, &error);
   if (d == NULL) printf("# %s\n", error.text);

@@ -118,6 +118,7 @@ static bool write_add(struct fog_durable *d, struct fog_durable_counts *counts, 
   fog_sql_bind_bytes(statement, 6, m->topic);
   fog_sql_bind_bytes(statement, 7, m->properties);
   fog_sql_bind_bytes(statement, 8, m->payload);
+  fog_sql_bind(d, FOG_SQL_ADD, 9, fog_message_sum(m));
   if (fog_sql_run(d, FOG_SQL_ADD) != SQLITE_DONE) return false;
   counts->waiting++;
   counts->waiting_bytes += bytes_of(m);

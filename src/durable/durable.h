@@ -123,7 +123,8 @@ struct fog_durable_ops {
   enum fog_durable_code (*commit)(struct fog_durable *d, struct fog_durable_error *error);
 
   /* Visits committed messages with seq > after, in order, without those set aside: at most max_count and, but for the
-   * first, at most max_bytes (as in waiting_bytes). Changes that are not committed are not seen. */
+   * first, at most max_bytes (as in waiting_bytes). Changes that are not committed are not seen. A message whose bytes
+   * were changed on the disk (each has a check sum) is set aside instead. */
   enum fog_durable_code (*read)(struct fog_durable *d, int64_t after, size_t max_count, size_t max_bytes,
                                 fog_durable_visit visit, void *ctx, struct fog_durable_error *error);
 

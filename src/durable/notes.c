@@ -91,7 +91,7 @@ static enum fog_durable_code note_remove(struct fog_durable *d, int64_t seq) {
 }
 
 /* The reason's text is the batch's. */
-static enum fog_durable_code note_aside(struct fog_durable *d, int64_t seq, uint8_t reason, const char *text) {
+enum fog_durable_code fog_batch_set_aside(struct fog_durable *d, int64_t seq, uint8_t reason, const char *text) {
   char *copy = strdup(text == NULL ? "" : text);
   if (copy == NULL) return FOG_DURABLE_MEMORY;
   struct fog_durable_message *m = find_new(&d->batch, seq);
@@ -163,7 +163,7 @@ enum fog_durable_code fog_batch_note(struct fog_durable *d, const struct fog_cha
       code = note_remove(d, c->seq);
       break;
     case FOG_SQL_ASIDE:
-      code = note_aside(d, c->seq, (uint8_t)c->id, text);
+      code = fog_batch_set_aside(d, c->seq, (uint8_t)c->id, text);
       break;
     case FOG_SQL_FORGET:
       code = note_forget(d, c->id != 0);

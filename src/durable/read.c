@@ -16,7 +16,12 @@ static enum fog_durable_code visit_rows(struct fog_durable *d, enum fog_statemen
     struct fog_durable_message m;
     code = sqlite3_step(statement);
     if (code != SQLITE_ROW) break;
-    fog_sql_message(statement, &m);
+    bool intact = fog_sql_message(statement, &m);
+    fog_sql_state(statement, &m);
+    if (!intact && which == FOG_SQL_READ) {
+      (void)fog_batch_set_aside(d, m.seq, 0, "its bytes were changed on the disk");
+      continue;
+    }
     bytes += m.topic.len + m.payload.len + m.properties.len;
     if (count++ > 0 && bytes > max_bytes) break;
     more = visit(ctx, &m) && count < max_count;

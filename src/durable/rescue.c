@@ -29,7 +29,7 @@
 #include "store.h"
 
 /* Places where reading fails are stepped over, one number at a time; from so many on in ever longer steps. */
-enum { PATIENCE = 50000, PER_TRANSACTION = 1000, MAX_COLUMNS = 8, NAMES = 100, PRIVATE_MODE = 0600 };
+enum { PATIENCE = 50000, PER_TRANSACTION = 1000, MESSAGE_COLUMNS = 9, NAMES = 100, PRIVATE_MODE = 0600 };
 
 static enum fog_durable_code failed(const struct fog_claim *claim, const char *what, struct fog_durable_error *error) {
   int number = errno;
@@ -45,9 +45,9 @@ struct table {
 };
 
 static const struct table TABLES[] = {
-    {"SELECT seq, qos, retained, accepted_ms, expires_ms, topic, properties, payload FROM message WHERE seq > ?1"
+    {"SELECT seq, qos, retained, accepted_ms, expires_ms, topic, properties, payload, sum FROM message WHERE seq > ?1"
      " ORDER BY seq",
-     "INSERT OR IGNORE INTO message VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", 8},
+     "INSERT OR IGNORE INTO message VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", 9},
     {"SELECT seq, packet_id, released FROM flight WHERE seq > ?1 ORDER BY seq",
      "INSERT OR IGNORE INTO flight SELECT ?1, ?2, ?3 WHERE EXISTS(SELECT 1 FROM message WHERE seq = ?1)", 3},
     {"SELECT seq, reason, why FROM aside WHERE seq > ?1 ORDER BY seq",
@@ -66,7 +66,10 @@ struct copying {
 
 static bool run_text(sqlite3 *db, const char *sql) { return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK; }
 
+/* A message whose bytes were changed is not taken over: nobody could tell whoever gets it. */
 static void copy_row(struct copying *c) {
+  struct fog_durable_message m;
+  if (c->columns == MESSAGE_COLUMNS && !fog_sql_message(c->read, &m)) return;
   for (int i = 0; i < c->columns; i++) (void)sqlite3_bind_value(c->write, i + 1, sqlite3_column_value(c->read, i));
   int code = sqlite3_step(c->write);
   (void)sqlite3_reset(c->write);
@@ -158,7 +161,8 @@ static enum fog_durable_code make_rescued(struct fog_claim *claim, const char *r
   char *path = fog_beside(claim->path, ".rescuing");
   if (path == NULL) return fog_durable_fail(error, FOG_DURABLE_MEMORY, "%s: no memory", claim->path);
   enum fog_durable_code code = FOG_DURABLE_OK;
-  int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, PRIVATE_MODE);
+  errno = EEXIST;
+  int fd = is_there(rescued) ? -1 : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, PRIVATE_MODE);
   if (fd < 0) code = failed(claim, "another cannot be made beside it", error);
   if (fd >= 0) (void)close(fd);
   if (fd >= 0) {
@@ -169,6 +173,13 @@ static enum fog_durable_code make_rescued(struct fog_claim *claim, const char *r
   }
   free(path);
   return code;
+}
+
+/* An empty one, as this opening makes it, goes. */
+static bool move_wal(const char *wal, const char *name) {
+  struct stat st;
+  if (lstat(wal, &st) != 0) return errno == ENOENT;
+  return (st.st_size == 0 ? unlink(wal) : rename(wal, name)) == 0;
 }
 
 /* Steps 2 and 3. The name is told in found->damaged. */
@@ -186,7 +197,7 @@ static enum fog_durable_code name_damaged(const struct fog_claim *claim, struct 
     if (named) {
       wal = fog_beside(claim->path, "-wal");
       wal_name = fog_beside(name, "-wal");
-      named = wal != NULL && wal_name != NULL && (rename(wal, wal_name) == 0 || errno == ENOENT);
+      named = wal != NULL && wal_name != NULL && move_wal(wal, wal_name);
       (void)snprintf(found->damaged, sizeof found->damaged, "%s", name);
     }
     bool taken = !named && found->damaged[0] == '\0' && errno == EEXIST;

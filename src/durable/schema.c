@@ -30,15 +30,15 @@ static const char TABLES[] =
     "PRAGMA user_version=1;"            /* FOG_JOURNAL_VERSION */
     "CREATE TABLE message(seq INTEGER PRIMARY KEY, qos INTEGER NOT NULL, retained INTEGER NOT NULL,"
     " accepted_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, topic BLOB NOT NULL, properties BLOB NOT NULL,"
-    " payload BLOB NOT NULL);"
+    " payload BLOB NOT NULL, sum INTEGER NOT NULL);"
     "CREATE TABLE flight(seq INTEGER PRIMARY KEY, packet_id INTEGER NOT NULL, released INTEGER NOT NULL);"
     "CREATE TABLE aside(seq INTEGER PRIMARY KEY, reason INTEGER NOT NULL, why TEXT NOT NULL);"
     "CREATE TABLE received(packet_id INTEGER PRIMARY KEY);"
     "COMMIT;";
 
-#define COLUMNS                                                                              \
-  "m.seq, m.qos, m.retained, m.accepted_ms, m.expires_ms, m.topic, m.properties, m.payload," \
-  " f.packet_id, f.released, a.reason, a.why FROM message m"                                 \
+#define COLUMNS                                                                                     \
+  "m.seq, m.qos, m.retained, m.accepted_ms, m.expires_ms, m.topic, m.properties, m.payload, m.sum," \
+  " f.packet_id, f.released, a.reason, a.why FROM message m"                                        \
   " LEFT JOIN flight f ON f.seq = m.seq LEFT JOIN aside a ON a.seq = m.seq WHERE m.seq > ?1"
 #define BYTES "length(topic) + length(properties) + length(payload)"
 
@@ -50,7 +50,7 @@ static const char *const SQL[FOG_STATEMENTS] = {
     [FOG_SQL_BEGIN] = "BEGIN",
     [FOG_SQL_COMMIT] = "COMMIT",
     [FOG_SQL_ROLLBACK] = "ROLLBACK",
-    [FOG_SQL_ADD] = "INSERT INTO message VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [FOG_SQL_ADD] = "INSERT INTO message VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [FOG_SQL_SENT] =
         "INSERT OR REPLACE INTO flight SELECT ?1, ?2, 0 WHERE EXISTS(SELECT 1 FROM message WHERE seq = ?1)",
     [FOG_SQL_RELEASED] = "UPDATE flight SET released = 1 WHERE seq = ?1",
@@ -161,6 +161,32 @@ void fog_schema_shrink(sqlite3 *db) {
   if (known && unused > SHRINK_PAGES && unused > all / 2) (void)run_text(db, "PRAGMA incremental_vacuum");
 }
 
+static uint64_t mix(uint64_t sum, uint64_t word) {
+  sum = (sum ^ word) * 0x9E3779B97F4A7C15U;
+  return sum ^ sum >> 32;
+}
+
+static uint64_t mix_bytes(uint64_t sum, struct fog_bytes bytes) {
+  const unsigned char *p = (const unsigned char *)bytes.data;
+  sum = mix(sum, bytes.len);
+  for (size_t left = bytes.len; left > 0;) {
+    uint64_t word = 0;
+    size_t n = left < 8 ? left : 8;
+    for (size_t i = 0; i < n; i++) word |= (uint64_t)p[i] << 8 * i;
+    sum = mix(sum, word);
+    p += n;
+    left -= n;
+  }
+  return sum;
+}
+
+/* Of all that is sent: SQLite sees damage in how a file is built, not in what is in it. */
+int64_t fog_message_sum(const struct fog_durable_message *m) {
+  uint64_t sum = mix(m->qos, m->retained);
+  sum = mix(mix(sum, (uint64_t)m->accepted_ms), (uint64_t)m->expires_ms);
+  return (int64_t)mix_bytes(mix_bytes(mix_bytes(sum, m->topic), m->properties), m->payload);
+}
+
 int fog_sql_run(struct fog_durable *d, enum fog_statement which) {
   int code = sqlite3_step(d->statements[which]);
   (void)sqlite3_reset(d->statements[which]);
@@ -181,7 +207,7 @@ static struct fog_bytes column(sqlite3_stmt *statement, int at) {
   return (struct fog_bytes){data == NULL ? "" : data, (size_t)sqlite3_column_bytes(statement, at)};
 }
 
-void fog_sql_message(sqlite3_stmt *statement, struct fog_durable_message *m) {
+bool fog_sql_message(sqlite3_stmt *statement, struct fog_durable_message *m) {
   *m = (struct fog_durable_message){
       .seq = sqlite3_column_int64(statement, 0),
       .qos = sqlite3_column_int64(statement, 1) == 2 ? 2 : 1,
@@ -191,11 +217,15 @@ void fog_sql_message(sqlite3_stmt *statement, struct fog_durable_message *m) {
       .topic = column(statement, 5),
       .properties = column(statement, 6),
       .payload = column(statement, 7),
-      .packet_id = (uint16_t)sqlite3_column_int64(statement, 8),
   };
-  if (m->packet_id != 0) m->state = sqlite3_column_int64(statement, 9) != 0 ? FOG_DURABLE_RELEASED : FOG_DURABLE_SENT;
-  if (sqlite3_column_type(statement, 10) == SQLITE_NULL) return;
+  return sqlite3_column_int64(statement, 8) == fog_message_sum(m);
+}
+
+void fog_sql_state(sqlite3_stmt *statement, struct fog_durable_message *m) {
+  m->packet_id = (uint16_t)sqlite3_column_int64(statement, 9);
+  if (m->packet_id != 0) m->state = sqlite3_column_int64(statement, 10) != 0 ? FOG_DURABLE_RELEASED : FOG_DURABLE_SENT;
+  if (sqlite3_column_type(statement, 11) == SQLITE_NULL) return;
   m->state = FOG_DURABLE_SET_ASIDE;
-  m->reason = (uint8_t)sqlite3_column_int64(statement, 10);
-  m->reason_text = column(statement, 11);
+  m->reason = (uint8_t)sqlite3_column_int64(statement, 11);
+  m->reason_text = column(statement, 12);
 }

@@ -124,11 +124,16 @@ void fog_schema_shrink(sqlite3 *db);                /* gives room back that is n
 int fog_sql_run(struct fog_durable *d, enum fog_statement which);
 void fog_sql_bind(struct fog_durable *d, enum fog_statement which, int at, int64_t value);
 void fog_sql_bind_bytes(sqlite3_stmt *statement, int at, struct fog_bytes bytes);
-void fog_sql_message(sqlite3_stmt *statement, struct fog_durable_message *m); /* a row of READ or LIST */
+/* A row of READ or LIST: what is of the message, and whether it is what was written; then its state. */
+bool fog_sql_message(sqlite3_stmt *statement, struct fog_durable_message *m);
+void fog_sql_state(sqlite3_stmt *statement, struct fog_durable_message *m);
+int64_t fog_message_sum(const struct fog_durable_message *m);
 
-/* notes.c: notes a change (FOG_SQL_REMOVE, too; `text` is copied) or a new message. */
+/* notes.c: notes a change (FOG_SQL_REMOVE, too; `text` is copied) or a new message; set_aside is for who has the lock.
+ */
 enum fog_durable_code fog_batch_note(struct fog_durable *d, const struct fog_change *c, const char *text);
 enum fog_durable_code fog_batch_add(struct fog_durable *d, const struct fog_durable_message *m);
+enum fog_durable_code fog_batch_set_aside(struct fog_durable *d, int64_t seq, uint8_t reason, const char *text);
 void fog_batch_empty_changes(struct fog_batch *batch); /* they are on the disk */
 void fog_batch_empty(struct fog_batch *batch);         /* all is */
 void fog_batch_free(struct fog_batch *batch);
