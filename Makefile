@@ -49,7 +49,7 @@ DURABLE_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/binding/% sr
 SANDBOX_PLAIN_OBJ := $(SANDBOX_PLAIN_SRC:src/%.c=$(BUILD)/obj/%.o)
 BINDING_OBJ := $(BINDING_SRC:src/%.c=$(BUILD)/obj/lua5.4/%.o)
 
-.PHONY: all c-test archives build build-all deps deps-demo demo test test-chosen lint valgrind bench bench-compare fuzz hostile soak coverage docs install clean
+.PHONY: all c-test archives build build-all deps deps-demo demo test test-chosen lint valgrind bench bench-compare fuzz hostile soak coverage docs install dist clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
@@ -210,27 +210,15 @@ bench-compare: deps
 
 # Installing ----------------------------------------------------------------------------------------------------------
 
-LUA_VERSION := $(if $(filter luajit,$(LUA)),5.1,$(LUA:lua%=%))
-LUA_DEST := $(DESTDIR)$(PREFIX)/share/lua/$(LUA_VERSION)
-C_DEST   := $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)
-
-# The program as installed names its Lua and its modules: the first Lua of a PATH may be another, which would not find them.
-define PROGRAM
-#!$(or $(shell command -v $(LUA) || true),/usr/bin/env $(LUA))
--- SPDX-License-Identifier: MIT
-package.path = "$(PREFIX)/share/lua/$(LUA_VERSION)/?.lua;$(PREFIX)/share/lua/$(LUA_VERSION)/?/init.lua;" .. package.path
-package.cpath = "$(PREFIX)/lib/lua/$(LUA_VERSION)/?.so;" .. package.cpath
-os.exit(require("fogcloud.cli").run(arg), true)
-endef
-export PROGRAM
-
+# Below DESTDIR and PREFIX, which may hold blanks and be relative.
 install: build
-	for f in $$(cd lua && find fogcloud -name '*.lua'); do install -D -m 644 lua/$$f $(LUA_DEST)/$$f || exit 1; done
-	for f in $$(cd $(BUILD)/$(LUA) && find fogcloud -name '*.so'); do install -D -m 755 $(BUILD)/$(LUA)/$$f $(C_DEST)/$$f || exit 1; done
-	install -d $(DESTDIR)$(PREFIX)/bin
-	printf '%s\n' "$$PROGRAM" >$(DESTDIR)$(PREFIX)/bin/fogcloud
-	chmod 755 $(DESTDIR)$(PREFIX)/bin/fogcloud
-	for f in $(notdir $(wildcard docs/*.1)); do install -D -m 644 docs/$$f $(DESTDIR)$(PREFIX)/share/man/man1/$$f || exit 1; done
+	@LUA='$(LUA)' BUILD='$(BUILD)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install_tree.sh
+
+# Where releases are put: `make dist` makes the tarball and rockspecs that name it there. Put in your own place: make dist SOURCE=https://…
+SOURCE ?= https://downloads.example.org/fogcloud
+
+dist:
+	@SOURCE='$(SOURCE)' scripts/dist.sh
 
 # What LuaRocks calls, with LUA_INCDIR when it builds, LUADIR, LIBDIR and BINDIR when it installs.
 ROCK := $(BUILD)/rock

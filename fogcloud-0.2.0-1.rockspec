@@ -1,6 +1,9 @@
+-- Where releases are put; `make dist SOURCE=…` writes another place here.
+local SOURCE = "https://downloads.example.org/fogcloud"
+
 package = "fogcloud"
 version = "0.2.0-1"
-source = { url = "git+https://localhost/fogcloud.git", tag = "v0.2.0" }
+source = { url = SOURCE .. "/fogcloud-0.2.0.tar.gz" }
 description = {
   summary = "Client of FogCloud, MXCHIP's IoT cloud: tokens, permissions, products and MQTT sessions",
   detailed = [[
@@ -14,6 +17,7 @@ external_dependencies = {
   CURL = { library = "curl" },
   PAHO = { library = "paho-mqtt3as" },
   OPENSSL = { library = "ssl" },
+  SQLITE = { library = "sqlite3" }, -- of fogcloud.durable, which a program without a journal does not load
 }
 build = {
   type = "make",
@@ -21,7 +25,7 @@ build = {
   install_target = "rock-install",
   build_variables = {
     CFLAGS = "$(CFLAGS)", LUA_INCDIR = "$(LUA_INCDIR)", CURL_DIR = "$(CURL_DIR)", PAHO_DIR = "$(PAHO_DIR)",
-    OPENSSL_DIR = "$(OPENSSL_DIR)",
+    OPENSSL_DIR = "$(OPENSSL_DIR)", SQLITE_DIR = "$(SQLITE_DIR)",
   },
   install_variables = { LUADIR = "$(LUADIR)", LIBDIR = "$(LIBDIR)", BINDIR = "$(BINDIR)" },
   copy_directories = { "docs" }, -- with the manual page: `luarocks doc fogcloud` shows where

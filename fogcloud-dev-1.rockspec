@@ -1,6 +1,9 @@
+-- Where releases are put; `make dist SOURCE=…` writes another place here.
+local SOURCE = "https://downloads.example.org/fogcloud"
+
 package = "fogcloud"
 version = "dev-1"
-source = { url = "git+https://localhost/fogcloud.git" }
+source = { url = "git+" .. SOURCE .. "/fogcloud.git" }
 description = {
   summary = "Client of FogCloud, MXCHIP's IoT cloud: tokens, permissions, products and MQTT sessions",
   detailed = [[

@@ -1,6 +1,9 @@
+-- Where releases are put; `make dist SOURCE=…` writes another place here.
+local SOURCE = "https://downloads.example.org/fogcloud"
+
 package = "fogcloud-redis"
 version = "0.2.0-1"
-source = { url = "git+https://localhost/fogcloud.git", tag = "v0.2.0" }
+source = { url = SOURCE .. "/fogcloud-0.2.0.tar.gz" }
 description = {
   summary = "Keeps fogcloud's tokens, clients and leases in Redis, shared by all machines",
   license = "MIT",

@@ -1,6 +1,9 @@
+-- Where releases are put; `make dist SOURCE=…` writes another place here.
+local SOURCE = "https://downloads.example.org/fogcloud"
+
 package = "fogcloud-redis"
 version = "dev-1"
-source = { url = "git+https://localhost/fogcloud.git" }
+source = { url = "git+" .. SOURCE .. "/fogcloud.git" }
 description = {
   summary = "Keeps fogcloud's tokens, clients and leases in Redis, shared by all machines",
   license = "MIT",

@@ -1,6 +1,9 @@
+-- Where releases are put; `make dist SOURCE=…` writes another place here.
+local SOURCE = "https://downloads.example.org/fogcloud"
+
 package = "fogcloud-sandbox"
 version = "dev-1"
-source = { url = "git+https://localhost/fogcloud.git" }
+source = { url = "git+" .. SOURCE .. "/fogcloud.git" }
 description = {
   summary = "A FogCloud on loopback: the HTTP API, a real mosquitto broker, real permissions, faults and a clock",
   license = "MIT",

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 lua=lua5.4
 . scripts/env.sh
 
-folder=$(mktemp -d)
+folder=$(mktemp -d 2>/dev/null || TMPDIR=/tmp mktemp -d)
+case $folder in /*) ;; *) folder=$PWD/$folder ;; esac
 mkfifo "$folder/stdin"
 lua5.4 bin/fogcloud sandbox --until-eof <"$folder/stdin" >"$folder/exports" 2>"$folder/log" &
 sandbox=$!

@@ -56,7 +56,7 @@ else
   exit 1
 fi
 
-log=$(mktemp)
+log=$(mktemp 2>/dev/null || TMPDIR=/tmp mktemp)
 trap 'rm -f "$log"' EXIT
 # An index that cannot be had takes nothing away from what the others have.
 $sudo apt-get update -q >"$log" 2>&1 || true

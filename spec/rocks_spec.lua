@@ -72,27 +72,45 @@ describe("fogcloud is installed", function()
   it("by rockspecs that pass luarocks lint and differ in their version only", function()
     for _, rock in ipairs(ROCKS) do
       local texts = {}
-      for i, version in ipairs { "dev-1", "0.2.0-1" } do
+      for i, version in ipairs { "dev-1", fogcloud._VERSION .. "-1" } do
         local path = ("%s-%s.rockspec"):format(rock, version)
         succeed("luarocks lint %s", path)
         local file = assert(io.open(path))
-        texts[i] = file:read("*a"):gsub('version = "[^"]+"', ""):gsub(', tag = "[^"]+"', ""):gsub('"fogcloud[ =.%d]*"', "")
+        texts[i] = file:read("*a"):gsub('version = "[^"]+"', ""):gsub("source = %b{}", ""):gsub('"fogcloud[ =.%d]*"', "")
         file:close()
       end
       assert.equal(texts[1], texts[2])
     end
   end)
 
+  it("from a place that one variable names", function()
+    local place = succeed("sed -n 's/^SOURCE ?= //p' Makefile"):match("%S+")
+    for path in succeed("ls *.rockspec"):gmatch("%S+") do
+      assert.equal(place, succeed("sed -n 's/^local SOURCE = \"\\(.*\\)\"$/\\1/p' %s", path):match("%S+"), path)
+    end
+  end)
+
+  -- What `make dist` made, for a place in this folder.
+  local function dist()
+    local path = folder .. "/dist"
+    if not io.open(path .. "/SHA256SUMS") then
+      succeed("cd %s/src && make -s dist SOURCE=file://%s && cp -r build/dist %s", folder, path, path)
+      succeed("cd %s && sha256sum --quiet -c SHA256SUMS", path)
+    end
+    return path
+  end
+
   for _, lua in ipairs(LUAS) do
-    it("as packed rocks in an empty tree, for " .. lua.name, function()
+    it("from the tarball of make dist, as packed rocks in an empty tree, for " .. lua.name, function()
       local build, tree = ("%s/build-%s"):format(folder, lua.name), ("%s/tree-%s"):format(folder, lua.name)
-      local luarocks = ("cd %s/src && LUAROCKS_CONFIG=%s/config.lua luarocks --lua-version %s"):format(folder, folder, lua.version)
+      local luarocks = ("cd %s && LUAROCKS_CONFIG=%s/config.lua luarocks --lua-version %s"):format(dist(), folder, lua.version)
       for _, rock in ipairs(ROCKS) do
-        succeed("%s --tree %s make %s-0.2.0-1.rockspec LUA_INCDIR=%s", luarocks, build, rock, lua.include)
+        local name = ("%s-%s-1"):format(rock, fogcloud._VERSION)
+        succeed("%s --tree %s build %s.rockspec LUA_INCDIR=%s", luarocks, build, name, lua.include)
         succeed("%s --tree %s pack %s", luarocks, build, rock)
-        succeed("%s --tree %s install %s-0.2.0-1.*.rock", luarocks, tree, rock)
+        succeed("%s --tree %s install %s.*.rock", luarocks, tree, name)
       end
-      succeed("rm -rf %s %s/src/*.rock", build, folder)
+      succeed("rm -rf %s %s/*.rock", build, dist())
       check_program(tree) -- LuaRocks' wrapper, for the Lua that it took
       succeed("test -f %s/lib/lua/%s/fogcloud/redis.so", tree, lua.version)
       succeed("test -f %s/share/lua/%s/fogcloud/_meta.lua && ls %s/lib/luarocks/rocks-%s/fogcloud/*/docs/fogcloud.1", tree, lua.version,
@@ -108,11 +126,36 @@ describe("fogcloud is installed", function()
     local files = succeed("cd %s && find . -type f | sort", destination)
     for _, name in ipairs {
       "bin/fogcloud", "share/lua/5.4/fogcloud/init.lua", "share/lua/5.4/fogcloud/_meta.lua", "lib/lua/5.4/fogcloud/core.so",
-      "lib/lua/5.4/fogcloud/redis.so", "lib/lua/5.4/fogcloud/sandbox/plugin.so",
+      "lib/lua/5.4/fogcloud/redis.so", "lib/lua/5.4/fogcloud/sandbox/plugin.so", "share/man/man1/fogcloud.1",
+      "share/bash-completion/completions/fogcloud", "share/zsh/site-functions/_fogcloud", "share/fish/vendor_completions.d/fogcloud.fish",
     } do
-      assert.matches("./opt/fog/" .. name, files, 1, true)
+      assert.truthy(files:find("./opt/fog/" .. name .. "\n", 1, true), name)
     end
     for name in files:gmatch("[^\n]+") do assert.matches("^%./opt/fog/", name) end
+    succeed("bash -n %s/opt/fog/share/bash-completion/completions/fogcloud", destination)
+  end)
+
+  it("by make install below any PREFIX: relative, with blanks and quotes", function()
+    for _, prefix in ipairs { "a b/c", "it's \"here\" $HOME", "back\\slash" } do
+      local quoted = "'" .. prefix:gsub("'", "'\\''") .. "'"
+      succeed("cd %s && rm -rf out && mkdir out && cd out && make -s -C %s build LUA=lua5.4", folder, here)
+      succeed("cd %s && LUA=lua5.4 BUILD=%s/build PREFIX=%s/out/%s scripts/install_tree.sh", here, here, folder, quoted)
+      assert.matches("^fogcloud", succeed("cd / && env -i %s/out/%s/bin/fogcloud --version", folder, quoted))
+    end
+    -- make's own way: an apostrophe would end its quoting.
+    succeed("cd %s/src && make -s install LUA=lua5.4 PREFIX='some where/else' >/dev/null", folder)
+    assert.matches("^fogcloud", succeed("cd / && env -i '%s/src/some where/else/bin/fogcloud' --version", folder))
+    assert.equal(2, select(2, support.shell(("cd %s && LUA=lua5.4 BUILD=build PREFIX='/tmp/a?b' scripts/install_tree.sh"):format(here))))
+  end)
+
+  it("and runs with any TMPDIR: blanks, quotes, none there, none that can be written to", function()
+    local odd = folder .. "/a b'c\"d$e;f"
+    succeed("mkdir -p %s", "'" .. odd:gsub("'", "'\\''") .. "'")
+    for _, tmp in ipairs { odd, "/nowhere/at/all", "/proc", "relative" } do
+      local quoted = "'" .. tmp:gsub("'", "'\\''") .. "'"
+      assert.matches("done\n$", succeed("TMPDIR=%s timeout 60 scripts/demo.sh", quoted))
+    end
+    assert.equal("", succeed("ls -A %s", "'" .. odd:gsub("'", "'\\''") .. "'"))
   end)
 
   for _, lua in ipairs { LUAS[1], LUAS[5] } do

@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 #define PREFIX "fogcloud-sandbox."
+#define FALLBACK "/tmp" /* where TMPDIR is not set, not there, or cannot be written to */
 #define LOCK "lock"
 #define DATA_LOCK "data.lock" /* another name: a user's folder is never swept */
 
 static const char *root(void) {
   const char *tmp = getenv("TMPDIR");
-  return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
+  return tmp != NULL && tmp[0] == '/' ? tmp : FALLBACK;
 }
 
 /* Only regular files, directly in it: nothing else is ever put there, and what is not ours we leave. */
@@ -55,8 +56,8 @@ static void sweep_one(int parent, const char *name) {
   (void)close(folder);
 }
 
-static void sweep(void) {
-  DIR *dir = opendir(root());
+static void sweep(const char *in) {
+  DIR *dir = opendir(in);
   if (dir == NULL) return;
   for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
     if (strncmp(entry->d_name, PREFIX, sizeof PREFIX - 1) == 0) sweep_one(dirfd(dir), entry->d_name);
@@ -64,10 +65,16 @@ static void sweep(void) {
   (void)closedir(dir);
 }
 
+static int make_in(const char *in, char *path, size_t size) {
+  sweep(in);
+  if (snprintf(path, size, "%s/" PREFIX "XXXXXX", in) >= (int)size) return ENAMETOOLONG;
+  return mkdtemp(path) == NULL ? errno : 0;
+}
+
 int fog_folder_make(char *path, size_t size) {
-  sweep();
-  if (snprintf(path, size, "%s/" PREFIX "XXXXXX", root()) >= (int)size) return ENAMETOOLONG;
-  if (mkdtemp(path) == NULL) return errno;
+  int made = make_in(root(), path, size);
+  if (made != 0) made = make_in(FALLBACK, path, size);
+  if (made != 0) return made;
   int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return errno;
   /* Locked before it has its name, so that no sweep finds it free; held until the process ends. */
