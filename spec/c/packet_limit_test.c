@@ -170,6 +170,7 @@ static void facts(void) {
   not_sent(V3, "no PUBACK with packet id 0", (struct fog_packet){.type = FOG_PUBACK});
   not_sent(V3, "no topic with wildcards", (struct fog_packet){.type = FOG_PUBLISH, .topic = B("a/+")});
   not_sent(V3, "no topic with NUL", (struct fog_packet){.type = FOG_PUBLISH, .topic = B("a\0b")});
+  not_sent(V3, "no topic that is not UTF-8", (struct fog_packet){.type = FOG_PUBLISH, .topic = B("\xFF")});
   not_sent(V3, "no empty topic", (struct fog_packet){.type = FOG_PUBLISH});
   not_sent(V5, "no empty topic without an alias", (struct fog_packet){.type = FOG_PUBLISH});
   not_sent(V3, "no properties in 3.1.1",
@@ -185,6 +186,10 @@ static void facts(void) {
   not_sent(V3, "no SUBSCRIBE without a filter", (struct fog_packet){.type = FOG_SUBSCRIBE, .id = 1});
   struct fog_packet p = {.type = FOG_SUBSCRIBE, .id = 1, .list = &bad, .list_len = 1};
   not_sent(V3, "no filter with wildcards where none may stand", p);
+  filter.filter = (struct fog_bytes)B("\xC0\x80");
+  p.list = &filter;
+  not_sent(V3, "no filter that is not UTF-8", p);
+  filter.filter = (struct fog_bytes)B("a");
   p.list = &three;
   not_sent(V3, "no filter with QoS 3", p);
   p.list = &options;
@@ -202,6 +207,14 @@ static void facts(void) {
   not_sent(V3, "no password without a username in 3.1.1", p);
   p.connect = (struct fog_connect_facts){.clean = false};
   not_sent(V3, "no empty client id of a kept session in 3.1.1", p);
+  p.connect = (struct fog_connect_facts){.clean = true, .client_id = B("\xC3")};
+  not_sent(V3, "no client id that is not UTF-8", p);
+  p.connect = (struct fog_connect_facts){.clean = true, .username = B("a\0b")};
+  not_sent(V5, "no username with NUL", p);
+  p.connect = (struct fog_connect_facts){.clean = true, .will_topic = B("\xED\xA0\x80")};
+  not_sent(V3, "no will topic that is not UTF-8", p);
+  p.connect = (struct fog_connect_facts){.clean = true, .will_topic = B("w"), .will_qos = 3};
+  not_sent(V3, "no will with QoS 3", p);
   p.connect = (struct fog_connect_facts){.clean = true, .will_topic = B("a/#")};
   not_sent(V5, "no will topic with wildcards", p);
   p.connect = (struct fog_connect_facts){.clean = true, .will_topic = B("a"), .will_properties = B("\x21\0\1")};
