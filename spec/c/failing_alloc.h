@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Included before every file of the core for the tests that the Makefile names under FAILING_ALLOC: its allocations, and nobody else's, go
- * through functions of the test that fail on demand and know what is still allocated.
+ * Included before every file of the core for the tests that the Makefile names under FAILING_ALLOC: its allocations,
+ * and nobody else's, go through functions of the test that fail on demand and know what is still allocated.
  */
 #ifndef FOG_FAILING_ALLOC_H
 #define FOG_FAILING_ALLOC_H
