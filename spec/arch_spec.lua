@@ -222,6 +222,7 @@ local LAYERS = {
   { "cli" },
   { "sandbox" },
   { "init" },
+  { "fleet" },
   { "api.cloud" },
   { "api.bulk", "api.open" },
   { "mqtt.session" },
@@ -237,7 +238,8 @@ local LAYERS = {
   { "task.task" },
   { "config", "mqtt.diagnosis", "api.envelope", "log", "api.retry", "mqtt.options", "mqtt.router", "store.lease",
     "store.term" },
-  { "_meta", "check", "metrics", "mqtt.topic", "store.mark", "store.record", "task.deadline", "task.protect", "task.timers" },
+  { "_meta", "check", "metrics", "mqtt.topic", "store.mark", "store.members",
+    "store.record", "task.deadline", "task.protect", "task.timers" },
   { "errors" },
 }
 

@@ -60,6 +60,27 @@ for family in parse(open("%s").read()):
       .. "counter fogcloud_received_total %s 0\n"):format(label, label, label), text)
   end)
 
+  it("has a fleet's figures, and those of each slot that is held", function()
+    local text = metrics.text { fleets = { orders = {
+      slots = 16, members = 3, target = 6, devices = 100, taken = 7, handed_over = 1, lost = 0, failed = 2,
+      held = {
+        { slot = 2, fence = 1796050448746, since = 1, devices = 6, granted = 7, up = true,
+          session = { received = 9, inbox = 1, queued = 0 } },
+        { slot = 10, fence = 1796050448747, since = 1, devices = 5, granted = 5, up = false },
+      },
+    } } }
+    for _, line in ipairs {
+      'fogcloud_fleet_slots{fleet="orders"} 16', 'fogcloud_fleet_lost_total{fleet="orders"} 0',
+      'fogcloud_slot_up{fleet="orders",slot="10"} 0', 'fogcloud_slot_up{fleet="orders",slot="2"} 1',
+      'fogcloud_slot_fence{fleet="orders",slot="2"} 1796050448746', 'fogcloud_slot_received_total{fleet="orders",slot="2"} 9',
+      "# TYPE fogcloud_slot_up gauge",
+    } do
+      assert.is_truthy(text:find(line .. "\n", 1, true), line)
+    end
+    assert.is_nil(text:find('received_total{fleet="orders",slot="10"', 1, true))
+    assert.has_error(function() metrics.text { fleets = { orders = {} } } end, "source 'fleets': 'orders' is no result of stats()")
+  end)
+
   it("is empty without sources", function() assert.equal("", metrics.text {}) end)
 
   it("refuses what it does not know", function()

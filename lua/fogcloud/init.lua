@@ -104,6 +104,15 @@ function fogcloud.lead(name, start, store, options)
   return leader -- no tail call, which would take the frame that the level counts
 end
 
+--- Has this program take its share of an application's devices, with all others that call it, on any machine; what one
+--- that dies has not handled, another gets. Does not wait. See docs/guide-fleet.md.
+---@param options fogcloud.FleetOptions
+---@return fogcloud.Fleet fleet  with stats(), session_of(device), refresh(), stop(), finish(timeout)
+function fogcloud.fleet(options)
+  local fleet = require("fogcloud.fleet").new(options, runtime.host(), 2)
+  return fleet -- no tail call, which would take the frame that the level counts
+end
+
 --- Chooses the host, before anything else; later it raises. OpenResty is found out by itself.
 ---@param name "plain"|"openresty"|"cqueues"|"luv"|"copas"|string
 ---@return fogcloud fogcloud  so that `require("fogcloud").use "luv"` gives the library

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
---- What `cloud:stats()` and `session:stats()` tell as text for Prometheus (text exposition format 0.0.4). Pure.
+--- What `cloud:stats()`, `session:stats()` and `fleet:stats()` tell as text for Prometheus (text exposition format
+--- 0.0.4). Pure.
 --
 --     metrics.text { clouds = { main = cloud:stats() }, sessions = { [credentials.clientid] = session:stats() } }
 local errors = require "fogcloud.errors"
@@ -10,6 +11,8 @@ local metrics = {}
 ---@class (exact) fogcloud.MetricsSources
 ---@field clouds table<string, fogcloud.CloudStats>?      stats by a name of yours, which becomes the label `cloud`
 ---@field sessions table<string, fogcloud.SessionStats>?  stats by a name of yours, which becomes the label `session`
+---@field fleets table<string, fogcloud.FleetStats>?      stats by a name of yours, which becomes the label `fleet`;
+---                                                       each slot has the label `slot` besides
 
 -- A metric: its source's list, name, type and help, then the field, or a function (stats, emit) that calls
 -- emit(value, labels, suffix) for each sample.
@@ -25,6 +28,26 @@ local function durations(stats, emit)
   for name, endpoint in pairs(stats.endpoints) do
     emit(endpoint.seconds, { endpoint = name }, "_sum")
     emit(endpoint.calls, { endpoint = name }, "_count")
+  end
+end
+
+-- A figure of each slot that is held.
+local function of_slots(field)
+  return function(stats, emit)
+    for _, slot in ipairs(stats.held) do
+      local value = slot[field]
+      if type(value) == "boolean" then value = value and 1 or 0 end
+      emit(value, { slot = ("%.0f"):format(slot.slot) })
+    end
+  end
+end
+
+-- The same of its session.
+local function of_slot_sessions(field)
+  return function(stats, emit)
+    for _, slot in ipairs(stats.held) do
+      if slot.session then emit(slot.session[field], { slot = ("%.0f"):format(slot.slot) }) end
+    end
   end
 end
 
@@ -53,6 +76,21 @@ local METRICS = {
   { "sessions", "fogcloud_inbox_bytes", "gauge", "Bytes of them.", "inbox_bytes" },
   { "sessions", "fogcloud_connects_total", "counter", "Links that came up.", "connects" },
   { "sessions", "fogcloud_handler_errors_total", "counter", "Handlers that threw.", "handler_errors" },
+  { "fleets", "fogcloud_fleet_slots", "gauge", "Slots of the fleet.", "slots" },
+  { "fleets", "fogcloud_fleet_members", "gauge", "Workers that are there.", "members" },
+  { "fleets", "fogcloud_fleet_target", "gauge", "Slots that this worker should have.", "target" },
+  { "fleets", "fogcloud_fleet_devices", "gauge", "Devices of the fleet.", "devices" },
+  { "fleets", "fogcloud_fleet_taken_total", "counter", "Slots that this worker took.", "taken" },
+  { "fleets", "fogcloud_fleet_handed_over_total", "counter", "Slots that it gave up in order.", "handed_over" },
+  { "fleets", "fogcloud_fleet_lost_total", "counter", "Slots whose lease it could not renew.", "lost" },
+  { "fleets", "fogcloud_fleet_failed_total", "counter", "Slots whose session failed.", "failed" },
+  { "fleets", "fogcloud_slot_up", "gauge", "Whether the slot's session is connected.", of_slots "up" },
+  { "fleets", "fogcloud_slot_fence", "gauge", "The number of the slot's holder.", of_slots "fence" },
+  { "fleets", "fogcloud_slot_devices", "gauge", "Devices of the slot.", of_slots "devices" },
+  { "fleets", "fogcloud_slot_granted", "gauge", "Devices that its client may have.", of_slots "granted" },
+  { "fleets", "fogcloud_slot_received_total", "counter", "Messages received.", of_slot_sessions "received" },
+  { "fleets", "fogcloud_slot_inbox", "gauge", "Messages received and not handled.", of_slot_sessions "inbox" },
+  { "fleets", "fogcloud_slot_queued", "gauge", "Messages not acknowledged yet.", of_slot_sessions "queued" },
 }
 
 local ESCAPES = { ["\\"] = "\\\\", ["\n"] = "\\n", ['"'] = '\\"' }
@@ -90,11 +128,12 @@ local function samples(metric, sources, label)
   return list
 end
 
-local LABELS = { clouds = "cloud", sessions = "session" }
+local LABELS = { clouds = "cloud", sessions = "session", fleets = "fleet" }
 
 -- Whether it can be the result of a call of `stats`, and not the cloud or the session itself.
 local function is_stats(source, value)
   if type(value) ~= "table" or getmetatable(value) ~= nil then return false end
+  if source == "fleets" then return type(value.held) == "table" end
   return source == "sessions" or type(value.kinds) == "table" and type(value.endpoints) == "table"
 end
 

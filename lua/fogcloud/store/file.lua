@@ -10,6 +10,7 @@ local cjson = require "cjson"
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local Lease = require "fogcloud.store.lease"
+local members = require "fogcloud.store.members"
 local records = require "fogcloud.store.record"
 
 ---@class fogcloud.FileStore
@@ -138,12 +139,11 @@ function File:hold(key)
   return nil, nil, failure(path, detail)
 end
 
--- Calls fn with the record of a lease, alone among all processes; what fn returns besides is written. The lock is held
+-- Calls fn with a record, alone among all processes; what fn returns besides is written. The lock is held
 -- for two small files, so whoever waits longer than this for it finds a stopped process, or a broken disk.
 local LEASE_WAIT = 1
 
-local function with_lease(self, key, fn)
-  key = "lease " .. key
+local function with_record(self, key, fn)
   local unlock, err = self:lock(key, self.host.now() + LEASE_WAIT)
   if unlock == nil then return nil, err end
   local record
@@ -166,7 +166,7 @@ local function is_held(record, now)
 end
 
 function File:lease(key, mark, life)
-  return with_lease(self, key, function(record)
+  return with_record(self, "lease " .. key, function(record)
     local now, fence = self.host.now(), nil
     if is_held(record, now) then
       if record.value ~= mark then return false end
@@ -178,10 +178,16 @@ function File:lease(key, mark, life)
 end
 
 function File:release(key, mark)
-  return with_lease(self, key, function(record)
+  return with_record(self, "lease " .. key, function(record)
     if record == nil or record.value ~= mark then return true end
     record.ends = 0
     return true, record
+  end)
+end
+
+function File:join(key, mark, life)
+  return with_record(self, "group " .. key, function(record)
+    return members.update(record, mark, life, self.host.now())
   end)
 end
 

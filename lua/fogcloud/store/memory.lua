@@ -4,6 +4,7 @@
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local Lease = require "fogcloud.store.lease"
+local members = require "fogcloud.store.members"
 
 ---@class fogcloud.MemoryStore
 local Memory = {}
@@ -13,6 +14,7 @@ Memory.__tostring = function() return "fogcloud.MemoryStore" end
 
 -- key -> { mark, ends, fence }: of all stores in this Lua state, or there would be nobody to share with
 local leases = {}
+local groups = {} -- key -> a record of members
 
 ---@param host table
 ---@return fogcloud.MemoryStore
@@ -96,6 +98,12 @@ function Memory.release(_, key, mark)
   local held = leases[key]
   if held and held.mark == mark then held.ends = 0 end
   return true
+end
+
+function Memory:join(key, mark, life)
+  local marks
+  marks, groups[key] = members.update(groups[key], mark, life, self.host.now())
+  return marks
 end
 
 return Memory

@@ -68,6 +68,18 @@ local held = redis.call('GET', KEYS[1])
 if held and string.match(held, '^%d+ (.*)$') == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0]]
 
+local JOIN = [[
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+if tonumber(ARGV[2]) > 0 then
+  redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], 86400000)
+else
+  redis.call('ZREM', KEYS[1], ARGV[1])
+end
+return table.concat(redis.call('ZRANGE', KEYS[1], 0, -1), '\n')]]
+
 local clients = setmetatable({}, { __mode = "v" }) -- URL -> client: one connection for all stores of a place
 
 local function load_module(level)
@@ -220,6 +232,15 @@ function Redis:release(key, mark)
   local done, err = script(self, RELEASE, { lease_keys(key)[1] }, mark)
   if done == nil then return nil, err end
   return true
+end
+
+function Redis:join(key, mark, life)
+  local text, err = script(self, JOIN, { PREFIX .. "group " .. key }, mark, ("%.0f"):format(life * 1000))
+  if text == nil then return nil, err or failure(self, "protocol", "no answer to a member") end
+  local list = {}
+  for member in text:gmatch("[^\n]+") do list[#list + 1] = member end
+  table.sort(list)
+  return list
 end
 
 return Redis

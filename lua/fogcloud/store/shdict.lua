@@ -10,6 +10,7 @@ local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local Lease = require "fogcloud.store.lease"
 local marks = require "fogcloud.store.mark"
+local members = require "fogcloud.store.members"
 
 ---@class fogcloud.ShdictStore
 local Shdict = {}
@@ -137,6 +138,17 @@ function Shdict:release(key, mark)
   local entry = self.dict:get(name)
   if entry and entry:match("^%d+ (.*)$") == mark then self.dict:delete(name) end
   return true
+end
+
+function Shdict:join(key, mark, life)
+  key = "group " .. key
+  local unlock, err = self:lock(key, self.host.now() + 1)
+  if unlock == nil then return nil, err end
+  local list, record = members.update(self:get(key), mark, life, self.host.now())
+  local kept
+  kept, err = self:set(key, record)
+  unlock()
+  return kept and list, err
 end
 
 return Shdict
