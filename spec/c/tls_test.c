@@ -138,6 +138,13 @@ static void pem_of_nothing(struct fog_connection_options *o) { o->ca_pem = (char
 static void pem_cut(struct fog_connection_options *o) {
   o->ca_pem = (char *)(uintptr_t) "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 }
+static void no_name(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t) ""; }
+static void only_zone(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t) "%eth0"; }
+static void long_name(struct fog_connection_options *o) {
+  static char name[1000];
+  memset(name, 'x', sizeof name - 1);
+  o->server_name = name;
+}
 static void bad_alpn(struct fog_connection_options *o) { o->alpn = (char *)(uintptr_t) "mqtt,,x"; }
 
 /* With a terminal at hand, which must not be asked: the test's standard input and the controlling one. */
@@ -166,6 +173,9 @@ static void options_that_fail(void) {
   check(option_fails(path_from_nowhere, "ca_path: /nowhere: no such folder"), "a folder that is not there");
   check(option_fails(pem_of_nothing, "ca_pem: there is no certificate in it"), "text without one");
   check(option_fails(pem_cut, "ca_pem: "), "text with one that is damaged");
+  check(option_fails(no_name, "server_name: is empty") && option_fails(only_zone, "server_name: is empty"),
+        "no name, which would be any name");
+  check(!meets("localhost", "127.0.0.1", context, long_name), "a name that is longer than names are");
   check(option_fails(bad_alpn, "alpn: "), "names of protocols that are none");
 }
 

@@ -191,7 +191,7 @@ static void on_ready(struct fog_watch *socket, unsigned events) {
   if (c->state == SHAKING) {
     climb(c);
     fog_socket_read_done(&c->socket);
-  } else if (c->state == OPEN && events & (FOG_READABLE | FOG_HANGUP)) {
+  } else if (c->state == OPEN && events & (FOG_READABLE | FOG_HANGUP) && (!c->rests || c->hung)) {
     tell_readable(c);
   }
   if (c->state == OPEN && c->owes && !c->socket.full) {
@@ -326,18 +326,21 @@ static void bury(struct fog_connection *c) {
   fog_loop_defer(c->loop, &c->bury);
 }
 
-/* Sends what is left, says that nothing follows, and reads what comes into nowhere. */
-static void drain(struct fog_connection *c) {
-  ssize_t n;
-  char *sink = fog_loop_scratch(c->loop);
+/* Once all is sent, says that nothing follows. */
+static void say_end(struct fog_connection *c) {
   if (!c->socket.full) (void)shutdown(c->socket.watch.fd, SHUT_WR);
-  n = recv(c->socket.watch.fd, sink, FOG_LOOP_SCRATCH, MSG_DONTWAIT);
+  (void)fog_loop_watch(c->loop, &c->socket.watch, FOG_READABLE | (c->socket.full ? FOG_WRITABLE : 0u));
+}
+
+/* Reads what comes into nowhere. From the loop alone: whoever closes may be at work in the scratch buffer. */
+static void drain(struct fog_connection *c) {
+  ssize_t n = recv(c->socket.watch.fd, fog_loop_scratch(c->loop), FOG_LOOP_SCRATCH, MSG_DONTWAIT);
   if (n > 0) c->linger_left -= (int)n;
   bool over = n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
   if (over || c->linger_left <= 0 || c->socket.broken != 0) {
     bury(c);
   } else {
-    (void)fog_loop_watch(c->loop, &c->socket.watch, FOG_READABLE | (c->socket.full ? FOG_WRITABLE : 0u));
+    say_end(c);
   }
 }
 
@@ -349,7 +352,7 @@ static bool begin_linger(struct fog_connection *c) {
   c->linger_left = LINGER_BYTES;
   if (!fog_loop_set_timer(c->loop, &c->linger, fog_loop_now(c->loop) + LINGER_MS)) return false;
   c->state = LINGERING;
-  drain(c);
+  say_end(c);
   return true;
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -52,9 +53,11 @@ struct fog_loop {
 #else
   struct pollfd *polled; /* beside slots, and as many */
 #endif
+  /* It waits, or is about to and has seen an empty mailbox: whoever finds this set clears it and wakes. Set under the
+   * lock; the loop clears it as soon as it is awake, so that what is posted while it works costs no call. */
+  atomic_bool asleep;
   pthread_mutex_t lock; /* what follows */
   struct errands posted;
-  bool asleep;
   bool woken; /* by fog_loop_wake: the next turn does not sleep */
   char scratch[FOG_LOOP_SCRATCH];
   char gather[FOG_LOOP_GATHER];
@@ -91,7 +94,6 @@ static void run_all(struct fog_errand *first) {
 
 static void take_posted(struct fog_loop *loop, struct errands *to) {
   (void)pthread_mutex_lock(&loop->lock);
-  loop->asleep = false;
   loop->woken = false;
   errands_move(&loop->posted, to);
   (void)pthread_mutex_unlock(&loop->lock);
@@ -115,16 +117,14 @@ static void signal_wake(struct fog_loop *loop) {
 void fog_loop_post(struct fog_loop *loop, struct fog_errand *errand) {
   (void)pthread_mutex_lock(&loop->lock);
   errands_add(&loop->posted, errand);
-  bool wake = loop->asleep;
-  loop->asleep = false;
+  bool wake = atomic_exchange(&loop->asleep, false);
   (void)pthread_mutex_unlock(&loop->lock);
   if (wake) signal_wake(loop);
 }
 
 void fog_loop_wake(struct fog_loop *loop) {
   (void)pthread_mutex_lock(&loop->lock);
-  bool wake = loop->asleep;
-  loop->asleep = false;
+  bool wake = atomic_exchange(&loop->asleep, false);
   loop->woken = true;
   (void)pthread_mutex_unlock(&loop->lock);
   if (wake) signal_wake(loop);
@@ -135,8 +135,8 @@ void fog_loop_defer(struct fog_loop *loop, struct fog_errand *errand) { errands_
 /* False: something was posted; then the loop must not wait. */
 static bool fall_asleep(struct fog_loop *loop) {
   (void)pthread_mutex_lock(&loop->lock);
-  loop->asleep = loop->posted.first == NULL && !loop->woken;
-  bool asleep = loop->asleep;
+  bool asleep = loop->posted.first == NULL && !loop->woken;
+  atomic_store(&loop->asleep, asleep);
   (void)pthread_mutex_unlock(&loop->lock);
   return asleep;
 }
@@ -327,6 +327,7 @@ void fog_loop_turn(struct fog_loop *loop, int timeout_ms) {
   int wait_ms = how_long(loop, timeout_ms);
   if (wait_ms != 0 && !fall_asleep(loop)) wait_ms = 0;
   int count = poller_wait(loop, wait_ms);
+  atomic_store(&loop->asleep, false);
   loop->now_ms = clock_ms();
   poller_tell(loop, count);
   fog_timers_fire(&loop->timers, loop->now_ms);

@@ -35,7 +35,7 @@ struct fog_lookup {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t work; /* of the monotonic clock: ready() */
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t fewer_idle = PTHREAD_COND_INITIALIZER;
 static struct fog_lookup *first, **end = &first;
 static int threads, idle, waiting; /* idle: those that have no look-up; waiting: look-ups in the list */
@@ -43,29 +43,18 @@ static bool forgetting;
 static pthread_t ended[FOG_RESOLVER_THREADS]; /* to be joined */
 static int ended_count;
 
-static void clear(void) {
-  pthread_condattr_t monotonic;
-  (void)pthread_condattr_init(&monotonic);
-  (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  (void)pthread_cond_init(&work, &monotonic);
-  (void)pthread_condattr_destroy(&monotonic);
+/* The threads stayed behind in the parent, and one of them may have had the lock. */
+static void in_child(void) {
+  (void)pthread_mutex_init(&lock, NULL);
+  (void)pthread_cond_init(&work, NULL);
+  (void)pthread_cond_init(&fewer_idle, NULL);
   first = NULL;
   end = &first;
   threads = idle = waiting = ended_count = 0;
   forgetting = false;
 }
 
-/* The threads stayed behind in the parent, and one of them may have had the lock. */
-static void in_child(void) {
-  (void)pthread_mutex_init(&lock, NULL);
-  (void)pthread_cond_init(&fewer_idle, NULL);
-  clear();
-}
-
-static void ready(void) {
-  clear();
-  (void)pthread_atfork(NULL, NULL, in_child);
-}
+static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, in_child); }
 
 static void free_lookup(struct fog_lookup *l) {
   if (l->list != NULL) freeaddrinfo(l->list);
@@ -89,10 +78,11 @@ static void look_up(struct fog_lookup *l) {
   if (l->error != 0) l->list = NULL;
 }
 
-/* The next one, under the lock; NULL: this thread has been idle for long enough. */
+/* The next one, under the lock; NULL: this thread has been idle for long enough, by a clock that may be set meanwhile:
+ * then it ends sooner or later. */
 static struct fog_lookup *take(void) {
   struct timespec until;
-  (void)clock_gettime(CLOCK_MONOTONIC, &until);
+  (void)clock_gettime(CLOCK_REALTIME, &until);
   until.tv_sec += IDLE_SECONDS;
   for (int rc = 0; first == NULL && !forgetting && rc != ETIMEDOUT;) rc = pthread_cond_timedwait(&work, &lock, &until);
   idle--;
@@ -149,7 +139,7 @@ struct fog_lookup *fog_resolver_ask(struct fog_loop *loop, const char *host, uin
   size_t len = strlen(host) + 1;
   struct fog_lookup *l = calloc(1, sizeof *l + len);
   if (l == NULL) return NULL;
-  (void)pthread_once(&once, ready);
+  (void)pthread_once(&once, watch_forks);
   l->errand.run = on_answer;
   l->loop = loop;
   l->answer = answer;

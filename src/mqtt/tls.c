@@ -16,7 +16,7 @@
 #include "filter.h"
 #include "tls_context.h"
 
-enum { RECORD = 16384 };
+enum { RECORD = 16384, NAME_TEXT = 512 };
 
 struct tls {
   struct fog_layer layer;
@@ -284,10 +284,8 @@ static bool expect(SSL *ssl, const char *name) {
   return X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
-static bool prepare(struct tls *t, SSL_CTX *context, const struct fog_connection_options *o) {
-  char name[512];
-  size_t room = strlen(o->host) + 8 + sizeof name;
-  plain_name(o->server_name != NULL ? o->server_name : o->host, name, sizeof name);
+static bool prepare(struct tls *t, SSL_CTX *context, const struct fog_connection_options *o, const char *name) {
+  size_t room = strlen(o->host) + strlen(name) + 16;
   t->ssl = SSL_new(context);
   t->server.name = malloc(room);
   if (t->ssl == NULL || t->server.name == NULL || !set_bio(t) || !expect(t->ssl, name)) return false;
@@ -310,13 +308,19 @@ struct fog_layer *fog_tls_new(struct fog_layer *below, const struct fog_connecti
                                                        .more = more,
                                                        .leave = leave,
                                                        .forget = forget};
+  char name[NAME_TEXT];
+  plain_name(o->server_name != NULL ? o->server_name : o->host, name, sizeof name);
+  if (name[0] == '\0') { /* OpenSSL would take that for "any name" */
+    (void)fog_connection_fail(error, FOG_CONNECTION_LOCAL, true, "server_name: is empty");
+    return NULL;
+  }
   SSL_CTX *context = fog_tls_context(o, error);
   if (context == NULL) return NULL;
   struct tls *t = calloc(1, sizeof *t);
   bool ok = false;
   if (t != NULL) {
     t->layer = (struct fog_layer){.does = &functions, .below = below, .loop = below->loop};
-    ok = prepare(t, context, o);
+    ok = prepare(t, context, o, name);
   }
   if (!ok) {
     (void)fog_connection_fail(error, FOG_CONNECTION_LOCAL, false, "TLS: %s", fog_tls_reason());

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "filter.h"
 
@@ -216,7 +217,8 @@ static bool make_key(const struct fog_connection_options *o, struct key *key) {
   }
   for (int i = 0; i < FILES; i++) {
     if (texts[i] == NULL || stat(texts[i], &stats[i]) != 0) memset(&stats[i], 0, sizeof stats[i]);
-    memset(&stats[i].st_atim, 0, sizeof stats[i].st_atim); /* to be read is no change */
+    memset(&stats[i].st_atime, 0,
+           sizeof(struct timespec)); /* to be read is no change; the half of it by its old name */
   }
   memcpy(at, stats, sizeof stats);
   return true;
