@@ -125,8 +125,9 @@ describe("fogcloud", function()
 
   it("logs in without showing the secret, and works from the profile", function()
     local secret = sandbox.account.client_secret
-    local login = ("printf '%%s\\n' '%s' | %s"):format(secret, cli:command(("login --base-url %s --access-key %s --secret-file - --app %s")
-      :format(sandbox.url, sandbox.account.client_id, sandbox.app_id), bare))
+    local login = ("printf '%%s\\n' '%s' | %s"):format(secret,
+      cli:command(("login --base-url %s --access-key %s --secret-file - --app %s --ca-file %s")
+      :format(sandbox.url, sandbox.account.client_id, sandbox.app_id, sandbox.ca_file), bare))
     local said, code = support.shell(login)
     assert.equal(0, code, said)
     assert.is_nil(said:find(secret, 1, true))
@@ -151,12 +152,48 @@ describe("fogcloud", function()
   it("asks for an account on a terminal, for the secret without echo; enough for the next command", function()
     local account = sandbox.account
     local said, code = typed({ "API URL: ", sandbox.url, "Access Key ID: ", account.client_id, "Application ID, Enter for none: ",
-      sandbox.app_id, "Access Key Secret: ", account.client_secret }, "login")
+      sandbox.app_id, "Access Key Secret: ", account.client_secret, "CA file (PEM), Enter for none: ", sandbox.ca_file }, "login")
     assert.equal(0, code, said)
+    assert.equal(sandbox.ca_file, cjson.decode(read(cli.home .. "/config/fogcloud/profiles.json")).default.ca_file)
     assert.truthy(said:find("Access Key Secret: \r?\n"), said)
     assert.truthy(said:find("Stored as profile 'default'", 1, true), said)
     assert.is_nil(said:find(account.client_secret, 1, true))
     assert.equal(0, select(2, cli:run("client create --name gateway", bare)))
+  end)
+
+  it("tries the broker over TLS before it says that it has stored the account", function()
+    local login = ("login --base-url %s --access-key %s --app %s"):format(sandbox.url, sandbox.account.client_id, sandbox.app_id)
+    local secret = bare .. " FOGCLOUD_CLIENT_SECRET=" .. sandbox.account.client_secret
+    local before = #sandbox:state().clients
+    local _, code, said = cli:run(login, secret)
+    assert.equal(5, code, said)
+    assert.matches("the account works, its broker does not: .*authority.*doctor", said)
+    _, code, said = cli:run(login .. " --ca-file " .. sandbox.ca_file, secret)
+    assert.equal(0, code, said)
+    assert.is_nil(said:find("does not", 1, true))
+    -- One client was made for that, and the next `client create` takes it.
+    assert.equal(before + 1, #sandbox:state().clients)
+    assert.equal(2, select(2, cli:run("pub x y", bare)))
+    assert.equal(0, select(2, cli:run("client create --name gateway", bare)))
+    assert.equal(before + 1, #sandbox:state().clients)
+    assert.equal(0, select(2, cli:run("client create --name other", bare)))
+    assert.equal(before + 2, #sandbox:state().clients)
+    _, code, said = cli:run(login:gsub("%-%-app %S+", "--app nonsense"), secret)
+    assert.equal(0, code, said) -- a client is there to try it with
+    assert.equal(0, select(2, cli:run(login .. " --no-check", secret)))
+  end)
+
+  it("asks for authorities of the API, too", function()
+    local secure = support.start { tls = true }
+    finally(function() secure:stop() end)
+    local login = ("login --base-url %s --access-key %s"):format(secure.url, secure.account.client_id)
+    local secret = bare .. " FOGCLOUD_CLIENT_SECRET=" .. secure.account.client_secret
+    local said, code = typed({ "Application ID, Enter for none: ", "", "CA file (PEM), Enter for none: ", secure.ca_file }, login, secret)
+    assert.equal(0, code, said)
+    support.shell(("rm -r %s/config"):format(cli.home))
+    said, code = typed({ "Application ID, Enter for none: ", "", "CA file (PEM), Enter for none: ", "" }, login, secret)
+    assert.equal(4, code, said)
+    assert.equal(4, select(2, cli:run(login, secret))) -- nobody can be asked
   end)
 
   it("takes Enter for no application", function()

@@ -14,6 +14,7 @@ local profiles = require "fogcloud.cli.profiles"
 local protect = require "fogcloud.task.protect"
 local retry = require "fogcloud.api.retry"
 local topics = require "fogcloud.cli.topics"
+local versions = require "fogcloud.cli.version"
 
 local checks = {}
 
@@ -22,12 +23,6 @@ local SOON = 14 * DAY -- a certificate that ends so soon is worth a word
 local SKEW = 60 -- seconds by which a clock may be wrong
 
 -- Versions ----------------------------------------------------------------------------------------------------------
-
--- "7.88.1" as a number that can be compared.
-local function ordinal(text)
-  local a, b, c = (text or ""):match("(%d+)%.(%d+)%.?(%d*)")
-  return a and tonumber(a) * 1e6 + tonumber(b) * 1e3 + (tonumber(c) or 0) or 0
-end
 
 -- What is known of versions, the worst first: older than `below` is judged so, unless this build has what makes up for
 -- it. docs/troubleshooting.md has the details.
@@ -44,9 +39,9 @@ local KNOWN = {
 }
 
 local function judge_version(library, info)
-  local version = ordinal(tostring(info[library.of]))
+  local version = versions.ordinal(tostring(info[library.of]))
   for _, rule in ipairs(library) do
-    if version < ordinal(rule.below) and not info[rule.unless] then return rule.status, rule.remedy end
+    if version < versions.ordinal(rule.below) and not info[rule.unless] then return rule.status, rule.remedy end
   end
   return "ok"
 end

@@ -30,6 +30,9 @@ local function take(client)
   return nil, pid and ("process %d"):format(pid) or "another process"
 end
 
+--- Whether nobody uses the client; it is this process's then.
+function claim.free(client) return take(client) == true end
+
 -- The devices of `wanted` (nil: all) that `first` is allowed and `other` is not yet.
 local function missing(first, other, wanted)
   local allowed, there, rest = {}, {}, {}

@@ -35,6 +35,16 @@ local function shown(client)
   }
 end
 
+-- The spare client of `login` under its name, or a new one. nil, nil, err when the cloud makes none; a client without a
+-- name, and why, when it cannot be kept.
+local function make(args, app_id, cloud)
+  local spare = clients.take_spare(args.name, app_id, cloud.options.base_url, cloud.options.client_id)
+  if spare then return spare, spare.name end
+  local client, err = cloud:create_client(app_id)
+  if client == nil then return nil, nil, err end
+  return client, clients.keep(client, args.name, app_id, cloud)
+end
+
 local function create(args, context)
   local cloud = context:cloud()
   local app_id = cloud.options.app_id
@@ -46,9 +56,8 @@ local function create(args, context)
       context:usage(("a client '%s' is kept here already: forget it first, or give another --name"):format(args.name))
     end
   end
-  local client, err = cloud:create_client(app_id)
-  if client == nil then return context:failed(err) end
-  local name, why = clients.keep(client, args.name, app_id, cloud)
+  local client, name, why = make(args, app_id, cloud)
+  if client == nil then return context:failed(why) end
   local record = shown(client)
   if args.show_password or not name then record.password = client.password end -- else it would be lost
   if context.args.json then

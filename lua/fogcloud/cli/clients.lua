@@ -61,6 +61,26 @@ function clients.keep(client, name, app_id, cloud)
   return kept, why
 end
 
+--- Gives the account's spare client of an application, which `login` made to try the broker, a name. nil when there is
+--- none.
+---@return table? client
+---@return string? why
+function clients.take_spare(name, app_id, base_url, account)
+  local spare
+  local ok, why = private.update(clients.path(), function(all)
+    for key, client in pairs(all) do
+      local usable = is_client(client) and client.spare and client.app_id == app_id
+      if usable and belongs(client, base_url, account) and (name == nil or all[name] == nil) then
+        all[key], client.spare = nil, nil
+        client.name = name or client.clientid
+        all[client.name], spare = client, client
+        return true
+      end
+    end
+  end)
+  return ok and spare, why
+end
+
 -- The client of an id among all that are kept, by name.
 local function by_id(all, clientid)
   for _, client in pairs(all) do
@@ -123,7 +143,7 @@ function clients.find(wanted, base_url, account)
   local own = {}
   for _, client in ipairs(list) do
     if client.current then return client end
-    if client.beside == nil then own[#own + 1] = client end
+    if client.beside == nil and not client.spare then own[#own + 1] = client end
   end
   if #own == 1 then return own[1] end
   if #own == 0 then return nil, "no client of this account is kept here; `fogcloud client create` makes one" end

@@ -8,6 +8,12 @@ local command = { summary = "Show versions of all that is used." }
 
 function command.options() end
 
+--- The first version in a text ("7.88.1") as a number that can be compared; 0 without one.
+function command.ordinal(text)
+  local a, b, c = (text or ""):match("(%d+)%.(%d+)%.?(%d*)")
+  return a and tonumber(a) * 1e6 + tonumber(b) * 1e3 + (tonumber(c) or 0) or 0
+end
+
 --- The line of `fogcloud --version`.
 function command.line()
   local info = fogcloud.info()
