@@ -19,6 +19,7 @@ reference.CHAPTERS = {
   { "Task", "lua/fogcloud/task/task.lua", Task = "task" },
   { "Errors", "lua/fogcloud/errors.lua", only = { "fogcloud.Error", "fogcloud.ErrorKind" } },
   { "Tables that calls take and give", "lua/fogcloud/_meta.lua", until_line = "The C half" },
+  { "fogcloud.journal", "lua/fogcloud/journal.lua", journal = "journal", Journal = "opened" },
   { "fogcloud.metrics", "lua/fogcloud/metrics.lua", metrics = "metrics" },
   { "fogcloud.sandbox", "lua/fogcloud/sandbox/init.lua", Sandbox = "sandbox" },
 }

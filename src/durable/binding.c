@@ -37,11 +37,13 @@ static struct fog_durable *handle_of(lua_State *L) {
   return d;
 }
 
+/* open(path, full, existing): the handle, and where a damaged file was set aside and how many were taken over; or nil,
+ * a text and a code. */
 static int l_open(lua_State *L) {
   size_t len = 0;
   const char *path = luaL_checklstring(L, 1, &len);
   luaL_argcheck(L, strlen(path) == len, 1, "a NUL byte in a path");
-  struct fog_durable_options o = {.full = lua_toboolean(L, 2) != 0};
+  struct fog_durable_options o = {.full = lua_toboolean(L, 2) != 0, .existing = lua_toboolean(L, 3) != 0};
   struct fog_durable **box = lua_newuserdatauv(L, sizeof(void *), 0);
   *box = NULL;
   luaL_getmetatable(L, FOG_DURABLE_CLASS);
@@ -114,7 +116,8 @@ static bool copy_message(void *ctx, const struct fog_durable_message *m) {
   struct fog_durable_message *copy = &p->list[p->count];
   struct fog_bytes *const parts[] = {&copy->topic, &copy->reason_text, &copy->payload, &copy->properties};
   *copy = *m;
-  if (!p->with_payloads) copy->payload.len = copy->properties.len = 0;
+  if (!p->with_payloads) copy->payload.len = 0;
+  copy->properties.len = 0;
   size_t len = 1;
   for (int i = 0; i < 4; i++) len += parts[i]->len;
   char *block = malloc(len);
@@ -153,7 +156,6 @@ static void push_message(lua_State *L, const struct portion *p, size_t i) {
   }
   if (m->packet_id != 0) set_whole(L, "packet_id", m->packet_id);
   if (p->with_payloads) set_bytes(L, "payload", m->payload);
-  if (p->with_payloads && m->properties.len > 0) set_bytes(L, "properties", m->properties);
   if (m->state != FOG_DURABLE_SET_ASIDE) return;
   set_whole(L, "reason", m->reason);
   set_bytes(L, "why", m->reason_text);

@@ -194,7 +194,7 @@ void fog_claim_unnote(const struct fog_claim *claim) {
 }
 
 /* Opens, or makes, what the path names. OK with fd -1: it came or went meanwhile. */
-static enum fog_durable_code open_file(struct fog_claim *claim, struct fog_durable_error *error) {
+static enum fog_durable_code open_file(struct fog_claim *claim, bool existing, struct fog_durable_error *error) {
   struct stat st;
   int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
   if (lstat(claim->path, &st) == 0) {
@@ -204,6 +204,8 @@ static enum fog_durable_code open_file(struct fog_claim *claim, struct fog_durab
       return fog_durable_fail(error, FOG_DURABLE_IN_USE, "%s is in use by this process (%ld) already", claim->path,
                               (long)getpid());
     }
+  } else if (existing) {
+    return fog_durable_fail(error, FOG_DURABLE_IO, "%s: %s", claim->path, strerror(errno));
   } else {
     flags |= O_CREAT | O_EXCL;
   }
@@ -254,7 +256,8 @@ static enum fog_durable_code judge_companions(const struct fog_claim *claim, str
   return FOG_DURABLE_OK;
 }
 
-enum fog_durable_code fog_claim_file(const char *path, struct fog_claim *claim, struct fog_durable_error *error) {
+enum fog_durable_code fog_claim_file(const char *path, bool existing, struct fog_claim *claim,
+                                     struct fog_durable_error *error) {
   *claim = (struct fog_claim){.fd = -1, .pid = getpid()};
   claim->path = absolute(path);
   if (claim->path == NULL) {
@@ -263,7 +266,7 @@ enum fog_durable_code fog_claim_file(const char *path, struct fog_claim *claim, 
   }
   enum fog_durable_code code = FOG_DURABLE_OK;
   for (int i = 0; i < TRIES && code == FOG_DURABLE_OK && claim->fd < 0; i++) {
-    code = open_file(claim, error);
+    code = open_file(claim, existing, error);
     if (code == FOG_DURABLE_OK && claim->fd >= 0) code = lock_file(claim, error);
   }
   if (code == FOG_DURABLE_OK && claim->fd < 0) {

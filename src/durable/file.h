@@ -27,9 +27,10 @@ struct fog_claim {
 
 enum { FOG_JOURNAL_ID = 0x464f474a, FOG_JOURNAL_VERSION = 1 }; /* application_id "FOGJ" and user_version */
 
-/* Makes the file (mode 0600) or takes the one that is there, unless it is no journal, somebody else's, of a later
- * version or in use; nothing is changed then, and *error names it. */
-enum fog_durable_code fog_claim_file(const char *path, struct fog_claim *claim, struct fog_durable_error *error);
+/* Makes the file (mode 0600; not with `existing`) or takes the one that is there, unless it is no journal, somebody
+ * else's, of a later version or in use; nothing is changed then, and *error names it. */
+enum fog_durable_code fog_claim_file(const char *path, bool existing, struct fog_claim *claim,
+                                     struct fog_durable_error *error);
 
 /* Gives it up, and removes the note. A claim of zeroes is harmless; in a forked child it only frees. */
 void fog_claim_drop(struct fog_claim *claim);

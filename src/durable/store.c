@@ -253,7 +253,7 @@ enum fog_durable_code fog_durable_open(const char *path, const struct fog_durabl
   d->head = (struct fog_durable_head){FOG_DURABLE_VERSION, &OPS};
   atomic_init(&d->references, 1);
   (void)pthread_mutex_init(&d->lock, NULL);
-  enum fog_durable_code code = fog_claim_file(path, &d->claim, error);
+  enum fog_durable_code code = fog_claim_file(path, options->existing, &d->claim, error);
   if (code == FOG_DURABLE_OK) {
     d->wal_path = fog_beside(d->claim.path, "-wal");
     code = d->wal_path != NULL ? open_claimed(d, options, found, error)

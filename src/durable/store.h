@@ -76,6 +76,7 @@ struct fog_durable {
 
 struct fog_durable_options {
   bool full;       /* a sync per commit */
+  bool existing;   /* no file is made */
   const char *vfs; /* NULL: SQLite's own */
 };
 

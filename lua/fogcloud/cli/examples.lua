@@ -41,6 +41,7 @@ return {
     "fogcloud bench receive 'd2c/dev1/#'", "fogcloud bench receive d2c/dev1/bench --count 10000 --seconds 60",
   },
   simulate = { "fogcloud simulate lamps.lua --devices 50", "fogcloud simulate lamps.lua --devices 10 -W 60" },
+  journal = { "fogcloud journal session.journal", "fogcloud journal session.journal --resend 12 --remove 14" },
   sandbox = { "fogcloud sandbox", "fogcloud sandbox --app my-app --device fan1 --data ~/my-cloud" },
   ["sandbox exec"] = { "fogcloud sandbox exec -- pytest", "fogcloud sandbox --device fan1 exec -- npm test" },
   ["sandbox info"] = { "fogcloud sandbox info", "fogcloud sandbox info --json" },

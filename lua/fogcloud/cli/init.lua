@@ -22,8 +22,8 @@ local cli = {}
 
 --- In the order of the help.
 cli.COMMANDS = {
-  "login", "profile", "token", "client", "permission", "product", "sub", "pub", "watch", "bench", "simulate", "sandbox",
-  "doctor", "test", "completion", "help", "version",
+  "login", "profile", "token", "client", "permission", "product", "sub", "pub", "watch", "bench", "simulate", "journal",
+  "sandbox", "doctor", "test", "completion", "help", "version",
 }
 
 -- What fingers type for some of them.

@@ -10,7 +10,8 @@ local json = {}
 
 -- What tells an object from others comes first, then what it is about; the rest follows by name.
 local FIRST = {
-  "event", "check", "action", "what", "name", "time", "device_id", "device", "channel", "topic", "payload",
+  "event", "check", "action", "what", "number", "state", "name", "time", "device_id", "device", "channel", "topic",
+  "payload",
   "payload_hex", "qos", "retained", "properties", "clientid", "productid", "pname", "loginname", "password", "broker",
   "app_id", "base_url", "client_id", "ok", "status", "detail", "remedy", "published", "acknowledged", "count", "done",
   "failed", "left", "earlier", "kind", "message", "code", "error",
