@@ -57,7 +57,8 @@ local INCLUDABLE = {
     "base/process%.c", "src/sandbox/", "redis/tls",
   },
   ["^pthread"] = {
-    "base/queue", "base/process", "paho/dispatcher", "paho/bridge", "http/http", "mqtt/inbox", "mqtt/outbox",
+    "base/queue", "base/process", "paho/dispatcher", "paho/bridge", "http/http", "http/http_inbox",
+    "mqtt/inbox", "mqtt/outbox",
     "mqtt/loop", "mqtt/resolver", "mqtt/tls",
     "paho/paho_lean", "src/sandbox/", "src/durable/", "base/port",
   },
@@ -239,7 +240,7 @@ local LAYERS = {
   { "task.task" },
   { "config", "mqtt.diagnosis", "api.envelope", "log", "api.retry", "mqtt.options", "mqtt.router", "store.lease",
     "store.term" },
-  { "_meta", "check", "metrics", "mqtt.topic", "store.mark", "store.members",
+  { "_meta", "api.base_url", "check", "folders", "json", "metrics", "mqtt.topic", "version", "store.mark", "store.members",
     "store.record", "task.deadline", "task.protect", "task.timers" },
   { "errors" },
 }

@@ -109,6 +109,14 @@ function Engine:wait(timeout) end
 ---@return any ...
 function Engine:next() end
 
+--- The same, again and again the same one until `drop`: for who may be ended by an error before it has dealt with it.
+---@return string? name
+---@return any ...
+function Engine:peek() end
+
+--- Forgets what `peek` gave.
+function Engine:drop() end
+
 --- The descriptor that is readable while events wait.
 ---@return integer
 function Engine:fd() end
@@ -274,6 +282,7 @@ function Session:close() end
 ---@field write fun(path: string, text: string): boolean?, string?, string?
 ---@field folder fun(path: string): boolean?, string?, string?
 ---@field lock fun(path: string): fogcloud.core.Lock?, string?, string?, integer?
+---@field home fun(): string?  the user's folder by the user database
 
 ---@class fogcloud.core.Lock
 local Lock = {}

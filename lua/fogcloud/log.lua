@@ -30,6 +30,16 @@ function log.format(level, message, fields)
   return errors.printable(table.concat(parts, " "))
 end
 
+-- Looked for each time: an engine may have a Lua without io, or a program may have put another file there.
+local function stderr()
+  local io = rawget(_G, "io")
+  return io and io.stderr
+end
+
+local function write(out, line)
+  if out then out:write(line, "\n") end
+end
+
 --- A sink that writes what is at least of this level, a line each, to stderr or to `out`.
 ---@param least string
 ---@param out table?  a file
@@ -38,7 +48,7 @@ function log.writer(least, out)
   local threshold = LEVELS[least]
   if threshold == nil then error("log: 'debug', 'info', 'warn', 'error' or a function expected", 2) end
   return function(level, message, fields)
-    if LEVELS[level] >= threshold then (out or io.stderr):write(log.format(level, message, fields), "\n") end
+    if LEVELS[level] >= threshold then write(out or stderr(), log.format(level, message, fields)) end
   end
 end
 
@@ -48,7 +58,8 @@ local common -- the sink of all that have none of their own; false: none, nil: n
 
 local function common_sink()
   if common == nil then
-    local least = os.getenv("FOGCLOUD_LOG")
+    local os = rawget(_G, "os")
+    local least = os and os.getenv and os.getenv("FOGCLOUD_LOG")
     common = LEVELS[least or ""] and log.writer(least) or false
   end
   return common or ignore
@@ -60,6 +71,14 @@ function log.to(sink)
   if type(sink) == "string" then sink = log.writer(sink) end
   if sink ~= nil and type(sink) ~= "function" then error("log: function expected, got " .. type(sink), 2) end
   common = sink or false
+end
+
+--- Tells the common sink of an error that nobody handles; stderr where there is none. Never raises.
+---@param message string
+function log.report(message)
+  local sink = common_sink()
+  if sink == ignore then return write(stderr(), message) end
+  pcall(sink, "error", message, {})
 end
 
 ---@class fogcloud.Logger

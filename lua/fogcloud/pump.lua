@@ -8,8 +8,10 @@ local Pump = {}
 Pump.__index = Pump
 Pump.__name = "fogcloud.Pump"
 
--- libcurl ends a request at the deadline and knows best what happened; we wait this much longer for its word.
-local GRACE = 0.02
+-- The core ends a request at its deadline, and knows best what happened: whether the reply came before, however long
+-- Lua or the whole process could not look. We wait this much longer for its word, and when it is overdue, so much from
+-- when we could look again.
+local GRACE, LAST_WORD = 0.02, 0.5
 
 function Pump.new(engine, host)
   return setmetatable({ engine = engine, host = host, waiting = {}, sessions = {}, open = 0 }, Pump)
@@ -28,22 +30,28 @@ local function note_timings(timings, resolve, connect, tls, first_byte, total)
     resolve, connect, tls, first_byte, total
 end
 
+-- What it came to lies in the call before anything says that it has, for a hook may throw in between (scheduler.lua).
+-- Forgotten here, for the caller may be gone: a host may end a coroutine that waits.
+local function settle_call(self, id, call)
+  call.waiter:signal()
+  self.waiting[id] = nil
+end
+
 local function on_reply(self, id, status, head, body, ...)
   local call = self.waiting[id]
   if call == nil then return end
-  self.waiting[id] = nil -- here, for the caller may be gone: a host may end a coroutine that waits
   if call.timings then note_timings(call.timings, ...) end
   call.reply = setmetatable({ status = status, head = head, body = body }, Reply)
-  call.waiter:signal()
+  settle_call(self, id, call)
 end
 
-local function on_failure(self, id, kind, text, sent, ...)
+local function on_failure(self, id, kind, text, sent, tunnel, ...)
   local call = self.waiting[id]
   if call == nil then return end
-  self.waiting[id] = nil -- here, for the caller may be gone: a host may end a coroutine that waits
   if call.timings then note_timings(call.timings, ...) end
   call.err = errors.new(kind, text, { sent = sent })
-  call.waiter:signal()
+  if tunnel ~= 0 then call.err.proxy_status = tunnel end
+  settle_call(self, id, call)
 end
 
 -- One event; false when there was none.
@@ -51,9 +59,12 @@ local function take(self, name, id, ...)
   if name == nil then return false end
   if name == "reply" then
     on_reply(self, id, ...)
+    self.engine:drop()
   elseif name == "failure" then
     on_failure(self, id, ...)
+    self.engine:drop()
   else
+    self.engine:drop() -- a session counts its events: none twice
     local session = self.sessions[id]
     if session ~= nil then session:on_event(name, ...) end
   end
@@ -63,13 +74,16 @@ end
 --- Takes all events that have come. Calls no user function and does not yield.
 function Pump:collect()
   local engine = self.engine
-  while take(self, engine:next()) do end -- luacheck: ignore 542
+  self.collecting = true -- until all is taken: an error may end it before
+  while take(self, engine:peek()) do end -- luacheck: ignore 542
+  self.collecting = false
 end
 
 -- Waits for the end of what goes by this id; `cancel(id)` ends it early.
 local function await(self, id, call, deadline, cancel)
   self.waiting[id] = call
   local woken, why = call.waiter:wait(deadline and deadline + GRACE)
+  if woken == false and why == nil then woken, why = call.waiter:wait(self.host.now() + LAST_WORD) end
   self.waiting[id] = nil
   if call.reply ~= nil or call.err ~= nil then return call.reply, call.err end
   if cancel then self.engine:cancel(id) end
@@ -97,7 +111,9 @@ local SEND = {
 ---@return fogcloud.Error? err  kinds: network, tls, timeout, protocol, overflow, cancelled; err.sent is false when no
 ---                             byte of the request can have reached the server
 function Pump:request(name, opts, params, deadline, timings)
-  local call = { waiter = self.host.waiter(), timings = timings } -- first: a host may raise where it cannot wait
+  local host = self.host
+  if host.try_wait then host.try_wait() end -- first: nothing is sent where nobody can wait for it
+  local call = { waiter = host.waiter(), timings = timings }
   local id, full = SEND[name](self.engine, opts, params)
   if id == nil then return nil, errors.new("overflow", full, { sent = false }) end
   return await(self, id, call, deadline, true)
@@ -111,7 +127,9 @@ end
 ---@return table? reply      status, body: as the module says
 ---@return fogcloud.Error? err  kinds: those of the module, overflow, timeout, cancelled
 function Pump:command(client, arguments, deadline)
-  local call = { waiter = self.host.waiter() }
+  local host = self.host
+  if host.try_wait then host.try_wait() end
+  local call = { waiter = host.waiter() }
   local id = self.engine:id()
   local sent, why = client:send(id, arguments)
   if not sent then return nil, errors.new("overflow", why, { sent = false }) end

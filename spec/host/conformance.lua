@@ -156,6 +156,116 @@ function cases.close_while_waiting(account, host)
   equal("closed", kind)
 end
 
+-- Where Lua cannot yield: functions that call theirs from C. PUC Lua 5.1 has more of them.
+local is_plain_51 = _VERSION == "Lua 5.1" and rawget(_G, "jit") == nil
+local UNYIELDING = {
+  sort = function(fn) table.sort({ 2, 1, 3 }, function(a, b) fn() return a < b end) end,
+  gsub = function(fn) string.gsub("a", "a", function() fn() end) end,
+  require = function(fn)
+    package.preload["fogcloud.spec.unyielding"] = function() fn() return true end
+    package.loaded["fogcloud.spec.unyielding"] = nil
+    require "fogcloud.spec.unyielding"
+  end,
+}
+if is_plain_51 then
+  function UNYIELDING.pcall(fn) assert(pcall(fn)) end
+  function UNYIELDING.metamethod(fn)
+    return setmetatable({}, { __index = function() fn() return 1 end }).field
+  end
+  function UNYIELDING.iterator(fn)
+    local first = true
+    for _ in function()
+      if not first then return nil end
+      first = false
+      fn()
+      return 1
+    end do first = false end
+  end
+end
+
+-- Counts the requests that are sent meanwhile.
+local function requests(fn)
+  local pump, sent = runtime.pump(), 0
+  local engine = pump.engine
+  pump.engine = setmetatable({}, { __index = function(_, name)
+    return function(_, ...)
+      if name == "products" then sent = sent + 1 end
+      return engine[name](engine, ...)
+    end
+  end })
+  fn()
+  pump.engine = engine
+  return sent
+end
+
+-- pcall, through which Lua 5.1 does not yield either, but in a coroutine of its own, through which it does.
+local function attempt(fn, ...)
+  if is_plain_51 then return protect.call(fn, ...) end
+  return pcall(fn, ...)
+end
+
+function cases.a_call_where_lua_cannot_yield(account, host)
+  local cloud = account.cloud()
+  assert(cloud:token())
+  for name, call in pairs(UNYIELDING) do
+    local ok, err, products
+    local sent = requests(function()
+      ok, err = attempt(call, function() products = products or cloud:products() end)
+    end)
+    if ok then
+      equal(2, #products)
+      equal("plain", host.name)
+    else
+      equal(0, sent)
+      local told = tostring(err):find("cannot wait here", 1, true) or tostring(err):find("attempt to yield", 1, true)
+      equal(true, told ~= nil)
+    end
+    local before = host.now()
+    host.sleep(0.05)
+    equal(true, host.now() - before >= 0.05, name)
+    equal(2, #assert(cloud:products()))
+  end
+end
+
+function cases.a_wait_that_raised_wakes_no_other(_, host)
+  for _, call in pairs(UNYIELDING) do
+    local late = host.waiter()
+    local function wait() late:wait(host.now() + 0.03) end
+    attempt(call, wait)
+    host.spawn(function()
+      host.sleep(0.01)
+      late:signal()
+    end)
+    local before = host.now()
+    host.sleep(0.1)
+    equal(true, host.now() - before >= 0.1)
+    equal(false, host.waiter():wait(host.now() + 0.05))
+  end
+end
+
+function cases.a_yield_of_the_programs_own_is_left_alone(_, host)
+  if host.name ~= "plain" and host.name ~= "luv" and host.name ~= "glib" then return end -- what is yielded is the loop's
+  local mine, resumed
+  local late = host.waiter()
+  local task = fogcloud.spawn(function()
+    local waiter = host.waiter()
+    late.signal_other = function() waiter:signal() end
+    for _, call in pairs(UNYIELDING) do attempt(call, function() waiter:wait(host.now() + 0.03) end) end
+    mine = coroutine.running()
+    while protect.parent[mine] do mine = protect.parent[mine] end
+    resumed = coroutine.yield("mine")
+  end)
+  while mine == nil do host.sleep(0.01) end
+  late.signal_other()
+  host.sleep(0.1)
+  equal(nil, resumed)
+  task:cancel()
+  host.sleep(0.02)
+  equal("suspended", coroutine.status(mine))
+  assert(coroutine.resume(mine, true))
+  equal(true, resumed and task.done)
+end
+
 --- The names of all cases, in order.
 function cases.names()
   local names = {}

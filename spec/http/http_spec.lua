@@ -3,6 +3,7 @@
 local core = require "fogcloud.core"
 local RawServer = require "spec.support.raw_server"
 local script = require "spec.support.script"
+local support = require "spec.support.sandbox"
 
 local SECRET = { grant_type = "client_credentials", client_id = "id", client_secret = "a/b+c=d&e f\195\164" }
 
@@ -15,11 +16,11 @@ describe("the engine's HTTP driver", function()
   after_each(function() engine:close() end)
 
   -- The next event, waited for.
-  local function event()
+  local function event(take)
     local deadline = core.now() + 10
     while core.now() < deadline do
       engine:wait(deadline - core.now())
-      local e = { engine:next() }
+      local e = { (take or engine.next)(engine) }
       if e[1] ~= nil then return e end
     end
     error("no event in 10 s")
@@ -94,7 +95,7 @@ describe("the engine's HTTP driver", function()
         token("huge", { max_body = 1000000 })
         e = event()
         assert.same({ "failure", "protocol", true }, { e[1], e[3], e[5] })
-        assert.matches("larger than the limit", e[4])
+        assert.equal("the reply is larger than the limit, max_body (1000000 bytes)", e[4])
         token("slow", { timeout = 0.2 })
         e = event()
         assert.same({ "failure", "timeout", true }, { e[1], e[3], e[5] })
@@ -107,6 +108,53 @@ describe("the engine's HTTP driver", function()
           assert.same({ "failure", "protocol", true }, { e[1], e[3], e[5] }, mode)
           assert.matches("larger than the limit", e[4])
         end
+      end)
+
+      it("does not take what was said unasked on an idle connection for the reply", function()
+        for _ = 1, 4 do
+          assert(engine:products({ base_url = server:url("unasked"), token = "t" }, {}))
+          local e = event()
+          assert.same({ "reply", 200 }, { e[1], e[3] })
+          support.shell("sleep 0.2")
+        end
+      end)
+
+      it("says how a proxy refused to connect, and that nothing was sent", function()
+        local proxy = "http://127.0.0.1:" .. server.port
+        for status, sent in pairs { [407] = false, [403] = false, [502] = false } do
+          assert(engine:products({ base_url = ("https://tunnel%d:443"):format(status), token = "t", proxy = proxy }, {}))
+          local e = event()
+          assert.same({ "failure", sent, status }, { e[1], e[5], e[6] })
+        end
+      end)
+
+      it("keeps a reply that was there in time, though nobody looked in time", function()
+        local id = token("echo", { timeout = 0.2 })
+        engine:wait(0.001) -- sent, or about to be
+        support.shell("sleep 0.4")
+        local e = event()
+        assert.same({ "reply", id, 200 }, { e[1], e[2], e[3] })
+      end)
+
+      it("says whose name took too long to look up, and what did otherwise", function()
+        token("slow", { timeout = 0.2 })
+        assert.matches("^Operation timed out after %d+ milliseconds with 0 bytes received", event()[4])
+      end)
+
+      it("gives an event again until it is dropped", function()
+        local id = token("echo")
+        local first = event(engine.peek)
+        assert.same({ "reply", id }, { first[1], first[2] })
+        assert.same(first, { engine:peek() })
+        engine:wait(10) -- returns at once
+        assert.same(first, { engine:peek() })
+        engine:drop()
+        assert.is_nil((engine:peek()))
+        engine:drop()
+        token("echo")
+        event(engine.peek)
+        assert.equal("reply", (engine:next()))
+        assert.is_nil((engine:next()))
       end)
 
       it("tells when no byte was sent", function()
@@ -174,6 +222,13 @@ describe("the engine's HTTP driver", function()
     end
   end)
 
+  it("says who it is where it is told to", function()
+    token("echo", { user_agent = "fogcloud/0 lua/5" })
+    assert.matches("\nUser%-Agent: fogcloud/0 lua/5\n", event()[5])
+    token("echo")
+    assert.is_nil(event()[5]:find("User-Agent", 1, true))
+  end)
+
   it("goes through the proxy that it is told, and sends it no more than it must", function()
     token("echo", { proxy = "http://u:p@127.0.0.1:" .. server.port })
     local text = event()[5]
@@ -186,7 +241,7 @@ describe("the engine's HTTP driver", function()
     return script.run(([[
       local core = require "fogcloud.core"
       local engine = core.engine()
-      engine:token({ base_url = %q }, { grant_type = "g", client_id = "i", client_secret = "s" })
+      engine:token({ base_url = %q, proxy = os.getenv "PROXY" }, { grant_type = "g", client_id = "i", client_secret = "s" })
       local deadline, e = core.now() + 10, {}
       while e[1] == nil and core.now() < deadline do
         engine:wait(1)
@@ -203,6 +258,13 @@ describe("the engine's HTTP driver", function()
     end
     local said = sent_with(table.concat(variables, " ") .. " no_proxy= NO_PROXY=")
     assert.matches("^reply POST /echo/", said)
+  end)
+
+  it("goes through the proxy that it is told whatever the environment excepts", function()
+    for _, exception in ipairs { "127.0.0.1", "*", "127.0.0.0/8", ".0.0.1" } do
+      local said = sent_with(("no_proxy='%s' NO_PROXY='%s' PROXY=http://127.0.0.1:%d"):format(exception, exception, server.port))
+      assert.matches("^reply POST http://127.0.0.1:%d+/echo/", said)
+    end
   end)
 
   it("takes no password from .netrc", function()

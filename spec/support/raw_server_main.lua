@@ -40,6 +40,20 @@ local MODES = {
       if not c:send(("X-%d: %s\r\n"):format(i, ("y"):rep(50))) then return end
     end
   end,
+  -- While the kept connection is idle it says a 408 that nobody asked for, and hangs up, as load balancers do.
+  unasked = function(c)
+    reply(c, "200 OK", JSON, '{"meta":{"message":"product id list","code":0},"data":[]}')
+    socket.sleep(0.1)
+    c:send("HTTP/1.1 408 Request Time-out\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+  end,
+  -- A cloud with a token and no products.
+  cloud = function(c, request)
+    local data = request:find("/token/", 1, true) and '{"access_token":"t","expires_in":3600}' or "[]"
+    reply(c, "200 OK", JSON .. "Connection: close\r\n", ('{"meta":{"message":"said","code":0},"data":%s}'):format(data))
+  end,
+  tunnel407 = function(c) reply(c, "407 Proxy Authentication Required", 'Proxy-Authenticate: Basic realm="x"\r\n', "") end,
+  tunnel403 = function(c) reply(c, "403 Forbidden", "", "no") end,
+  tunnel502 = function(c) reply(c, "502 Bad Gateway", "", "no") end,
   echo = function(c, request, body) reply(c, "200 OK", "X-Twice: a\r\nx-twice: b\r\n", request .. "\n" .. body) end,
 }
 
@@ -63,7 +77,8 @@ while true do
   local client = server:accept()
   client:settimeout(5)
   local request, body = read_request(client)
-  local mode = request and (request:match("^%u+ /(%w+)/") or request:match("^%u+ http://[^/]+/(%w+)/")) -- as a proxy
+  local mode = request and (request:match("^%u+ /(%w+)/") or request:match("^%u+ http://[^/]+/(%w+)/")
+    or request:match "^CONNECT (%w+)") -- as a proxy
   if mode == "quit" then os.exit(0) end
   if MODES[mode] then MODES[mode](client, request, body) end
   client:close()

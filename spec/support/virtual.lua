@@ -34,7 +34,7 @@ function virtual.host()
   function host.advance(seconds) assert(host.sleep(seconds)) end
   --- Runs the tasks until none is left.
   function host.run()
-    while scheduler.users > 0 do scheduler:turn(nil, true) end
+    while scheduler:busy() do scheduler:turn(nil, true) end
   end
   return host
 end

@@ -59,7 +59,7 @@ describe("tasks", function()
   end)
 
   local function run()
-    while scheduler.users > 0 do scheduler:turn(nil, true) end
+    while scheduler:busy() do scheduler:turn(nil, true) end
   end
 
   local function spawn(fn, ...) return scheduler:spawn(fn, false, false, ...) end
@@ -246,13 +246,10 @@ describe("tasks", function()
         scheduler:pause()
       end
     end)
-    scheduler.budget = { used = 0, events = 4 }
-    scheduler:turn(now, true)
+    scheduler:turn(now, true, { used = 0, events = 4 })
     assert.equal(4, handled)
-    scheduler.budget = { used = 0, events = 4 }
-    scheduler:turn(now, true)
+    scheduler:turn(now, true, { used = 0, events = 4 })
     assert.equal(8, handled)
-    scheduler.budget = nil
     run()
     assert.equal(10, handled)
   end)

@@ -12,7 +12,8 @@
 
 enum fog_event_type {
   FOG_EV_REPLY,      /* an HTTP reply: id, code = status, text = body, extra = header block */
-  FOG_EV_FAILURE,    /* an HTTP failure: id, name = kind, text = message, flag = a byte may have been sent */
+  FOG_EV_FAILURE,    /* an HTTP failure: id, name = kind, text = message, flag = a byte may have been sent, code = how
+                        the proxy refused to connect, or 0 */
   FOG_EV_CONNECTED,  /* session, id = link, flag = the broker had our session, code = MQTT version, properties */
   FOG_EV_REFUSED,    /* session, id = link, code = CONNACK code or Paho's, text = what is known */
   FOG_EV_LOST,       /* session, id = link, code = reason code (MQTT 5) or 0, text, properties */

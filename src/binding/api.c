@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * engine:token(opts, params) and its four sisters: Lua arguments to one request. opts says where and how (base_url,
- * token, encoding, ca_file, ca_pem, proxy, timeout, connect_timeout, max_body, request_id), params has the call's own
- * parameters. Each returns the request's id, or nil and why it could not be sent.
+ * token, encoding, user_agent, ca_file, ca_pem, cert_file, key_file, key_password, proxy, timeout, connect_timeout,
+ * max_body, request_id), params has the call's own parameters. Each returns the request's id, or nil and why it could
+ * not be sent.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,13 +55,17 @@ static void read_headers(lua_State *L, const struct fog_endpoint_info *e, struct
 static void read_options(lua_State *L, const struct fog_endpoint_info *e, struct fog_http_options *o) {
   *o = (struct fog_http_options){
       .method = e->method,
+      .user_agent = fog_opt_string(L, 2, "user_agent", NULL),
       .ca_file = fog_opt_string(L, 2, "ca_file", NULL),
       .ca_pem = fog_opt_string(L, 2, "ca_pem", NULL),
+      .cert_file = fog_opt_string(L, 2, "cert_file", NULL),
+      .key_file = fog_opt_string(L, 2, "key_file", NULL),
+      .key_password = fog_opt_string(L, 2, "key_password", NULL),
       .proxy = fog_opt_string(L, 2, "proxy", NULL),
       .timeout_ms = (long)(fog_opt_number(L, 2, "timeout", DEFAULT_TIMEOUT, 0, MAX_TIMEOUT) * 1e3) + 1,
       .connect_timeout_ms =
           (long)(fog_opt_number(L, 2, "connect_timeout", DEFAULT_CONNECT_TIMEOUT, 0, MAX_TIMEOUT) * 1e3) + 1,
-      .max_body = (size_t)fog_opt_number(L, 2, "max_body", DEFAULT_MAX_BODY, 0, 1e9),
+      .max_body = (size_t)fog_opt_number(L, 2, "max_body", DEFAULT_MAX_BODY, 1, 1e9),
       .fresh = !e->repeatable,
   };
 }

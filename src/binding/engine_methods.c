@@ -6,6 +6,7 @@
 
 struct l_engine {
   struct fog_engine *engine; /* NULL: closed */
+  struct fog_event *held;    /* what peek gave last; NULL: none */
 };
 
 enum { DEFAULT_MAX_REQUESTS = 10000 };
@@ -32,7 +33,7 @@ static int l_new(lua_State *L) {
     max = fog_opt_number(L, 1, "max_requests", max, 1, 1e6);
   }
   struct l_engine *box = lua_newuserdatauv(L, sizeof *box, 0);
-  box->engine = NULL; /* closed until all is well */
+  *box = (struct l_engine){.engine = NULL, .held = NULL}; /* closed until all is well */
   luaL_getmetatable(L, FOG_ENGINE_CLASS);
   lua_setmetatable(L, -2);
   box->engine = fog_engine_new((size_t)max);
@@ -40,11 +41,19 @@ static int l_new(lua_State *L) {
   return failure(L, errno);
 }
 
+static void release_held(struct l_engine *box) {
+  struct fog_event *ev = box->held;
+  box->held = NULL;
+  if (ev != NULL) ev->release(ev);
+}
+
 static int l_close(lua_State *L) {
   struct l_engine *box = luaL_checkudata(L, 1, FOG_ENGINE_CLASS);
   struct fog_engine *engine = box->engine;
   box->engine = NULL;
-  if (engine != NULL) fog_engine_free(engine);
+  if (engine == NULL) return 0;
+  release_held(box);
+  fog_engine_free(engine);
   return 0;
 }
 
@@ -54,14 +63,38 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
+static struct l_engine *check_box(lua_State *L) {
+  (void)fog_check_engine(L, 1);
+  return lua_touserdata(L, 1);
+}
+
 static int l_wait(lua_State *L) {
-  fog_engine_wait(fog_check_engine(L, 1), fog_check_timeout_ms(L, 2));
+  struct l_engine *box = check_box(L);
+  int timeout_ms = fog_check_timeout_ms(L, 2);
+  fog_engine_wait(box->engine, box->held == NULL ? timeout_ms : 0);
   return 0;
 }
 
+/* engine:next(): the next event, or nothing. */
 static int l_next(lua_State *L) {
-  struct fog_event *ev = fog_engine_next(fog_check_engine(L, 1));
+  struct l_engine *box = check_box(L);
+  struct fog_event *ev = box->held != NULL ? box->held : fog_engine_next(box->engine);
+  box->held = NULL;
   return ev == NULL ? 0 : fog_push_event(L, ev);
+}
+
+/* engine:peek(): the same, again and again the same one until engine:drop(): an error, a debug hook's for one, may come
+ * up before the caller has dealt with it. */
+static int l_peek(lua_State *L) {
+  struct l_engine *box = check_box(L);
+  if (box->held == NULL) box->held = fog_engine_next(box->engine);
+  return box->held == NULL ? 0 : fog_push_event_kept(L, box->held);
+}
+
+/* engine:drop(): forgets what peek gave. */
+static int l_drop(lua_State *L) {
+  release_held(check_box(L));
+  return 0;
 }
 
 static int l_fd(lua_State *L) {
@@ -104,9 +137,10 @@ static int l_cancel(lua_State *L) {
 
 int fog_open_engine(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"wait", l_wait},     {"next", l_next},   {"fd", l_fd},         {"background", l_background},
-      {"cancel", l_cancel}, {"close", l_close}, {"listen", l_listen}, {"mirror", l_mirror},
-      {"wake", l_wake},     {NULL, NULL},
+      {"wait", l_wait},     {"next", l_next},   {"peek", l_peek},
+      {"drop", l_drop},     {"fd", l_fd},       {"background", l_background},
+      {"cancel", l_cancel}, {"close", l_close}, {"listen", l_listen},
+      {"mirror", l_mirror}, {"wake", l_wake},   {NULL, NULL},
   };
   fog_class(L, FOG_ENGINE_CLASS, methods, l_close, l_tostring);
   lua_pushcfunction(L, l_new);

@@ -116,7 +116,8 @@ static int push_failure(lua_State *L, const struct fog_event *ev) {
   lua_pushstring(L, ev->name);
   push_text(L, ev->text, ev->text_len);
   lua_pushboolean(L, ev->flag);
-  return 5 + push_timings(L, &ev->timings);
+  lua_pushinteger(L, ev->code);
+  return 6 + push_timings(L, &ev->timings);
 }
 
 /* A table, or nil where the broker sent none. */
@@ -186,6 +187,11 @@ static int push(lua_State *L, const struct fog_event *ev) {
       break;
   }
   return push_session(L, "closed", ev);
+}
+
+int fog_push_event_kept(lua_State *L, const struct fog_event *ev) {
+  luaL_checkstack(L, 16, "event");
+  return push(L, ev);
 }
 
 int fog_push_event(lua_State *L, struct fog_event *ev) {

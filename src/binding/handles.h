@@ -47,4 +47,7 @@ int fog_l_probe(lua_State *L);
 /* Pushes ev as Lua values and releases it. The number of values. */
 int fog_push_event(lua_State *L, struct fog_event *ev);
 
+/* The same, and ev stays the caller's. */
+int fog_push_event_kept(lua_State *L, const struct fog_event *ev);
+
 #endif

@@ -11,9 +11,10 @@
 #include <time.h>
 
 #include "../base/process.h"
-#include "http_request.h"
+#include "http_inbox.h"
 
-enum { POOL_SIZE = 64, CANCEL_ROOM = 16, MAX_CONNECTIONS_PER_HOST = 64, MAX_CONNECTIONS = 256 };
+enum { POOL_SIZE = 64, MAX_CONNECTIONS_PER_HOST = 64, MAX_CONNECTIONS = 256 };
+enum { LONGEST_WAIT_MS = 60000, LAST_LOOKS = 64 };
 
 /* An easy handle between two requests, and the profile that it is still prepared for. */
 struct kept_handle {
@@ -26,16 +27,14 @@ struct fog_http {
   CURLM *multi;
   size_t max_requests;
   atomic_size_t in_flight; /* submitted and not ended */
-  pthread_mutex_t lock;    /* the inbox: submitted, cancels, stop */
-  struct fog_http_request *submitted, **submitted_tail;
-  uint64_t *cancels;
-  size_t cancel_count, cancel_cap;
-  bool stop;
+  struct fog_http_inbox inbox;
   bool threaded; /* written by the owner while there is no thread */
   pthread_t thread;
   bool signals_blocked; /* the driver only, as all that follow but the profiles */
   sigset_t saved_signals;
   struct fog_http_request *running;
+  double next_expiry; /* nothing that runs is overdue before; 0: never */
+  bool looking;       /* something is, and what came in time is still being read */
   struct kept_handle pool[POOL_SIZE];
   size_t pooled;
   bool one_each;                     /* a server took one request at a time per connection */
@@ -55,10 +54,11 @@ struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests) {
   }
   (void)curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_CONNECTIONS_PER_HOST);
   (void)curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MAX_CONNECTIONS);
-  (void)pthread_mutex_init(&h->lock, NULL);
+  /* Newer ones would size it by the requests in flight, and close what a burst has made (traps: C12). */
+  (void)curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)MAX_CONNECTIONS);
+  fog_http_inbox_init(&h->inbox);
   h->events = fog_queue_ref(q);
   h->max_requests = max_requests;
-  h->submitted_tail = &h->submitted;
   return h;
 }
 
@@ -69,29 +69,13 @@ struct fog_http_request *fog_http_request_new(struct fog_http *h, uint64_t id, c
 int fog_http_submit(struct fog_http *h, struct fog_http_request *r) {
   if (atomic_load(&h->in_flight) >= h->max_requests) return FOG_EFULL;
   atomic_fetch_add(&h->in_flight, 1);
-  r->next = NULL;
-  (void)pthread_mutex_lock(&h->lock);
-  *h->submitted_tail = r;
-  h->submitted_tail = &r->next;
-  (void)pthread_mutex_unlock(&h->lock);
+  fog_http_inbox_put(&h->inbox, r);
   if (h->threaded) (void)curl_multi_wakeup(h->multi);
   return 0;
 }
 
-static bool grow_cancels(struct fog_http *h) {
-  if (h->cancel_count < h->cancel_cap) return true;
-  size_t cap = h->cancel_cap + CANCEL_ROOM;
-  uint64_t *grown = realloc(h->cancels, cap * sizeof *grown);
-  if (grown == NULL) return false; /* the request then ends by its own time-out, and nobody waits for its event */
-  h->cancels = grown;
-  h->cancel_cap = cap;
-  return true;
-}
-
 void fog_http_cancel(struct fog_http *h, uint64_t id) {
-  (void)pthread_mutex_lock(&h->lock);
-  if (grow_cancels(h)) h->cancels[h->cancel_count++] = id;
-  (void)pthread_mutex_unlock(&h->lock);
+  fog_http_inbox_cancel(&h->inbox, id);
   if (h->threaded) (void)curl_multi_wakeup(h->multi);
 }
 
@@ -136,31 +120,32 @@ static void fail_to_start(struct fog_http *h, struct fog_http_request *r, const 
 /* libcurl is about to look a name up, on a thread that it starts and that inherits our mask. Only then are signals
  * blocked, until it returns: on a kept connection the two system calls would cost more than the rest of our work. */
 static int before_resolving(void *resolver, void *reserved, void *arg) {
-  struct fog_http *h = arg;
+  struct fog_http_request *r = arg;
+  struct fog_http *h = r->driver;
   (void)resolver;
   (void)reserved;
+  r->resolving = true;
   if (!h->signals_blocked) fog_process_signals_block(&h->saved_signals);
   h->signals_blocked = true;
   return 0;
 }
 
-static void prepare(struct fog_http *h, const struct fog_http_request *r, CURL *easy) {
+static void prepare(const struct fog_http_request *r, CURL *easy) {
   fog_http_request_prepare(r, easy);
   (void)curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, before_resolving);
-  (void)curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, h);
 }
 
 /* A handle that is prepared for r's profile. NULL: libcurl gave none. */
 static CURL *take_handle(struct fog_http *h, const struct fog_http_request *r) {
   if (h->pooled == 0) {
     CURL *made = curl_easy_init();
-    if (made != NULL) prepare(h, r, made);
+    if (made != NULL) prepare(r, made);
     return made;
   }
   struct kept_handle kept = h->pool[--h->pooled];
   if (kept.profile != r->profile) {
     curl_easy_reset(kept.easy);
-    prepare(h, r, kept.easy);
+    prepare(r, kept.easy);
   }
   fog_http_profile_unref(kept.profile);
   return kept.easy;
@@ -188,7 +173,10 @@ static void start(struct fog_http *h, struct fog_http_request *r) {
     fail_to_start(h, r, "libcurl gave no handle");
     return;
   }
+  r->driver = h;
   fog_http_request_start(r, easy);
+  (void)curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, r);
+  if (h->next_expiry == 0 || r->deadline < h->next_expiry) h->next_expiry = r->deadline;
   prefer_waiting(h, r, easy);
   CURLMcode code = curl_multi_add_handle(h->multi, easy);
   if (code != CURLM_OK) {
@@ -208,39 +196,35 @@ static void cancel_running(struct fog_http *h, uint64_t id) {
   }
 }
 
-static bool cancelled_early(struct fog_http *h, const struct fog_http_request *r, const uint64_t *ids, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    if (ids[i] == r->event.id) {
-      atomic_fetch_sub(&h->in_flight, 1);
-      return true;
-    }
-  }
-  return false;
-}
-
 /* Moves the inbox into curl. True when the owner wants the thread to end. */
 static bool take_inbox(struct fog_http *h) {
-  (void)pthread_mutex_lock(&h->lock);
-  struct fog_http_request *list = h->submitted;
-  uint64_t *ids = h->cancels;
-  size_t count = h->cancel_count;
-  bool stop = h->stop;
-  h->submitted = NULL;
-  h->submitted_tail = &h->submitted;
-  h->cancels = NULL;
-  h->cancel_count = h->cancel_cap = 0;
-  (void)pthread_mutex_unlock(&h->lock);
-  for (size_t i = 0; i < count; i++) cancel_running(h, ids[i]);
-  while (list != NULL) {
-    struct fog_http_request *r = list;
-    list = r->next;
-    if (cancelled_early(h, r, ids, count))
-      r->event.release(&r->event);
-    else
+  struct fog_http_delivery d = fog_http_inbox_take(&h->inbox);
+  for (size_t i = 0; i < d.cancel_count; i++) cancel_running(h, d.cancels[i]);
+  for (struct fog_http_request *r = d.list, *next; r != NULL; r = next) {
+    next = r->next;
+    if (!fog_http_delivery_cancels(&d, r->event.id)) {
       start(h, r);
+      continue;
+    }
+    atomic_fetch_sub(&h->in_flight, 1);
+    r->event.release(&r->event);
   }
-  free(ids);
-  return stop;
+  free(d.cancels);
+  return d.stop;
+}
+
+static void report(struct fog_http *h, struct fog_http_request *r) {
+  detach(h, r);
+  if (h->threaded)
+    fog_queue_push(h->events, &r->event);
+  else
+    fog_queue_push_own(h->events, &r->event);
+}
+
+static void start_again(struct fog_http *h, struct fog_http_request *r) {
+  detach(h, r);
+  atomic_fetch_add(&h->in_flight, 1);
+  start(h, r);
 }
 
 /* Turns what ended into events. */
@@ -253,13 +237,13 @@ static bool harvest(struct fog_http *h) {
     struct fog_http_request *r = NULL;
     CURLcode code = msg->data.result; /* msg dies with remove_handle */
     (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&r);
+    if (fog_http_request_misled(r, code)) {
+      start_again(h, r);
+      continue;
+    }
     fog_http_request_finish(r, code);
     note_version(h, r);
-    detach(h, r);
-    if (h->threaded)
-      fog_queue_push(h->events, &r->event);
-    else
-      fog_queue_push_own(h->events, &r->event);
+    report(h, r);
     any = true;
   }
   return any;
@@ -273,17 +257,62 @@ static bool perform(struct fog_http *h) {
   return harvest(h);
 }
 
-/* curl_multi_poll that does not return at once, again and again, when it cannot wait (no memory, no descriptors). */
-static void wait_for(struct fog_http *h, struct curl_waitfd *extra, unsigned count, int timeout_ms) {
+/* Time-outs are ours and not libcurl's, which looks at its clock before it looks at the socket: a reply that is there
+ * in time counts, however long this thread or the whole process has not run since (create_client's cannot be had
+ * again). So what is overdue is looked at again, without waiting, as long as something comes of it. */
+static bool is_over(struct fog_http_request *r) {
+  size_t size = r->event.text_len + r->event.extra_len;
+  if (r->overdue > 0 && (size == r->overdue_size || r->overdue >= LAST_LOOKS)) return true;
+  r->overdue++;
+  r->overdue_size = size;
+  return false;
+}
+
+/* After perform: ends what is overdue. True when anything was. */
+static bool expire(struct fog_http *h) {
+  bool any = false;
+  double now = h->next_expiry == 0 ? 0 : fog_process_now();
+  h->looking = false;
+  if (now == 0 || now < h->next_expiry) return false;
+  h->next_expiry = 0;
+  for (struct fog_http_request *r = h->running, *next; r != NULL; r = next) {
+    next = r->next;
+    if (r->deadline <= now && is_over(r)) {
+      fog_http_request_expire(r);
+      report(h, r);
+      any = true;
+      continue;
+    }
+    if (r->deadline <= now) h->looking = true;
+    if (h->next_expiry == 0 || r->deadline < h->next_expiry) h->next_expiry = r->deadline;
+  }
+  return any;
+}
+
+/* How long to wait at most, of limit_ms. */
+static int until_expiry(const struct fog_http *h, int limit_ms) {
+  if (h->looking) return 0;
+  if (h->next_expiry == 0) return limit_ms;
+  double left = (h->next_expiry - fog_process_now()) * 1e3;
+  if (left <= 0) return 0;
+  return left < limit_ms ? (int)left + 1 : limit_ms;
+}
+
+/* curl_multi_poll that does not return at once, again and again, when it cannot wait (no memory, no descriptors). False
+ * when nothing is ready: the time is up, or a signal came. */
+static bool wait_for(struct fog_http *h, struct curl_waitfd *extra, unsigned count, int timeout_ms) {
   const struct timespec pause = {.tv_sec = 0, .tv_nsec = 10000000};
-  if (curl_multi_poll(h->multi, extra, count, timeout_ms, NULL) != CURLM_OK) (void)nanosleep(&pause, NULL);
+  int ready = 0;
+  if (curl_multi_poll(h->multi, extra, count, timeout_ms, &ready) != CURLM_OK) (void)nanosleep(&pause, NULL);
+  return ready > 0;
 }
 
 static void *drive(void *arg) {
   struct fog_http *h = arg;
   while (!take_inbox(h)) {
     (void)perform(h);
-    wait_for(h, NULL, 0, 60000);
+    (void)expire(h);
+    (void)wait_for(h, NULL, 0, until_expiry(h, LONGEST_WAIT_MS));
   }
   return NULL;
 }
@@ -303,33 +332,24 @@ void fog_http_wait(struct fog_http *h, int timeout_ms) {
     return;
   }
   double end = timeout_ms < 0 ? 0 : fog_process_now() + timeout_ms / 1e3;
-  for (;;) {
+  for (bool ready = true; ready || h->looking;) { /* a signal may have something to say to Lua (traps: C14) */
     (void)take_inbox(h);
-    if (perform(h) || fog_queue_pending(h->events)) return;
-    int left_ms = 60000;
-    if (timeout_ms >= 0) {
+    bool ended = perform(h);
+    if (expire(h) || ended || fog_queue_pending(h->events)) return;
+    int left_ms = LONGEST_WAIT_MS;
+    if (timeout_ms >= 0 && !h->looking) {
       double left = (end - fog_process_now()) * 1e3;
       if (left <= 0) return;
-      left_ms = left < 60000 ? (int)left + 1 : 60000;
+      left_ms = left < LONGEST_WAIT_MS ? (int)left + 1 : LONGEST_WAIT_MS;
     }
     struct curl_waitfd extra = {.fd = wake->read_fd, .events = CURL_WAIT_POLLIN, .revents = 0};
-    wait_for(h, &extra, 1, left_ms);
-  }
-}
-
-static void release_list(struct fog_http_request *r) {
-  while (r != NULL) {
-    struct fog_http_request *next = r->next;
-    r->event.release(&r->event);
-    r = next;
+    ready = wait_for(h, &extra, 1, until_expiry(h, left_ms));
   }
 }
 
 void fog_http_free(struct fog_http *h) {
   if (h->threaded) {
-    (void)pthread_mutex_lock(&h->lock);
-    h->stop = true;
-    (void)pthread_mutex_unlock(&h->lock);
+    fog_http_inbox_stop(&h->inbox);
     (void)curl_multi_wakeup(h->multi);
     (void)pthread_join(h->thread, NULL);
   }
@@ -338,7 +358,7 @@ void fog_http_free(struct fog_http *h) {
     detach(h, r);
     r->event.release(&r->event);
   }
-  release_list(h->submitted);
+  fog_http_inbox_clear(&h->inbox);
   while (h->pooled > 0) {
     struct kept_handle *kept = &h->pool[--h->pooled];
     curl_easy_cleanup(kept->easy);
@@ -347,8 +367,6 @@ void fog_http_free(struct fog_http *h) {
   fog_http_profiles_clear(&h->profiles);
   (void)curl_multi_cleanup(h->multi);
   fog_queue_unref(h->events);
-  (void)pthread_mutex_destroy(&h->lock);
-  free(h->cancels);
   free(h);
 }
 

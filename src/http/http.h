@@ -20,8 +20,12 @@ struct fog_http_options {
   const char *content_type;  /* header line, static text; NULL: none */
   const char *authorization; /* header line; NULL: none */
   const char *request_id;    /* header line; NULL: none */
-  const char *ca_file;       /* NULL: the system's */
-  const char *ca_pem;        /* NULL: none; wins over ca_file */
+  const char *user_agent;    /* NULL: none */
+  const char *ca_file;       /* the only authorities; NULL: the system's */
+  const char *ca_pem;        /* the same as text; NULL: none; wins over ca_file */
+  const char *cert_file;     /* the client's certificate, PEM; NULL: none */
+  const char *key_file;      /* its key; NULL: in cert_file */
+  const char *key_password;  /* NULL: none; never asked for at the terminal */
   const char *proxy;         /* NULL: no proxy, whatever the environment says (traps: C5) */
   long connect_timeout_ms;
   long timeout_ms;

@@ -9,7 +9,9 @@ static bool same(const char *a, const char *b) { return a == b || (a != NULL && 
 
 static bool fits(const struct fog_http_profile *p, const struct fog_http_options *o) {
   return p != NULL && same(p->authorization, o->authorization) && p->content_type == o->content_type &&
-         same(p->ca_file, o->ca_file) && same(p->proxy, o->proxy) && same(p->ca_pem, o->ca_pem);
+         same(p->user_agent, o->user_agent) && same(p->ca_file, o->ca_file) && same(p->proxy, o->proxy) &&
+         same(p->ca_pem, o->ca_pem) && same(p->cert_file, o->cert_file) && same(p->key_file, o->key_file) &&
+         same(p->key_password, o->key_password);
 }
 
 static bool copy(char **to, const char *from) {
@@ -31,8 +33,10 @@ static struct fog_http_profile *make(const struct fog_http_options *o) {
   if (p == NULL) return NULL;
   atomic_init(&p->refs, 1);
   p->content_type = o->content_type;
-  if (copy(&p->ca_file, o->ca_file) && copy(&p->ca_pem, o->ca_pem) && copy(&p->proxy, o->proxy) &&
-      copy(&p->authorization, o->authorization) && add_header(p, o->content_type) && add_header(p, o->authorization))
+  if (copy(&p->user_agent, o->user_agent) && copy(&p->ca_file, o->ca_file) && copy(&p->ca_pem, o->ca_pem) &&
+      copy(&p->cert_file, o->cert_file) && copy(&p->key_file, o->key_file) && copy(&p->key_password, o->key_password) &&
+      copy(&p->proxy, o->proxy) && copy(&p->authorization, o->authorization) && add_header(p, o->content_type) &&
+      add_header(p, o->authorization))
     return p;
   fog_http_profile_unref(p);
   return NULL;
@@ -66,8 +70,12 @@ void fog_http_profile_unref(struct fog_http_profile *p) {
   curl_slist_free_all(p->headers);
   free_wiped(p->authorization);
   free_wiped(p->proxy); /* may hold a password */
+  free_wiped(p->key_password);
+  free(p->user_agent);
   free(p->ca_file);
   free(p->ca_pem);
+  free(p->cert_file);
+  free(p->key_file);
   free(p);
 }
 

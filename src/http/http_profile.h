@@ -15,7 +15,7 @@
 
 struct fog_http_profile {
   atomic_int refs;
-  char *ca_file, *ca_pem, *proxy, *authorization;
+  char *user_agent, *ca_file, *ca_pem, *cert_file, *key_file, *key_password, *proxy, *authorization;
   const char *content_type;
   struct curl_slist *headers;
 };

@@ -2,10 +2,13 @@
 #include "http_request.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "../base/process.h"
 
 enum { HEADER_LIMIT = 64 * 1024 };
 
@@ -91,7 +94,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg) {
   struct fog_http_request *r = arg;
   size_t n = size * count;
   if (n > r->max_body - r->event.text_len) {
-    r->too_large = true;
+    r->too_large = "body";
     return 0;
   }
   return append(r, &r->event.text, &r->event.text_len, &r->body_cap, data, n) ? n : 0;
@@ -102,7 +105,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg) {
   size_t n = size * count;
   if (n >= 5 && memcmp(data, "HTTP/", 5) == 0) r->event.extra_len = 0; /* a 1xx came before the real one */
   if (n > HEADER_LIMIT - r->event.extra_len) {
-    r->too_large = true;
+    r->too_large = "headers";
     return 0;
   }
   return append(r, &r->event.extra, &r->event.extra_len, &r->header_cap, data, n) ? n : 0;
@@ -114,35 +117,84 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static void prepare_trust(const struct fog_http_profile *p, CURL *easy) {
-  (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-  (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+/* A CA of the caller's is the only one that counts: libcurl would add it to the folder that it was built with (traps:
+ * C11), and keep a file's content for a day. */
+static void prepare_authorities(const struct fog_http_profile *p, CURL *easy) {
+  if (p->ca_pem == NULL && p->ca_file == NULL) return;
+  (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+  (void)curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  (void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
   if (p->ca_pem != NULL) {
     struct curl_blob blob = {.data = p->ca_pem, .len = strlen(p->ca_pem), .flags = CURL_BLOB_COPY};
+    (void)curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
     (void)curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
-  } else if (p->ca_file != NULL) {
+    (void)curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, NULL);
+    (void)curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &blob);
+  } else {
     (void)curl_easy_setopt(easy, CURLOPT_CAINFO, p->ca_file);
+    (void)curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, p->ca_file);
   }
 }
 
-/* No redirects, no netrc, no proxy from the environment, http and https only: a bearer token goes where the caller
- * said and nowhere else (traps: C5). */
+/* Without a pass phrase OpenSSL would ask for one at the terminal, and all would wait (traps: P19). */
+static void prepare_identity(const struct fog_http_profile *p, CURL *easy) {
+  if (p->cert_file == NULL) return;
+  (void)curl_easy_setopt(easy, CURLOPT_SSLCERT, p->cert_file);
+  (void)curl_easy_setopt(easy, CURLOPT_SSLKEY, p->key_file == NULL ? p->cert_file : p->key_file);
+  (void)curl_easy_setopt(easy, CURLOPT_KEYPASSWD, p->key_password == NULL ? "" : p->key_password);
+}
+
+static void prepare_trust(const struct fog_http_profile *p, CURL *easy) {
+  (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+  (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  prepare_authorities(p, easy);
+  prepare_identity(p, easy);
+}
+
+/* No redirects, no netrc, no proxy from the environment nor a word of it against ours, http and https only: a bearer
+ * token goes where the caller said and nowhere else (traps: C5, C13). */
 static void prepare_limits(const struct fog_http_profile *p, CURL *easy) {
   (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   (void)curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
   (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   (void)curl_easy_setopt(easy, CURLOPT_PROXY, p->proxy == NULL ? "" : p->proxy);
+  (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 #if LIBCURL_VERSION_NUM >= 0x075700 /* a cancelled or timed-out look-up is left behind, not waited for */
   (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
 }
 
+/* A server may say something on a kept connection while nothing is asked, and hang up (a 408, RFC 9110, 15.5.9):
+ * libcurl would take it for the reply. Bytes that are there before a request is sent are not its reply; with HTTP/2
+ * they have other reasons. */
+static int before_sending(void *arg, char *remote, char *local, int remote_port, int local_port) {
+  struct fog_http_request *r = arg;
+  long made = 1, version = 0;
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  char byte;
+  (void)remote;
+  (void)local;
+  (void)remote_port;
+  (void)local_port;
+  if (r->fresh) return CURL_PREREQFUNC_OK;
+  (void)curl_easy_getinfo(r->easy, CURLINFO_NUM_CONNECTS, &made);
+  (void)curl_easy_getinfo(r->easy, CURLINFO_HTTP_VERSION, &version);
+  (void)curl_easy_getinfo(r->easy, CURLINFO_ACTIVESOCKET, &fd);
+  if (made > 0 || version >= CURL_HTTP_VERSION_2_0 || fd == CURL_SOCKET_BAD) return CURL_PREREQFUNC_OK;
+  r->stale = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0; /* 0: it hung up */
+  return r->stale ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 void fog_http_request_prepare(const struct fog_http_request *r, CURL *easy) {
   (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
   (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_sending);
+  (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, r->profile->user_agent);
   prepare_trust(r->profile, easy);
   prepare_limits(r->profile, easy);
 }
@@ -155,7 +207,8 @@ void fog_http_request_start(struct fog_http_request *r, CURL *easy) {
   (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, r->own_header != NULL ? r->own_header : r->profile->headers);
   (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, r);
   (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, r);
-  (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, r->timeout_ms);
+  if (r->deadline == 0) r->deadline = fog_process_now() + (double)r->timeout_ms / 1e3;
+  (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, r);
   (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, r->connect_timeout_ms);
   (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
   /* Only what is asked for without a body can be long; for the rest the header costs more than it saves. */
@@ -170,7 +223,7 @@ void fog_http_request_start(struct fog_http_request *r, CURL *easy) {
 }
 
 static const char *failure_kind(const struct fog_http_request *r, CURLcode code) {
-  if (r->too_large) return "protocol";
+  if (r->too_large != NULL) return "protocol";
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return "timeout";
@@ -182,7 +235,11 @@ static const char *failure_kind(const struct fog_http_request *r, CURLcode code)
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CLIENTCERT:
       return "tls";
+    case CURLE_RECV_ERROR: /* with TLS 1.3 a server refuses the client's certificate after the handshake */
+    case CURLE_SEND_ERROR:
+      return strstr(r->error, "alert") != NULL ? "tls" : "network";
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -208,24 +265,90 @@ static void take_timings(struct fog_http_request *r) {
   t->total = seconds_at(r->easy, CURLINFO_TOTAL_TIME_T);
 }
 
-void fog_http_request_finish(struct fog_http_request *r, CURLcode code) {
-  struct fog_event *ev = &r->event;
-  long status = 0, sent = 0;
-  (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-  (void)curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &sent);
-  take_timings(r);
-  ev->code = (int)status;
-  if (code == CURLE_OK) {
-    ev->type = FOG_EV_REPLY;
-    return;
+/* The host that a URL names, without user name, password and port. */
+static void host_of(const char *url, char *host, size_t size) {
+  const char *from = strstr(url, "://");
+  from = from == NULL ? url : from + 3;
+  size_t len = strcspn(from, "/?#");
+  for (size_t i = 0; i < len; i++) {
+    if (from[i] == '@') {
+      from += i + 1;
+      len -= i + 1;
+      i = 0;
+    }
   }
+  (void)snprintf(host, size, "%.*s", (int)len, from);
+}
+
+/* What went wrong, in r->error. */
+static const char *failure_text(struct fog_http_request *r, CURLcode code) {
+  static const char resolving[] = "Resolving timed out";
+  if (r->no_memory) return "not enough memory for the reply";
+  if (r->too_large != NULL && strcmp(r->too_large, "body") == 0) {
+    (void)snprintf(r->error, sizeof r->error, "the reply is larger than the limit, max_body (%zu bytes)", r->max_body);
+  } else if (r->too_large != NULL) {
+    (void)snprintf(r->error, sizeof r->error, "the reply's headers are larger than the limit, %d bytes", HEADER_LIMIT);
+  } else if (code == CURLE_OPERATION_TIMEDOUT && strncmp(r->error, resolving, sizeof resolving - 1) == 0) {
+    char host[sizeof r->error - 64];
+    host_of(r->profile->proxy == NULL ? r->url : r->profile->proxy, host, sizeof host);
+    (void)snprintf(r->error, sizeof r->error, "looking up %s took too long", host);
+  }
+  return r->error[0] != '\0' ? r->error : curl_easy_strerror(code);
+}
+
+static void fail(struct fog_http_request *r, CURLcode code) {
+  struct fog_event *ev = &r->event;
+  long sent = 0, tunnel = 0;
+  (void)curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &sent);
+  (void)curl_easy_getinfo(r->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
   ev->type = FOG_EV_FAILURE;
   ev->name = failure_kind(r, code);
-  ev->flag = sent > 0;
-  const char *text = r->error[0] != '\0' ? r->error : curl_easy_strerror(code);
-  if (r->too_large) text = "the reply is larger than the limit";
-  if (r->no_memory) text = "not enough memory for the reply";
-  free_wiped(ev->text, ev->text_len); /* a part of a reply */
+  ev->code = tunnel >= 300 ? (int)tunnel : 0;
+  ev->flag = sent > 0 && ev->code == 0; /* else it was the CONNECT */
+  free_wiped(ev->text, ev->text_len);   /* a part of a reply */
   ev->text = NULL;
-  fog_event_set_text(ev, text);
+  fog_event_set_text(ev, failure_text(r, code));
+}
+
+void fog_http_request_finish(struct fog_http_request *r, CURLcode code) {
+  long status = 0;
+  take_timings(r);
+  if (code != CURLE_OK) {
+    fail(r, code);
+    return;
+  }
+  (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+  r->event.code = (int)status;
+  r->event.type = FOG_EV_REPLY;
+}
+
+/* In libcurl's words, which people search for. */
+void fog_http_request_expire(struct fog_http_request *r) {
+  take_timings(r);
+  const struct fog_timings *t = &r->event.timings;
+  long sent = 0;
+  (void)curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &sent);
+  if (sent == 0 && r->resolving && t->resolve <= 0)
+    (void)snprintf(r->error, sizeof r->error, "Resolving timed out");
+  else if (sent == 0)
+    (void)snprintf(r->error, sizeof r->error, "Connection timed out after %ld milliseconds", r->timeout_ms);
+  else
+    (void)snprintf(r->error, sizeof r->error, "Operation timed out after %ld milliseconds with %zu bytes received",
+                   r->timeout_ms, r->event.text_len);
+  fail(r, CURLE_OPERATION_TIMEDOUT);
+}
+
+bool fog_http_request_misled(struct fog_http_request *r, CURLcode code) {
+  long status = 0, made = 1;
+  if (r->fresh) return false;
+  if (code == CURLE_OK) { /* it may have come between our look and the sending */
+    (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(r->easy, CURLINFO_NUM_CONNECTS, &made);
+  }
+  if (!(code == CURLE_ABORTED_BY_CALLBACK && r->stale) && !(status == 408 && made == 0)) return false;
+  if (r->event.text != NULL) explicit_bzero(r->event.text, r->event.text_len);
+  r->event.text_len = r->event.extra_len = 0;
+  r->error[0] = '\0';
+  r->fresh = true;
+  return true;
 }

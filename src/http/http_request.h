@@ -19,7 +19,14 @@ struct fog_http_request {
   char *url, *body;
   size_t body_len, body_cap, header_cap, max_body;
   long connect_timeout_ms, timeout_ms;
-  bool fresh, too_large, no_memory;
+  double deadline;     /* fog_process_now's; 0: not started yet */
+  size_t overdue_size; /* what had come when it was seen to be overdue, and how often it was since */
+  int overdue;
+  bool fresh, no_memory;
+  bool resolving;        /* its host's name was looked up, or is being looked up */
+  void *driver;          /* for the driver's callbacks */
+  bool stale;            /* its kept connection held bytes that nobody had asked for */
+  const char *too_large; /* what is; NULL: nothing */
   char error[CURL_ERROR_SIZE];
 };
 
@@ -36,5 +43,12 @@ void fog_http_request_start(struct fog_http_request *r, CURL *easy);
 
 /* Fills r->event from a transfer that ended with code. */
 void fog_http_request_finish(struct fog_http_request *r, CURLcode code);
+
+/* The same for one that is ended now, because its time is over. */
+void fog_http_request_expire(struct fog_http_request *r);
+
+/* Whether a transfer that ended with code was answered by what lay on a kept connection before it was sent: then it is
+ * to be sent again on one of its own, and all that has come of it is forgotten. Driver's thread. */
+bool fog_http_request_misled(struct fog_http_request *r, CURLcode code);
 
 #endif

@@ -42,7 +42,7 @@ function loop.park(waiter, seconds)
 end
 
 function loop.unpark(waiter)
-  if waiter.thread then copas.wakeup(waiter.thread) end
+  if waiter.thread then copas.wakeup(waiter.thread) end -- looped asks is_parked first
 end
 
 return looped.new("copas", loop)

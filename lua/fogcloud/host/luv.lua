@@ -3,7 +3,9 @@
 --- The host inside libuv's loop, through luv; Neovim brings its own. A coroutine that waits has one timer, which is
 --- due at its deadline, or at once when it is signalled.
 local errors = require "fogcloud.errors"
+local log = require "fogcloud.log"
 local looped = require "fogcloud.host.looped"
+local protect = require "fogcloud.task.protect"
 local vim = rawget(_G, "vim")
 local uv = vim and vim.loop or require "luv"
 
@@ -13,7 +15,11 @@ function loop.inside() return looped.coroutine() ~= nil end
 
 local function resume(co)
   local ok, err = coroutine.resume(co)
-  if not ok then io.stderr:write("fogcloud: ", debug.traceback(co, errors.text(err)), "\n") end
+  if not ok then
+    protect.note(err)
+    log.report("fogcloud: " .. protect.traced(errors.text(err), co))
+  end
+  looped.raise_interrupt()
 end
 
 local function after(milliseconds, timer, fn) timer:start(milliseconds, 0, fn) end
@@ -41,8 +47,9 @@ function loop.park(waiter, seconds)
   waiter.timer = timer
   waiter.wake = function()
     timer:close()
+    if waiter.timer ~= timer then return end -- a later wait has its own
     waiter.timer = nil
-    resume(co)
+    if looped.is_parked(waiter) then resume(co) end
   end
   uv.update_time()
   after(math.ceil(math.min(seconds or math.huge, 1e6) * 1000), timer, waiter.wake)

@@ -4,6 +4,7 @@
 --- post too many only lets the one who waits look once more.
 local core = require "fogcloud.core"
 local Task = require "fogcloud.task.task"
+local protect = require "fogcloud.task.protect"
 local semaphore = require "ngx.semaphore"
 local ngx = ngx -- luacheck: ignore 113
 
@@ -18,6 +19,11 @@ local WAITING_PHASES = {
 local Waiter = {}
 Waiter.__index = Waiter
 
+-- Before nginx has it in a queue: from there it would be resumed, wherever it is then.
+local function check_yieldable()
+  if not protect.can_yield() then error(protect.CANNOT_YIELD, 0) end
+end
+
 --- `before_wait` is called each time before nginx waits, and says what keeps it from being served, if anything.
 function Waiter.new(before_wait)
   local phase = ngx.get_phase()
@@ -25,6 +31,7 @@ function Waiter.new(before_wait)
     error(("fogcloud: nginx cannot wait in %s_by_lua*: make the call in fogcloud.spawn(function() ... end)")
       :format(phase), 0)
   end
+  check_yieldable()
   return setmetatable({ signalled = false, before_wait = before_wait }, Waiter)
 end
 
@@ -35,7 +42,9 @@ function Waiter:signal()
 end
 
 --- Lets the wait look whether its task was cancelled.
-function Waiter:interrupt() self.semaphore:post(1) end
+function Waiter:interrupt()
+  if self.semaphore then self.semaphore:post(1) end
+end
 
 --- True when nginx has ended the one that waits, with its request, and did not say so.
 function Waiter:is_abandoned() return self.semaphore ~= nil and not self.signalled and self.semaphore:count() >= 0 end
@@ -49,6 +58,7 @@ local function sleep_until(self, deadline, longest)
 end
 
 function Waiter:wait(deadline)
+  check_yieldable()
   local task = Task.current()
   self.semaphore = semaphore.new(0)
   if task then task.waiter = self end

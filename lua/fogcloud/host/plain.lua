@@ -2,6 +2,7 @@
 
 --- The host of plain scripts and of frame loops: a call blocks in the engine outside of tasks and yields inside.
 local core = require "fogcloud.core"
+local log = require "fogcloud.log"
 local Scheduler = require "fogcloud.task.scheduler"
 
 local plain = { name = "plain", now = core.now, wall = core.wall }
@@ -14,7 +15,7 @@ local function poll(timeout)
   pump:collect()
 end
 
-local scheduler = Scheduler.new(core.now, poll)
+local scheduler = Scheduler.new(core.now, poll, log.report)
 plain.scheduler = scheduler
 
 function plain.attach(attached) pump = attached end
@@ -22,6 +23,8 @@ function plain.attach(attached) pump = attached end
 function plain.offer(make) make_pump = make end
 
 function plain.waiter() return scheduler:waiter() end
+
+plain.try_wait = scheduler.try_wait
 
 function plain.spawn(fn, ...) return scheduler:spawn(fn, true, false, ...) end
 
@@ -36,11 +39,11 @@ function plain.pause() return scheduler:pause() end
 
 --- Serves handlers and tasks until no task is left and no session is open.
 function plain.run()
-  while scheduler.users > 0 or (pump ~= nil and pump:busy()) do scheduler:turn(nil, true) end
+  while scheduler:busy() or (pump ~= nil and pump:busy()) do scheduler:turn(nil, true) end
 end
 
 --- True while a task runs: it cannot serve the others.
-function plain.in_task() return scheduler.running ~= nil end
+function plain.in_task() return scheduler:in_task() end
 
 --- One turn: waits until the deadline at most for something to do, and does it within the budget.
 ---@param deadline number
@@ -48,10 +51,9 @@ function plain.in_task() return scheduler.running ~= nil end
 function plain.step(deadline, budget)
   if budget ~= nil then
     local until_ = budget.time and core.now() + budget.time
-    scheduler.budget = { used = 0, events = budget.events, until_ = until_ }
+    budget = { used = 0, events = budget.events, until_ = until_ }
   end
-  scheduler:turn(deadline, true)
-  scheduler.budget = nil
+  scheduler:turn(deadline, true, budget)
 end
 
 return plain

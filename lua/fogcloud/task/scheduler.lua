@@ -4,10 +4,20 @@
 --
 -- Two kinds of task: the library's own (reconnecting, renewing a token) and the user's (spawned functions, handlers).
 -- A blocking call outside any task lets only the library's go on, so no user handler runs behind the caller's back;
--- `step` lets both. A task waits for one thing at a time: a waiter, or a deadline.
+-- `step` lets both. A task waits for one thing at a time: a waiter, or a deadline. Where Lua cannot yield (inside
+-- table.sort, say) a wait in a task blocks too.
+--
+-- A wait has a mark of its own, and only who holds it wakes: an error may go through a task while it waits, or is about
+-- to, and what it waited for then must not end its next wait, nor a yield of the program's own.
+--
+-- An error may come up between any two steps in here, for a debug hook may throw: lua.c's on Ctrl-C, an embedder's
+-- limit on instructions. So what makes a thing happen is noted before what says that it has; a task may be resumed once
+-- too often, for a wait looks again, never too rarely. A turn that did not come to its end is made good by the next:
+-- `recover` lets all that wait look again.
 local errors = require "fogcloud.errors"
 local Task = require "fogcloud.task.task"
 local Timers = require "fogcloud.task.timers"
+local protect = require "fogcloud.task.protect"
 
 local Waiter = {}
 Waiter.__index = Waiter
@@ -15,61 +25,163 @@ Waiter.__index = Waiter
 local Scheduler = {}
 Scheduler.__index = Scheduler
 
+local TRY = {} -- what a coroutine yields that wants to know whether it can
+
 --- A scheduler that reads the clock `now()` and waits in `poll(timeout)` (nil: for ever), which may signal waiters.
-function Scheduler.new(now, poll)
+---@param report fun(message: string)?  is told of a task's error that nobody waits for; must not raise
+function Scheduler.new(now, poll, report)
   local self = setmetatable({
     now = now,
     poll = poll,
-    report = function(message) io.stderr:write(message, "\n") end,
+    report = report,
     timers = Timers.new(),
     ready = { [true] = { first = 1, last = 0 }, [false] = { first = 1, last = 0 } },
-    users = 0,
+    counted = {}, -- task -> true: those that keep `run` going
+    parked = {}, -- task -> the mark of the wait it is in
+    entered = {}, -- task -> true: those that are being resumed
+    unfinished = {}, -- depth -> true: a turn has begun there and not ended
   }, Scheduler)
   -- Waiting for a task outside of any is asking for it to run.
-  self.joining = { now = now, waiter = function() return self:waiter(true) end }
+  self.joining = { now = now, waiter = function() return self:waiter(true) end, raises_interrupts = true }
   return self
 end
 
-local function push(queue, task)
-  queue.last = queue.last + 1
-  queue[queue.last] = task
-end
-
-local function pop(queue)
-  local task = queue[queue.first]
-  queue[queue.first] = nil
-  queue.first = queue.first + 1
-  return task
-end
+-- Resuming ----------------------------------------------------------------------------------------------------------
 
 local function is_empty(queue) return queue.first > queue.last end
 
 local function make_ready(task)
   if task.ready or task.done then return end
+  local queue = task.scheduler.ready[task.internal]
+  local last = queue.last + 1
+  queue[last] = task
+  queue.last = last
   task.ready = true
-  push(task.scheduler.ready[task.internal], task)
+end
+
+-- Ends the wait with this mark, and no other.
+local function wake(mark)
+  local task = mark.task
+  if task.scheduler.parked[task] == mark then make_ready(task) end
+end
+
+-- Notes that a task whose coroutine has come back is at its end, or that it waits for something else than us.
+local function settle(self, task, mark)
+  if coroutine.status(task.co) == "dead" then
+    task:finish(false, "the task was ended from outside")
+    self.parked[task], self.counted[task] = nil, nil
+    Task.left(task.co)
+  elseif mark ~= self.parked[task] then
+    self.parked[task] = nil -- a yield of the program's own
+  end
+  self.entered[task] = nil
+end
+
+-- Whether the task waits for us to go on: it may have ended meanwhile, or be in a yield of the program's own.
+local function may_resume(self, task)
+  return not task.done and coroutine.status(task.co) == "suspended" and (not task.begun or self.parked[task] ~= nil)
 end
 
 local function resume(self, task)
-  local outer = self.running
-  self.running, task.ready = task, nil
-  local ok, err = coroutine.resume(task.co)
-  self.running = outer
-  if not ok then task:finish(false, debug.traceback(task.co, errors.text(err))) end
-  if task.done and task.counted then self.users = self.users - 1 end
+  task.ready = nil
+  if not may_resume(self, task) then
+    self.entered[task] = nil
+    return
+  end
+  local ok, mark = coroutine.resume(task.co)
+  while ok and mark == TRY do ok, mark = coroutine.resume(task.co) end
+  if not ok then
+    protect.note(mark)
+    task:finish(false, protect.traced(errors.text(mark), task.co))
+  end
+  settle(self, task, mark)
 end
+
+local function run_all(self, internal)
+  local queue = self.ready[internal]
+  local last = queue.last -- those that become ready meanwhile have their turn later
+  while queue.first <= last do
+    local first = queue.first
+    local task = queue[first]
+    if task ~= nil and not self.entered[task] then
+      self.entered[task] = true
+      queue.first = first + 1
+      queue[first] = nil
+      resume(self, task)
+    else -- it is at work further down, and blocks in here
+      queue.first = first + 1
+      queue[first] = nil
+    end
+    if protect.interrupted or (not internal and self:spent()) then return end
+  end
+end
+
+-- What turns that were ended by an error, at this depth or below, have left half-way. All that wait look again.
+local function recover(self, depth)
+  for task in pairs(self.entered) do
+    local status = coroutine.status(task.co)
+    if status == "dead" then
+      settle(self, task)
+    elseif status == "suspended" then
+      if not task.begun then
+        task.ready = nil
+        make_ready(task)
+      end
+      self.entered[task] = nil
+    end
+  end
+  for task in pairs(self.parked) do
+    task.ready = nil
+    make_ready(task)
+  end
+  for level in pairs(self.unfinished) do
+    if level >= depth then self.unfinished[level] = nil end
+  end
+end
+
+-- Tasks -------------------------------------------------------------------------------------------------------------
 
 --- Starts fn(...) as a task, at the next step.
 ---@param internal boolean  the library's own work
 ---@param uncounted boolean?  does not keep `run` going
 function Scheduler:spawn(fn, internal, uncounted, ...)
   local task = Task.new(self.joining, self.report, fn, ...)
-  task.scheduler, task.internal, task.counted = self, internal, not internal and not uncounted
-  task.co = coroutine.create(function() task:run() end)
-  if task.counted then self.users = self.users + 1 end
+  task.scheduler, task.internal = self, internal
+  task.co = coroutine.create(function()
+    task.begun = true
+    task:run()
+  end)
+  if not internal and not uncounted then self.counted[task] = true end
   make_ready(task)
   return task
 end
+
+--- Whether a task is left that keeps `run` going.
+function Scheduler:busy()
+  local counted = self.counted
+  local task = next(counted)
+  while task ~= nil and task.done do
+    counted[task] = nil
+    task = next(counted)
+  end
+  return task ~= nil
+end
+
+-- How many tasks are at work: one, and those that it let go on while it blocked. Told by their coroutines, which no
+-- error can leave in a wrong state.
+local function depth_of(self)
+  local depth = 0
+  for task in pairs(self.entered) do
+    local status = coroutine.status(task.co)
+    if status == "running" or status == "normal" then depth = depth + 1 end
+  end
+  return depth
+end
+
+--- Whether a task runs: the caller's, or one that has called it in a coroutine of its own.
+function Scheduler:in_task() return depth_of(self) > 0 end
+
+-- Waiting -----------------------------------------------------------------------------------------------------------
 
 --- A waiter. Outside of tasks its wait lets the library's tasks go on, and with `users` the user's too.
 ---@param users boolean?
@@ -79,28 +191,35 @@ end
 
 function Waiter:signal()
   self.signalled = true
-  if self.task ~= nil then make_ready(self.task) end
+  if self.mark ~= nil then wake(self.mark) end
 end
 
 --- Lets the wait look whether its task was cancelled.
-function Waiter:interrupt() make_ready(self.task) end
+function Waiter:interrupt()
+  if self.mark ~= nil then wake(self.mark) end
+end
 
 local function wait_in_task(self, task, deadline)
-  if task.cancelled then return nil, "cancelled" end
-  local timers = self.scheduler.timers
-  local timer = deadline and timers:add(deadline, make_ready, task)
-  self.task, task.waiter = task, self
-  coroutine.yield()
-  self.task, task.waiter = nil, nil
+  local scheduler, mark = self.scheduler, { task = task }
+  local timers = scheduler.timers
+  self.mark, task.waiter = mark, self
+  scheduler.parked[task] = mark
+  local timer = deadline and timers:add(deadline, wake, mark)
+  repeat
+    coroutine.yield(mark)
+  until self.signalled or task.cancelled or (deadline and scheduler.now() >= deadline)
+  scheduler.parked[task] = nil
+  self.mark, task.waiter = nil, nil
   if timer then timers:cancel(timer) end
   if self.signalled then return true end -- after the deadline, too, if that was before our turn
   if task.cancelled then return nil, "cancelled" end
   return false
 end
 
-local function wait_blocking(self, deadline)
+local function wait_blocking(self, task, deadline)
   local scheduler = self.scheduler
   while not self.signalled do
+    if task and task.cancelled then return nil, "cancelled" end
     if deadline and scheduler.now() >= deadline then return false end
     scheduler:turn(deadline, self.users)
   end
@@ -111,28 +230,26 @@ function Waiter:wait(deadline)
   local result, why = self.signalled, nil
   if not result then
     local task = Task.current()
-    if task ~= nil then
+    if task ~= nil and task.cancelled then
+      result, why = nil, "cancelled"
+    elseif task ~= nil and task.scheduler == self.scheduler and protect.can_yield() then
       result, why = wait_in_task(self, task, deadline)
     else
-      result = wait_blocking(self, deadline)
+      result, why = wait_blocking(self, task, deadline)
     end
   end
   if result then self.signalled = false end
   return result, why
 end
 
-local function run_all(self, internal)
-  local queue = self.ready[internal]
-  local last = queue.last -- those that become ready meanwhile have their turn later
-  while queue.first <= last do
-    resume(self, pop(queue))
-    if not internal and self:spent() then return end
-  end
+--- Raises where a wait would, although protect.can_yield says that it can: in a metamethod on Lua 5.1.
+function Scheduler.try_wait()
+  if protect.must_try and Task.current() and protect.can_yield() then coroutine.yield(TRY) end
 end
 
---- Waits until something is ready, at most until the deadline (nil: for ever), and lets it go on.
----@param users boolean  the user's tasks too
-function Scheduler:turn(deadline, users)
+-- Turns -------------------------------------------------------------------------------------------------------------
+
+local function take_turn(self, deadline, users)
   local timers, ready = self.timers, self.ready
   local due = timers:next()
   if due ~= nil and (deadline == nil or due < deadline) then deadline = due end
@@ -141,6 +258,27 @@ function Scheduler:turn(deadline, users)
   if timers:next() ~= nil then timers:fire(self.now()) end
   if not is_empty(ready[true]) then run_all(self, true) end
   if users and not is_empty(ready[false]) then run_all(self, false) end
+end
+
+local function is_torn(unfinished, depth)
+  for level in pairs(unfinished) do
+    if level >= depth then return true end
+  end
+  return false
+end
+
+--- Waits until something is ready, at most until the deadline (nil: for ever), and lets it go on. Raises when a task
+--- was ended by Ctrl-C.
+---@param users boolean  the user's tasks too
+---@param budget table?  used, events, until_: what this turn may use up
+function Scheduler:turn(deadline, users, budget)
+  local depth, outer, unfinished = depth_of(self), self.budget, self.unfinished
+  if is_torn(unfinished, depth) then recover(self, depth) end
+  unfinished[depth], self.budget = true, budget
+  take_turn(self, deadline, users)
+  unfinished[depth], self.budget = nil, depth > 0 and outer or nil
+  local interrupted = protect.take_interrupt()
+  if interrupted then error(interrupted, 0) end
 end
 
 --- True when the step under way has used up its budget.
@@ -153,6 +291,7 @@ end
 
 --- One handled message on the budget; a task that has used it up goes on in the next step.
 function Scheduler:pause()
+  if protect.interrupted then self:sleep(0) end -- it is for the program, and not for the next handler
   local budget = self.budget
   if budget == nil then return end
   budget.used = budget.used + 1

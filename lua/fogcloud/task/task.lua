@@ -17,7 +17,8 @@ local running = setmetatable({}, { __mode = "k" })
 
 ---@package
 --- fn(...) as a task that has not begun.
----@param host table   now(), and waiter(), by which others wait for the task
+---@param host table   now(), and waiter(), by which others wait for the task; raises_interrupts: a Ctrl-C that a task
+---                    dies of is raised by the host, and need not be reported
 ---@param report fun(message: string)  is told of an error that nobody waits for
 ---@return fogcloud.Task
 function Task.new(host, report, fn, ...)
@@ -33,17 +34,25 @@ function Task.current()
   return co and running[co]
 end
 
+---@package
+--- Forgets whose coroutine it was: for a host that sees that it is dead.
+function Task.left(co) running[co] = nil end
+
 -- A task that dies of being cancelled, as `assert(cloud:products())` lets it, is what was asked for.
 local function is_expected(self, err)
+  if self.host.raises_interrupts and protect.is_interrupt(err) then return true end
   return self.cancelled and errors.text(err):match("^[^\n]*"):find("cancelled", 1, true) ~= nil
 end
 
 ---@package
---- Notes how the task ended, and tells those who wait.
+--- Notes how the task ended, unless that is noted already, and tells those who wait.
 function Task:finish(ok, ...)
-  self.done, self.ok, self.results = true, ok, { n = select("#", ...), ... }
-  if not (ok or next(self.joiners) or is_expected(self, (...))) then
-    self.report("fogcloud: error in a task: " .. errors.text((...)))
+  if not self.done then
+    self.results, self.ok = { n = select("#", ...), ... }, ok
+    self.done = true
+    if not (ok or next(self.joiners) or is_expected(self, (...))) then
+      self.report("fogcloud: error in a task: " .. errors.text((...)))
+    end
   end
   for waiter in pairs(self.joiners) do waiter:signal() end
 end

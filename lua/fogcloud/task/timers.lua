@@ -2,12 +2,15 @@
 
 --- A heap of deadlines. An entry that is no longer wanted is marked; it leaves when its time comes, or when half of
 --- the heap is such entries: most deadlines are never reached, and they may be far away.
+--
+-- A debug hook may throw between any two steps in here (task.lua). The set of what is wanted is changed in one step; a
+-- heap that was left half-way is made anew from it.
 local Timers = {}
 Timers.__index = Timers
 
 local FEW = 64 -- unwanted entries that do no harm
 
-function Timers.new() return setmetatable({ n = 0, unwanted = 0 }, Timers) end
+function Timers.new() return setmetatable({ heap = {}, n = 0, unwanted = 0, wanted = {}, torn = false }, Timers) end
 
 local function swap(heap, i, j) heap[i], heap[j] = heap[j], heap[i] end
 
@@ -31,64 +34,80 @@ local function sift_down(heap, i, n)
   end
 end
 
-local function push(self, entry)
-  local n = self.n + 1
-  self.n, self[n] = n, entry
-  sift_up(self, n)
+local function is_earlier(a, b) return a.at < b.at end
+
+-- Without the unwanted. What is in order is a heap.
+local function rebuild(self)
+  self.torn = true
+  local heap, n = {}, 0
+  for entry in pairs(self.wanted) do
+    if not entry.over then
+      n = n + 1
+      heap[n] = entry
+    end
+  end
+  table.sort(heap, is_earlier)
+  self.heap, self.n, self.unwanted = heap, n, 0
+  self.torn = false
 end
 
 --- Calls fn(argument) from `fire` once `at` has come.
 ---@return table entry  for cancel
 function Timers:add(at, fn, argument)
   local entry = { at = at, fn = fn, argument = argument }
-  push(self, entry)
+  if self.torn then rebuild(self) end
+  self.wanted[entry] = true
+  self.torn = true
+  local n = self.n + 1
+  self.n, self.heap[n] = n, entry
+  sift_up(self.heap, n)
+  self.torn = false
   return entry
 end
 
--- What is left is nearly in order, so that pushing it again moves little.
-local function purge(self)
-  local n = self.n
-  self.n, self.unwanted = 0, 0
-  for i = 1, n do
-    local entry = self[i]
-    self[i] = nil
-    if not entry.over then push(self, entry) end
-  end
+local function forget(self, entry)
+  entry.over = true
+  self.wanted[entry] = nil
+  self.unwanted = self.unwanted + 1
 end
 
 --- The entry's function will not be called. Harmless after it was, and twice.
 function Timers:cancel(entry)
   if entry.over then return end
-  entry.over, entry.argument = true, nil -- which may hold more than a heap should
-  self.unwanted = self.unwanted + 1
-  if self.unwanted > FEW and 2 * self.unwanted > self.n then purge(self) end
+  forget(self, entry)
+  entry.argument = nil -- which may hold more than a heap should
+  if self.unwanted > FEW and 2 * self.unwanted > self.n then rebuild(self) end
 end
 
 local function pop(self)
-  self[1] = self[self.n]
-  self[self.n] = nil
-  self.n = self.n - 1
-  sift_down(self, 1, self.n)
+  self.torn = true
+  local heap, n = self.heap, self.n
+  heap[1] = heap[n]
+  heap[n] = nil
+  self.n = n - 1
+  self.unwanted = self.unwanted - 1
+  sift_down(heap, 1, n - 1)
+  self.torn = false
 end
 
 --- When to look again, nil for never: no entry is due before. It may be the time of one that was cancelled.
 function Timers:next()
-  local first = self[1]
+  if self.torn then rebuild(self) end
+  local first = self.heap[1]
   return first and first.at
 end
 
---- Calls what is due.
+--- Calls what is due: once, or twice where the first time was interrupted.
 function Timers:fire(now)
-  local first = self[1]
-  while first ~= nil and first.at <= now do
-    pop(self)
-    if first.over then
-      self.unwanted = self.unwanted - 1
-    else
-      first.over = true
+  local at = self:next()
+  while at ~= nil and at <= now do
+    local first = self.heap[1]
+    if not first.over then
       first.fn(first.argument)
+      forget(self, first)
     end
-    first = self[1]
+    if self.heap[1] == first then pop(self) end
+    at = self:next()
   end
 end
 
