@@ -53,6 +53,40 @@ describe("options", function()
     })
   end)
 
+  it("of trust are one option's, the nearest one's", function()
+    environment.FOGCLOUD_CA_FILE = "/env.pem"
+    assert.equal("/env.pem", resolve(with()).ca_file)
+    local options = resolve(with { ca_pem = "PEM" })
+    assert.same({ nil, "PEM" }, { options.ca_file, options.ca_pem })
+    write_profile('{"default":{"ca_pem":"p"}}')
+    assert.same({ "/env.pem", nil }, { resolve(with()).ca_file, resolve(with()).ca_pem })
+    environment.FOGCLOUD_CA_FILE = nil
+    write_profile('{"default":{"ca_pem":"p","ca_file":"/f"}}')
+    refused("option 'ca_file' in " .. folder, with())
+  end)
+
+  it("are looked for where the XDG specification says", function()
+    local home = core.file.home()
+    local function path(variables) return config.profile_path(function(name) return variables[name] end) end
+    assert.equal("/x/fogcloud/profiles.json", path { XDG_CONFIG_HOME = "/x", HOME = "/h" })
+    for _, ignored in ipairs { "", "x", "./x", "~/x" } do
+      assert.equal("/h/.config/fogcloud/profiles.json", path { XDG_CONFIG_HOME = ignored, HOME = "/h" })
+      assert.equal(home .. "/.config/fogcloud/profiles.json", path { XDG_CONFIG_HOME = ignored, HOME = ignored })
+    end
+    assert.matches("^/", home)
+    local folders = require "fogcloud.folders"
+    assert.equal("/h/.local/state", folders.state(function(name) return ({ XDG_STATE_HOME = "rel", HOME = "/h" })[name] end))
+  end)
+
+  it("are not touched by what a program sets in its cjson", function()
+    write_profile('{"default":{"max_body":1234567}}')
+    local cjson = require "cjson"
+    cjson.decode_max_depth(1)
+    local ok, options = pcall(resolve, with())
+    cjson.decode_max_depth(1000)
+    assert.equal(1234567, ok and options.max_body or options)
+  end)
+
   it("may choose a profile, that must be there", function()
     write_profile('{"default":{},"work":{"client_id":"worker"}}')
     assert.equal("worker", resolve({
@@ -72,7 +106,10 @@ describe("options", function()
   it("are refused when they are wrong", function()
     local CASES = {
       { { timeout = 0 }, "option 'timeout': a positive number" }, { { timeout = "5" }, "'timeout': number expected" },
-      { { timeout = 0 / 0 }, "a positive number" }, { { max_body = math.huge }, "a positive number" },
+      { { timeout = 0 / 0 }, "a positive number" }, { { max_body = math.huge }, "'max_body': a whole number from 1 to 1000000000" },
+      { { max_body = 0 }, "'max_body': a whole number from 1" }, { { max_body = 1e9 + 1 }, "'max_body': a whole number from 1" },
+      { { ca_file = "a", ca_pem = "b" }, "option 'ca_file' and option 'ca_pem' say the same" },
+      { { key_file = "k" }, "'key_file' is for a certificate" }, { { user_agent = "a\r\nb" }, "'user_agent' holds a control" },
       { { client_id = "" }, "'client_id' is empty" }, { { client_secret = "s3cret\n" }, "'client_secret' holds a control" },
       { { client_id = "a\0b" }, "'client_id' holds a control" }, { { ca_file = "a\r" }, "'ca_file' holds a control" },
       { { encoding = "xml" }, "'encoding': 'form' or 'json' expected" }, { { log = "loud" }, "'log': 'debug', 'info'" },
@@ -116,11 +153,15 @@ describe("options", function()
       ["http://localhost.x.com"] = "shows the secret", ["http://1.127.0.0.1"] = "shows the secret",
       ["HTTP://x.com"] = "shows the secret", ["http://x.com\\@127.0.0.1"] = "https:// expected",
       ["http://127.0.0.1@x.com"] = "user name", ["https://x/\r\nA: b"] = "control character",
+      ["https://x:99999"] = "port from 1 to 65535", ["https://x:0"] = "port from 1 to 65535", ["https://x:abc"] = "port from 1",
+      ["https://x:"] = "port from 1", ["https://x:80:90/"] = "port from 1", ["https://[::1]x"] = "port from 1",
+      ["https://[::1]:70000"] = "port from 1", ["https://:443"] = "no host name", ["https://[x]"] = "no host name",
+      ["https://a%20b"] = "no host name", ["https://x,y"] = "no host name", ["https://\228\186\145.example.com"] = "ASCII",
     }
     for url, why in pairs(BAD) do refused(why, with { base_url = url }) end
     for _, url in ipairs {
       "https://x.com", "https://x.com:8443/base/", "http://localhost:1", "http://127.9.9.9", "http://[::1]:80/x",
-      "HTTPS://X.com",
+      "HTTPS://X.com", "https://xn--5nqv22n.example.com", "https://x_y-z.com:65535", "https://[fe80::1]/",
     } do
       assert.equal(url, resolve(with { base_url = url }).base_url)
     end

@@ -6,10 +6,12 @@
 -- profiles by name, each an object of options. It holds secrets, so it must be its owner's alone (chmod 600). A file
 -- `current` beside it names the one that is used when none is asked for; without it, "default".
 -- Whatever is wrong raises and names the option and where its value came from; a value is never quoted.
-local cjson = require "cjson"
+local base_url = require "fogcloud.api.base_url"
 local check = require "fogcloud.check"
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
+local folders = require "fogcloud.folders"
+local json = require "fogcloud.json"
 local topic_rules = require "fogcloud.mqtt.topic"
 
 local config = {}
@@ -20,12 +22,16 @@ local config = {}
 ---@field client_secret string?         Access Key Secret
 ---@field app_id string?                the application that `client` and `open` use when they are given none
 ---@field ca_file string?               PEM file of the authorities to trust instead of the system's
----@field ca_pem string?                the same as text
+---@field ca_pem string?                the same as text, in its place
+---@field cert_file string?             client certificate (PEM), where the server wants one
+---@field key_file string?              its private key (PEM); default cert_file
+---@field key_password string?          its pass phrase
+---@field user_agent string?            the User-Agent of every request; default fogcloud's, Lua's, libcurl's versions
 ---@field encoding "form"|"json"|nil    default "form"
 ---@field timeout number?               seconds for a call with all its attempts, default 30
 ---@field attempt_timeout number?       seconds for one attempt of a call that may be repeated, default 10
 ---@field connect_timeout number?       seconds for one connection, default 10
----@field max_body number?              bytes of a reply at most, default 4 MiB
+---@field max_body number?              bytes of a reply, 1 to 1e9, default 4 MiB
 ---@field proxy string?                 URL of an HTTP proxy; without it none is used, whatever the environment says
 ---@field allow_insecure_http boolean?  lets http:// go to other hosts than this one
 ---@field request_id boolean?           send X-Request-Id with every request
@@ -59,9 +65,10 @@ local config = {}
 
 local SPEC = {
   base_url = "string", client_id = "string", client_secret = "string", app_id = "string", ca_file = "string",
-  ca_pem = "string", encoding = "string", timeout = "number", attempt_timeout = "number", connect_timeout = "number",
-  max_body = "number", proxy = "string", allow_insecure_http = "boolean", request_id = "boolean", profile = "string",
-  store = "string or table", log = "string or function", on_request = "function",
+  ca_pem = "string", cert_file = "string", key_file = "string", key_password = "string", user_agent = "string",
+  encoding = "string", timeout = "number", attempt_timeout = "number", connect_timeout = "number",
+  max_body = { "whole", 1, 1e9 }, proxy = "string", allow_insecure_http = "boolean", request_id = "boolean",
+  profile = "string", store = "string or table", log = "string or function", on_request = "function",
   random = "function", session = "table",
 }
 
@@ -95,14 +102,25 @@ local function complaint(name, value)
   return nil
 end
 
+-- Two ways to say one thing: who says one says nothing by the other.
+local IN_PLACE_OF = { ca_file = "ca_pem", ca_pem = "ca_file" }
+
 -- Takes over what `source` has and nobody before it had; `label(name)` says where a value came from. What is wrong with
 -- it, if anything.
 local function merge(result, source, label)
+  local found = {}
   for name, value in pairs(source) do
     if SPEC[name] == nil then return ("unknown %s"):format(label(name)) end
     local why = complaint(name, value)
     if why then return label(name) .. why end
-    if result[name] == nil then result[name] = value end
+    local other = IN_PLACE_OF[name]
+    if result[name] == nil and not (other and result[other] ~= nil) then found[name] = value end
+  end
+  for name, value in pairs(found) do
+    if IN_PLACE_OF[name] and found[IN_PLACE_OF[name]] ~= nil then
+      return ("%s and %s say the same: give one"):format(label "ca_file", label "ca_pem")
+    end
+    result[name] = value
   end
   return nil
 end
@@ -120,9 +138,7 @@ end
 ---@param getenv fun(name: string): string?
 ---@return string path
 function config.profile_path(getenv)
-  local home = getenv("XDG_CONFIG_HOME")
-  if home == nil or home == "" then home = (getenv("HOME") or "") .. "/.config" end
-  return home .. "/fogcloud/profiles.json"
+  return folders.config(getenv) .. "/fogcloud/profiles.json"
 end
 
 --- The name of the profile that is used when none is asked for, and whether somebody chose it.
@@ -141,7 +157,7 @@ end
 local function read_profile(name, path, asked)
   local text, why, detail = core.file.read(path)
   if text == nil and why ~= "absent" then return nil, ("profile file %s: %s"):format(path, detail) end
-  local decoded, profiles = pcall(cjson.decode, text or "{}")
+  local decoded, profiles = pcall(json.decode, text or "{}")
   if not decoded or type(profiles) ~= "table" then
     return nil, ("profile file %s: a JSON object of profiles expected"):format(path)
   end
@@ -153,27 +169,6 @@ local function read_profile(name, path, asked)
     return nil, ("profile file %s: '%s' is no object"):format(path, name)
   end
   return profile or {}
-end
-
-local function is_loopback(host)
-  host = host:lower()
-  return host == "localhost" or host == "[::1]" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
-end
-
--- Why the token must not be sent to this URL, nil when it may.
-local function url_complaint(url, allow_insecure)
-  local scheme, authority, rest = url:match("^(%a+)://([^/?#\\]+)([^\\]*)$")
-  scheme = scheme and scheme:lower()
-  if scheme ~= "https" and scheme ~= "http" then return "a URL that begins with https:// expected" end
-  if url:find("%s") then return "holds a blank" end
-  if authority:find("@", 1, true) then return "may hold no user name or password" end
-  if rest:find("[?#]") then return "may hold no query or fragment" end
-  local host = authority:gsub(":%d+$", "")
-  if scheme == "http" and not is_loopback(host) and not allow_insecure then
-    return ("http:// to '%s' shows the secret to the network; use https://, or say allow_insecure_http = true"):format(
-      host)
-  end
-  return nil
 end
 
 -- What is wrong with the options as a whole; nil when nothing is.
@@ -189,7 +184,10 @@ local function wrong_together(result)
       return ("option '%s' must be UTF-8 where encoding is 'json'"):format(name)
     end
   end
-  local why = url_complaint(result.base_url, result.allow_insecure_http)
+  if result.key_file and not result.cert_file then
+    return "option 'key_file' is for a certificate: give cert_file too"
+  end
+  local why = base_url.complaint(result.base_url, result.allow_insecure_http)
   return why and "option 'base_url': " .. why
 end
 
@@ -214,7 +212,7 @@ end
 ---@param getenv (fun(name: string): string?)?  os.getenv, for specs to replace
 ---@return table
 function config.merged(given, level, getenv)
-  level, given, getenv = (level or 1) + 1, given or {}, getenv or os.getenv
+  level, given, getenv = (level or 1) + 1, given or {}, getenv or folders.getenv
   if type(given) ~= "table" then error("options: table expected, got " .. type(given), level) end
   local result = {}
   local wrong = merge_all(result, given, getenv)

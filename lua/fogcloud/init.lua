@@ -6,7 +6,7 @@ local deadlines = require "fogcloud.task.deadline"
 local runtime = require "fogcloud.runtime"
 
 ---@class fogcloud
-local fogcloud = { _VERSION = "0.2.0" }
+local fogcloud = { _VERSION = require "fogcloud.version" }
 
 --- A client of one FogCloud account. Sends nothing yet. What the options do not say comes from FOGCLOUD_* variables,
 --- then from the profile file; wrong or missing options raise.

@@ -10,6 +10,7 @@
  * why is one of absent, busy, foreign, loose, special, large, io.
  */
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -149,9 +150,22 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
+/* file.home(): the user's folder by the user database; nil where it has none. */
+static int l_home(lua_State *L) {
+  char room[4096];
+  struct passwd entry, *found = NULL;
+  if (getpwuid_r(geteuid(), &entry, room, sizeof room, &found) != 0 || found == NULL || found->pw_dir == NULL ||
+      found->pw_dir[0] != '/') {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_pushstring(L, found->pw_dir);
+  return 1;
+}
+
 int fog_open_file(lua_State *L) {
-  static const luaL_Reg functions[] = {{"read", l_read},     {"write", l_write}, {"append", l_append},
-                                       {"folder", l_folder}, {"lock", l_lock},   {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"read", l_read}, {"write", l_write}, {"append", l_append}, {"folder", l_folder},
+                                       {"lock", l_lock}, {"home", l_home},   {NULL, NULL}};
   static const luaL_Reg methods[] = {{"unlock", l_unlock}, {NULL, NULL}};
   fog_class(L, FOG_LOCK_CLASS, methods, l_unlock, l_tostring);
   lua_newtable(L);

@@ -2,9 +2,11 @@
 
 --- One of the five calls from beginning to end: attempts, waits between them, and a new token once when the old one is
 --- refused. What it needs of its cloud is named in fogcloud.CallContext; it knows nothing else of it.
+local core = require "fogcloud.core"
 local envelope = require "fogcloud.api.envelope"
 local errors = require "fogcloud.errors"
 local retry = require "fogcloud.api.retry"
+local version = require "fogcloud.version"
 
 local call = {}
 
@@ -55,23 +57,32 @@ function call.request_id(context, run)
   return run.request_id
 end
 
+local jit = rawget(_G, "jit")
+
+--- How requests say who sends them.
+call.USER_AGENT = ("fogcloud/%s %s libcurl/%s"):format(version,
+  jit and jit.version:lower():gsub(" ", "/", 1):match "^%S+" or "lua/" .. _VERSION:match "%S+$", core.versions.curl)
+
 -- What all requests of a cloud have in common, as the metatable of what is each one's own.
 local function common_options(context)
   local o = context.options
   context.common = {
     __index = {
-      base_url = o.base_url, encoding = o.encoding, ca_file = o.ca_file, ca_pem = o.ca_pem, proxy = o.proxy,
-      max_body = o.max_body,
+      base_url = o.base_url, encoding = o.encoding, user_agent = o.user_agent or call.USER_AGENT, ca_file = o.ca_file,
+      ca_pem = o.ca_pem, cert_file = o.cert_file, key_file = o.key_file, key_password = o.key_password,
+      proxy = o.proxy, max_body = o.max_body,
     },
   }
   return context.common
 end
 
+local LONGEST = 86400 -- seconds of one attempt at most: what the core takes
+
 -- What the core wants to know of one request.
 local function request_options(context, run, token, left)
   local o = context.options
   return setmetatable({
-    token = token, timeout = left, connect_timeout = math.min(o.connect_timeout, left),
+    token = token, timeout = math.min(left, LONGEST), connect_timeout = math.min(o.connect_timeout, left, LONGEST),
     request_id = o.request_id and call.request_id(context, run) or nil,
   }, context.common or common_options(context))
 end
