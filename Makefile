@@ -164,7 +164,7 @@ test-chosen:
 
 # What is made from the code: the reference, the manual page, and the description of the sandbox's APIs.
 docs: build-lua5.4
-	@. scripts/env.sh && lua5.4 scripts/reference.lua >docs/reference.md && lua5.4 scripts/manual.lua >docs/fogcloud.1 && lua5.4 scripts/openapi.lua >docs/openapi.json
+	@. scripts/env.sh && lua5.4 scripts/reference.lua && lua5.4 scripts/manual.lua >docs/fogcloud.1 && lua5.4 scripts/openapi.lua >docs/openapi.json
 
 lint:
 	@scripts/lint.sh

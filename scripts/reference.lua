@@ -1,28 +1,47 @@
 -- SPDX-License-Identifier: MIT
 
--- Writes docs/reference.md from the LuaCATS annotations: `lua5.4 scripts/reference.lua >docs/reference.md`. Also a
--- module for spec/support/documented.lua. What is marked @package is the library's own and left out.
+-- Writes the reference from the LuaCATS annotations, `lua5.4 scripts/reference.lua`: docs/reference.md, which is its
+-- index, and a page for each module in docs/reference/. Also a module for spec/support/documented.lua. What is marked
+-- @package is the library's own and left out.
 local reference = {}
 
--- A chapter: its title, the file, and how a function's table is spelt in the file and by users.
-reference.CHAPTERS = {
-  { "fogcloud", "lua/fogcloud/init.lua", fogcloud = "fogcloud" },
-  { "Options of fogcloud.new", "lua/fogcloud/config.lua" },
-  { "Cloud", "lua/fogcloud/api/cloud.lua", Cloud = "cloud" },
-  { "Counters of calls", "lua/fogcloud/api/call.lua", only = { "fogcloud.CallCounters" } },
-  { "Options of open", "lua/fogcloud/api/open.lua" },
-  { "Options of bulk calls", "lua/fogcloud/api/bulk.lua" },
-  { "Session", "lua/fogcloud/mqtt/session.lua", Session = "session" },
-  { "Options of a session", "lua/fogcloud/mqtt/options.lua" },
-  { "Device", "lua/fogcloud/mqtt/device.lua", Device = "device" },
-  { "Leader", "lua/fogcloud/store/lead.lua", Leader = "leader" },
-  { "Task", "lua/fogcloud/task/task.lua", Task = "task" },
-  { "Errors", "lua/fogcloud/errors.lua", only = { "fogcloud.Error", "fogcloud.ErrorKind" } },
-  { "Tables that calls take and give", "lua/fogcloud/_meta.lua", until_line = "The C half" },
-  { "fogcloud.journal", "lua/fogcloud/journal.lua", journal = "journal", Journal = "opened" },
-  { "fogcloud.metrics", "lua/fogcloud/metrics.lua", metrics = "metrics" },
-  { "fogcloud.sandbox", "lua/fogcloud/sandbox/init.lua", Sandbox = "sandbox" },
+-- A page for each module: its name, what is there, and its chapters. A chapter: its title, the file, and how a
+-- function's table is spelt in the file and by users.
+reference.PAGES = {
+  { "fogcloud", "what `require \"fogcloud\"` gives: clouds, sessions, tasks, hosts, the log",
+    { "fogcloud", "lua/fogcloud/init.lua", fogcloud = "fogcloud" } },
+  { "cloud", "an account: the calls of the API, kept clients, `open`, counters",
+    { "Options of fogcloud.new", "lua/fogcloud/config.lua" },
+    { "Cloud", "lua/fogcloud/api/cloud.lua", Cloud = "cloud" },
+    { "Options of open", "lua/fogcloud/api/open.lua" },
+    { "Options of bulk calls", "lua/fogcloud/api/bulk.lua" },
+    { "Counters of calls", "lua/fogcloud/api/call.lua", only = { "fogcloud.CallCounters" } } },
+  { "session", "an MQTT session: subscribe, publish, notices, counters, all options",
+    { "Session", "lua/fogcloud/mqtt/session.lua", Session = "session" },
+    { "Options of a session", "lua/fogcloud/mqtt/options.lua" } },
+  { "device", "one device of a session: channels with JSON values",
+    { "Device", "lua/fogcloud/mqtt/device.lua", Device = "device" } },
+  { "task", "what `fogcloud.spawn` gives",
+    { "Task", "lua/fogcloud/task/task.lua", Task = "task" } },
+  { "leader", "what `fogcloud.lead` gives: one session for many workers",
+    { "Leader", "lua/fogcloud/store/lead.lua", Leader = "leader" } },
+  { "errors", "what calls return beside nil",
+    { "Errors", "lua/fogcloud/errors.lua", only = { "fogcloud.Error", "fogcloud.ErrorKind" } } },
+  { "tables", "credentials, messages, MQTT 5 properties and other tables that calls take and give",
+    { "Tables that calls take and give", "lua/fogcloud/_meta.lua", until_line = "The C half" } },
+  { "journal", "journals on disk: who has one, what is in it",
+    { "fogcloud.journal", "lua/fogcloud/journal.lua", journal = "journal", Journal = "opened" } },
+  { "metrics", "counters as text for Prometheus",
+    { "fogcloud.metrics", "lua/fogcloud/metrics.lua", metrics = "metrics" } },
+  { "sandbox", "a cloud of your own from Lua: faults, devices, the clock",
+    { "fogcloud.sandbox", "lua/fogcloud/sandbox/init.lua", Sandbox = "sandbox" } },
 }
+
+--- All chapters, in the order of the pages.
+reference.CHAPTERS = {}
+for _, page in ipairs(reference.PAGES) do
+  for i = 3, #page do reference.CHAPTERS[#reference.CHAPTERS + 1] = page[i] end
+end
 
 -- Reading -----------------------------------------------------------------------------------------------------------
 
@@ -182,26 +201,83 @@ function reference.chapter(chapter)
   return list
 end
 
---- The whole page.
-function reference.page()
+local function finished(out) return (table.concat(out, "\n"):gsub("\n\n\n+", "\n\n"):gsub("\n*$", "\n")) end
+
+local MADE = "Made from the sources by `scripts/reference.lua` (`make docs`); do not edit."
+
+--- The page of a module.
+---@param page table  of PAGES
+---@return string
+function reference.page(page)
   local out = {
-    "# Reference\n",
-    "Made from the sources by `scripts/reference.lua`; do not edit. A type that ends in `?` may be nil. Wrong use",
-    "raises with the argument named; what can fail at run time returns nil and a [fogcloud.Error](#errors).\n",
+    ("# Reference: %s\n"):format(page[1]),
+    ("%s. %s [All modules](../reference.md).\n"):format((page[2]:gsub("^%l", string.upper)), MADE),
   }
-  for _, chapter in ipairs(reference.CHAPTERS) do
-    out[#out + 1] = ("## %s\n"):format(chapter[1])
-    for _, doc in ipairs(reference.chapter(chapter)) do
+  for i = 3, #page do
+    if #page > 3 then out[#out + 1] = ("## %s\n"):format(page[i][1]) end
+    for _, doc in ipairs(reference.chapter(page[i])) do
       if doc.target then
-        write_function(out, doc, chapter[doc.target])
+        write_function(out, doc, page[i][doc.target])
       else
         write_class(out, doc)
       end
     end
   end
-  return (table.concat(out, "\n"):gsub("\n\n\n+", "\n\n"):gsub("\n*$", "\n"))
+  return finished(out)
 end
 
-if arg and arg[0]:find "reference%.lua$" then io.write(reference.page()) end
+-- The anchor that a heading makes on the usual hosts.
+local function anchor(heading) return (heading:lower():gsub("[^%w%s_\128-\255-]", ""):gsub(" ", "-")) end
+
+-- What a chapter has, each with a link.
+local function entries(page, chapter)
+  local links = {}
+  for _, doc in ipairs(reference.chapter(chapter)) do
+    local heading, shown
+    if doc.target then
+      heading = ("`%s%s%s%s`"):format(chapter[doc.target], doc.separator, doc.name, doc.args)
+      shown = ("`%s%s%s`"):format(chapter[doc.target], doc.separator, doc.name)
+    elseif doc.alias or #doc.fields > 0 then
+      heading, shown = doc.class, ("`%s`"):format(doc.class)
+    end
+    if heading then links[#links + 1] = ("[%s](reference/%s.md#%s)"):format(shown, page[1], anchor(heading)) end
+  end
+  return table.concat(links, ", ")
+end
+
+--- The index.
+---@return string
+function reference.index()
+  local out = {
+    "# Reference\n", MADE,
+    "A type that ends in `?` may be nil. Wrong use raises, and the error names the argument. What can fail at run time",
+    "returns nil and a [fogcloud.Error](reference/errors.md).\n", "| page | has |\n|---|---|",
+  }
+  for _, page in ipairs(reference.PAGES) do
+    out[#out + 1] = ("| [%s](reference/%s.md) | %s |"):format(page[1], page[1], page[2])
+  end
+  out[#out + 1] = ""
+  for _, page in ipairs(reference.PAGES) do
+    for i = 3, #page do out[#out + 1] = ("## %s\n\n%s\n"):format(page[i][1], entries(page, page[i])) end
+  end
+  return finished(out)
+end
+
+--- All files, by path.
+---@return table<string, string>
+function reference.files()
+  local files = { ["docs/reference.md"] = reference.index() }
+  for _, page in ipairs(reference.PAGES) do files[("docs/reference/%s.md"):format(page[1])] = reference.page(page) end
+  return files
+end
+
+if arg and arg[0]:find "reference%.lua$" then
+  os.execute "mkdir -p docs/reference"
+  for path, text in pairs(reference.files()) do
+    local file = assert(io.open(path, "w"))
+    file:write(text)
+    file:close()
+  end
+end
 
 return reference
