@@ -42,7 +42,7 @@ REDIS_SRC   := $(if $(HIREDIS_H),$(wildcard src/redis/*.c) src/base/wake.c src/b
 C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(foreach folder,durable redis sandbox,$(wildcard src/$(folder)/*.c))
 HEADERS     := $(wildcard src/*/*.h)
 # What of the sandbox and its plugin knows no Lua and no mosquitto.
-SANDBOX_PLAIN_SRC := $(filter-out src/binding/% src/sandbox/binding%,$(SANDBOX_SRC)) src/sandbox/plugin_rules.c
+SANDBOX_PLAIN_SRC := $(filter-out src/binding/% src/sandbox/binding%,$(SANDBOX_SRC)) $(wildcard src/sandbox/plugin_*.c)
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
 DURABLE_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/binding/% src/durable/binding.c,$(DURABLE_SRC)))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
  * Whose a client id is while somebody is connected under it.
- * link: src/sandbox/plugin_links.c
  */
 #include "../../src/sandbox/plugin_links.h"
 

@@ -2,7 +2,6 @@
  *
  * The tap between plugin and sandbox: nothing that found room is lost, changed or out of order, whatever its size and
  * wherever the ring ends; what finds none is counted; logins find room when messages do not.
- * link: src/sandbox/tap.c
  */
 #include "../../src/sandbox/tap.h"
 
