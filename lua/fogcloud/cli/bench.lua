@@ -4,7 +4,7 @@
 local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
-local link = require "fogcloud.cli.link"
+local link = require "fogcloud.cli.session"
 local number = require "fogcloud.cli.number"
 
 local command = { summary = "Measure calls, publishing and receiving." }

@@ -3,7 +3,7 @@
 --- `fogcloud doctor`: looks at everything between this program and its devices, and says what to do where it is wrong.
 local checks = require "fogcloud.cli.checks"
 local exit = require "fogcloud.cli.exit"
-local link = require "fogcloud.cli.link"
+local link = require "fogcloud.cli.session"
 local Report = require "fogcloud.cli.report"
 local topics = require "fogcloud.cli.topics"
 

@@ -9,7 +9,7 @@ local Failures = require "fogcloud.cli.failures"
 local input = require "fogcloud.cli.input"
 local number = require "fogcloud.cli.number"
 local Progress = require "fogcloud.cli.progress"
-local Resume = require "fogcloud.cli.resume"
+local Resume = require "fogcloud.cli.done_list"
 local topic_rules = require "fogcloud.mqtt.topic"
 
 local command = { summary = "Let a client talk to devices, or no longer." }

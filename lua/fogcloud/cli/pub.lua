@@ -5,7 +5,7 @@ local broker = require "fogcloud.cli.broker"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local input = require "fogcloud.cli.input"
-local link = require "fogcloud.cli.link"
+local link = require "fogcloud.cli.session"
 local number = require "fogcloud.cli.number"
 local topics = require "fogcloud.cli.topics"
 
