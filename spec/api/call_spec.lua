@@ -261,10 +261,24 @@ describe("cloud:client", function()
     assert.equal(0, server.clients)
   end)
 
-  it("gives out a client that cannot be kept", function()
+  it("makes none that cannot be kept", function()
+    local cloud = virtual.cloud(server)
+    cloud.store.set = function() return nil, require("fogcloud.errors").new("protocol", "the disk is full") end
+    for _ = 1, 3 do
+      local none, err = cloud:client("app")
+      assert.is_nil(none)
+      assert.matches("the disk is full", tostring(err))
+    end
+    assert.equal(0, server.clients)
+  end)
+
+  it("gives out a client that cannot be kept, though there was room before", function()
     local entries = {}
     local cloud = virtual.cloud(server, { log = function(level, text) entries[#entries + 1] = level .. ": " .. text end })
-    cloud.store.set = function() return nil, require("fogcloud.errors").new("protocol", "the disk is full") end
+    cloud.store.set = function(_, key)
+      if key:find(" room$") then return true end
+      return nil, require("fogcloud.errors").new("protocol", "the disk is full")
+    end
     assert.equal("c1", assert(cloud:client("app")).clientid)
     assert.is_truthy(table.concat(entries):find("error: the created client could not be kept", 1, true))
   end)

@@ -118,6 +118,19 @@ describe("the file store", function()
     it("a file that is too large", function() refuses("truncate -s 2M '%s'", "too large") end)
   end)
 
+  it("makes its folder again where it was removed", function()
+    assert(store:set(KEY, { value = "x" }))
+    for _, call in ipairs {
+      function() return store:set(KEY, { value = "y" }) end,
+      function() return store:lock(KEY, host.now() + 1) end,
+      function() return store:hold(KEY) end,
+    } do
+      shell(("rm -r '%s'"):format(folder))
+      assert.is_nil(store:get(KEY))
+      assert.is_truthy(call())
+    end
+  end)
+
   it("says what is wrong with its folder", function()
     assert(store:set(KEY, { value = "x" }))
     shell(("chmod 777 '%s/a/b'"):format(folder))

@@ -207,6 +207,8 @@ function Cloud:revoke_all(clientid, ids, options) return for_all(self, "revoke",
 
 -- Kept clients -------------------------------------------------------------------------------------------------------
 
+local ROOM = 2048 -- bytes, more than credentials take
+
 local function client_key(self, app_id, name)
   local key = ("client %s %s %s"):format(self.options.base_url, self.options.client_id, app_id)
   return name and key .. " " .. name or key
@@ -231,10 +233,21 @@ local function kept_client(self, key)
   return record
 end
 
--- The holder of the lock looks again; a client that was created is given out even if it cannot be kept.
+-- Whether a client could be kept: the cloud gives no list of those that it has made, so that one is not asked for whose
+-- only copy would be lost, again at every call. In the place of a record as long as any.
+local function has_room(self, key)
+  local ok, err = self.store:set(key .. " room", { value = ("x"):rep(ROOM) })
+  if not ok then return nil, err end
+  return self.store:delete(key .. " room")
+end
+
+-- The holder of the lock looks again; a client that was created is given out even if it cannot be kept after all.
 local function create_and_keep(self, key, app_id, how)
   local credentials, err = kept_client(self, key)
   if credentials or err then return credentials, err end
+  local room
+  room, err = has_room(self, key)
+  if not room then return nil, err end
   credentials, err = call.run(self, "create_client", { app_id = app_id }, how)
   if credentials == nil then return nil, err end
   self.redactor:hide(credentials.password, "password")

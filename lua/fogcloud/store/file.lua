@@ -86,13 +86,24 @@ function File:get(key)
   return records.whole(content.record)
 end
 
+-- One of core.file's functions for a path of ours; once more where somebody has removed the folder since it was made.
+-- What it gives, or nil, why, an error of ours, the holder.
+local function in_folder(self, operation, path, ...)
+  for attempt = 1, 2 do
+    local ok, err = make_folder(self)
+    if not ok then return nil, "io", err end
+    local value, why, detail, pid = operation(path, ...)
+    if value then return value end
+    if why ~= "absent" or attempt == 2 then return nil, why, failure(path, detail), pid end
+    self.made = nil
+  end
+end
+
 -- cjson keeps 14 digits, which is enough for milliseconds of this century.
 function File:set(key, record)
-  local ok, err = make_folder(self)
-  if not ok then return nil, err end
-  local path = path_of(self, key, ".json")
-  local written, _, detail = core.file.write(path, cjson.encode { key = key, record = record })
-  if not written then return nil, failure(path, detail) end
+  local text = cjson.encode { key = key, record = record }
+  local written, _, err = in_folder(self, core.file.write, path_of(self, key, ".json"), text)
+  if not written then return nil, err end
   return true
 end
 
@@ -106,21 +117,12 @@ function File:delete(key, record)
   return nil, failure(path, text)
 end
 
--- The lock as a function that gives it up; nil while somebody else holds it; nil, err.
-local function try_lock(path)
-  local lock, why, detail = core.file.lock(path)
-  if lock then return function() lock:unlock() end end
-  if why == "busy" then return nil end
-  return nil, failure(path, detail)
-end
-
 function File:lock(key, deadline)
-  local made, err = make_folder(self)
-  if not made then return nil, err end
   local path = path_of(self, key, ".lock")
   while true do
-    local unlock, why = try_lock(path)
-    if unlock or why then return unlock, why end
+    local lock, why, err = in_folder(self, core.file.lock, path)
+    if lock then return function() lock:unlock() end end
+    if why ~= "busy" then return nil, err end
     if self.host.now() >= deadline then
       return nil, errors.new("timeout", "another process holds the lock for too long", { retryable = true })
     end
@@ -130,13 +132,10 @@ function File:lock(key, deadline)
 end
 
 function File:hold(key)
-  local made, err = make_folder(self)
-  if not made then return nil, nil, err end
-  local path = path_of(self, key, ".used")
-  local lock, why, detail, pid = core.file.lock(path)
+  local lock, why, err, pid = in_folder(self, core.file.lock, path_of(self, key, ".used"))
   if lock then return function() lock:unlock() end end
   if why == "busy" then return nil, pid end
-  return nil, nil, failure(path, detail)
+  return nil, nil, err
 end
 
 -- Calls fn with a record, alone among all processes; what fn returns besides is written. The lock is held
