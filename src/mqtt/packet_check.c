@@ -105,8 +105,6 @@ static bool has_reason(enum fog_packet_type type) {
 bool fog_packet_check(int version, enum fog_sender from, const struct fog_packet *p, struct fog_packet_fault *fault) {
   const struct fog_packet_rule *rule = fog_packet_rule(p->type);
   if (rule == NULL || (p->type == FOG_AUTH && version < FOG_MQTT_5)) return malformed(fault, "a reserved type");
-  if (!fog_packet_sent_by(version, from, p->type))
-    return against_protocol(fault, "a packet that only the other side sends");
   if (rule->has_id && p->id == 0) return against_protocol(fault, "the packet id is 0");
   if (has_reason(p->type) && !fog_reason_fits(version, from, p->type, p->reason))
     return against_protocol(fault, "a reason code that this packet cannot have");

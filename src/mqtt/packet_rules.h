@@ -25,7 +25,7 @@ bool fog_packet_sent_by(int version, enum fog_sender from, enum fog_packet_type 
  * is a failure (2.4), and mosquitto answers PUBLISH with 0x95, which is not listed. */
 bool fog_reason_fits(int version, enum fog_sender from, enum fog_packet_type type, uint8_t code);
 
-/* Whether the facts may be sent by `from`, but for how long anything is. */
+/* Whether the facts may be sent by `from`, but for the type itself and for how long anything is. */
 bool fog_packet_check(int version, enum fog_sender from, const struct fog_packet *p, struct fog_packet_fault *fault);
 
 /* The same of one filter. */
