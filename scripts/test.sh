@@ -28,15 +28,15 @@ if [ -n "$sanitized" ]; then luas=${LUAS:-lua5.4}; else luas=${LUAS:-lua5.4 luaj
 limit=${TEST_TIMEOUT:-600}
 [ -z "$sanitized" ] || limit=${TEST_TIMEOUT:-1800}
 tree="spec/arch_spec.lua spec/conformance_spec.lua spec/docs_spec.lua spec/code_docs_spec.lua"
-once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.lua"
+once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.lua spec/fleet/example_spec.lua"
 
 # The specs that run on every Lua.
 specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' | sort | grep -vxF -f <(tr ' ' '\n' <<<"$once"); }
 
 # Short runs under a sanitizer: what drives the C side.
-short_asan="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/journal mqtt/keeper mqtt/session_features mqtt/delivery api/cloud guest"
+short_asan="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/journal mqtt/keeper mqtt/session_features mqtt/delivery api/cloud guest store/redis store/redis_outage"
 short_asan_51="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/device guest store/file"
-short_tsan="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/keeper mqtt/stall host/conformance"
+short_tsan="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/keeper mqtt/stall host/conformance store/redis store/redis_outage"
 paths() { printf 'spec/%s_spec.lua\n' "$@"; }
 
 # name, then a command whose output ends in busted's or our own counts

@@ -36,7 +36,7 @@ local MEMBERSHIP = 2 / 3 -- of a life: over before the leases are, so that other
 ---@field store string|table|nil        as the option of fogcloud.new; default the cloud's
 ---@field devices table|function        ids of all devices, the same in all workers; a function that gives them, or
 ---                                     nil, err, is asked again each minute, and may wait
----@field start fun(session: fogcloud.Session, slot: fogcloud.fleet.Slot): any, fogcloud.Error?   subscribes; messages
+---@field start function               start(session, slot) subscribes, by a fogcloud.fleet.Slot; messages
 ---                                     come when it returns. It is tried again after nil, err or an error
 ---@field session fogcloud.SessionOptions?  of the slots' sessions. clean is false; max_handlers 1 unless said
 ---                                     otherwise: one message of a slot at a time, in order

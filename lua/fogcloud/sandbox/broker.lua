@@ -10,7 +10,8 @@ Broker.__index = Broker
 local START_TRIES, START_WAIT, PORT_WAIT = 5, 5, 0.2
 
 local CONFIG = [[
-persistence false
+persistence %s
+persistence_location %s/
 user %s
 allow_anonymous false
 max_queued_messages 100000
@@ -86,7 +87,7 @@ end
 
 --- For a folder that holds the store. Certificates are made at once.
 ---@param options table  folder, keep (it outlives us), store (path), address, log (a log_type), client_certificates,
---- mqtt_port, tls_port (0: free ones), cert_days, cert_host, cert_address
+--- persistence, mqtt_port, tls_port (0: free ones), cert_days, cert_host, cert_address
 ---@return table? broker
 ---@return string? why
 function Broker.new(options)
@@ -101,8 +102,10 @@ local function write_config(self)
   if plugin == nil then return nil, "the mosquitto plugin fogcloud/sandbox/plugin.so is not on package.cpath" end
   local user = core.is_root() and "root" or (os.getenv("USER") or "nobody")
   local log = "log_type " .. (o.log or "error\nlog_type warning\nlog_type notice")
-  write(o.folder .. "/mosquitto.conf", CONFIG:format(user, log, plugin, o.store, o.folder, self.ports.plain, o.address,
-    self.ports.tls, o.address, o.folder, o.folder, o.folder, tostring(o.client_certificates == true)))
+  local text = CONFIG:format(tostring(o.persistence == true), o.folder, user, log, plugin, o.store, o.folder,
+    self.ports.plain, o.address, self.ports.tls, o.address, o.folder, o.folder, o.folder,
+    tostring(o.client_certificates == true))
+  write(o.folder .. "/mosquitto.conf", text)
   return true
 end
 
@@ -208,6 +211,7 @@ function Broker:kill() self:stop(child.KILL) end
 ---@return string? why
 function Broker:restart()
   self:kill()
+  os.remove(self.options.folder .. "/mosquitto.db")
   return self:start()
 end
 

@@ -62,7 +62,7 @@ local function start_broker(self, options)
     mqtt_port = not options.mqtt_faults and options.mqtt_port or 0,
     tls_port = not options.mqtt_faults and options.tls_port or 0,
     cert_days = options.cert_days, cert_host = options.cert_host, log = options.broker_log,
-    client_certificates = options.client_certificates,
+    client_certificates = options.client_certificates, persistence = options.persistence,
   }
   if self.broker == nil then return nil, why end
   ok, why = self.broker:start()

@@ -91,6 +91,7 @@ os.exit(require("fogcloud.cli").run(%s), true)]]
 ---@field tls_port integer?
 ---@field cert_days integer?            life of the certificate; negative: it expired so long ago
 ---@field cert_host string?             host name that it is made for, default localhost
+---@field persistence boolean?          the broker keeps sessions and messages while stopped, not when killed
 ---@field client_certificates boolean?  the TLS port demands one: client_cert_file, client_key_file are there
 ---@field mqtt_faults boolean?          a relay in front of the broker, for fail_mqtt and kick
 ---@field broker_log string?            what mosquitto logs, to mosquitto.log beside ca_file: "all"

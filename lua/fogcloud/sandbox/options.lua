@@ -22,6 +22,7 @@ local OPTIONS = {
   lua = { "string" },
   mqtt_faults = { "boolean", "a relay in front of the broker, so that MQTT can be made to fail" },
   mqtt_port = { "whole", "the broker's plain port, default a free one", 0, 65535 },
+  persistence = { "boolean", "the broker keeps sessions and messages while it is stopped; not when it is killed" },
   port = { "whole", "HTTP port, default a free one", 0, 65535 },
   rng_seed = { "whole", "makes ids repeatable", 0, 4294967295 },
   seed = { "table" },
