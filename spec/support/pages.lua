@@ -13,7 +13,7 @@ pages.read = read
 
 --- All pages, by path.
 function pages.list()
-  local list = { "README.md", "README.zh.md", "CONTRIBUTING.md" }
+  local list = { "README.md", "CONTRIBUTING.md" }
   local pipe = assert(io.popen "ls docs/*.md docs/reference/*.md docs/zh/*.md 2>/dev/null")
   for path in pipe:lines() do list[#list + 1] = path end
   pipe:close()
