@@ -4,7 +4,7 @@
 local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
-local link = require "fogcloud.cli.session"
+local sessions = require "fogcloud.cli.session"
 local number = require "fogcloud.cli.number"
 
 local command = { summary = "Measure calls, publishing and receiving." }
@@ -40,8 +40,8 @@ function command.options(parser)
   count(receive, "--count", "end after so many messages, 0 for without end", 0, 0, MANY)
   option(receive, "--seconds", "end after so many seconds", 10, number.seconds("--seconds"))
   for _, action in ipairs { publish, receive } do
-    link.qos_option(action)
-    link.options(action)
+    sessions.qos_option(action)
+    sessions.options(action)
   end
 end
 
@@ -188,7 +188,7 @@ local function publish_all(session, args, context, meter, sent)
 end
 
 local function publish(args, context)
-  local session, err = link.open(args, context)
+  local session, err = sessions.open(args, context)
   if session == nil then return context:failed(err) end
   local meter, sent = Meter.new(context, "messages"), args.qos ~= "0" and { seen = 0 } or nil
   if sent then fogcloud.spawn(keep_looking, session, meter, sent) end
@@ -205,7 +205,7 @@ local function publish(args, context)
 end
 
 local function receive(args, context)
-  local session, err = link.open(args, context)
+  local session, err = sessions.open(args, context)
   if session == nil then return context:failed(err) end
   local meter = Meter.new(context, "messages")
   local granted

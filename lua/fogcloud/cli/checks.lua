@@ -8,7 +8,7 @@ local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local File = require "fogcloud.store.file"
 local fogcloud = require "fogcloud"
-local link = require "fogcloud.cli.session"
+local sessions = require "fogcloud.cli.session"
 local private = require "fogcloud.cli.private"
 local profiles = require "fogcloud.cli.profiles"
 local protect = require "fogcloud.task.protect"
@@ -224,7 +224,7 @@ end
 
 --- The client that is kept here or given; its credentials.
 function checks.client(report, args, context)
-  local ok, credentials, why = protect.call(link.find, args, context)
+  local ok, credentials, why = protect.call(sessions.find, args, context)
   if ok and credentials then
     report:add("MQTT client", "ok", credentials.clientid)
     return credentials
@@ -237,7 +237,7 @@ end
 
 --- DNS, TCP and TLS of the broker, at both ports that it has.
 function checks.broker_network(report, credentials, args, context)
-  local ca_file, timeout = link.session_options(args, context, credentials).ca_file, context.timeout or 10
+  local ca_file, timeout = sessions.session_options(args, context, credentials).ca_file, context.timeout or 10
   local host = credentials.mqtthost
   local secure = credentials.sslport and reach(report, "MQTT", host, credentials.sslport, true, ca_file, timeout)
   if credentials.mqttport and not args.plain then
@@ -255,8 +255,8 @@ function checks.session(report, credentials, args, context)
     local free, busy = claim.client(credentials, true, nil, context)
     if not free then return report:add("MQTT login", "warn", busy, "end that one, or look at another client") end
   end
-  local ok, session, err = protect.call(link.connect, args, context, credentials,
-    link.session_options(args, context, credentials))
+  local ok, session, err = protect.call(sessions.connect, args, context, credentials,
+    sessions.session_options(args, context, credentials))
   if not ok then
     local why = type(session) == "table" and session.usage or errors.text(session)
     return report:add("MQTT login", "fail", why:match("^[^\n]*"), "see docs/troubleshooting.md")

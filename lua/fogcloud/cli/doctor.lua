@@ -3,7 +3,7 @@
 --- `fogcloud doctor`: looks at everything between this program and its devices, and says what to do where it is wrong.
 local checks = require "fogcloud.cli.checks"
 local exit = require "fogcloud.cli.exit"
-local link = require "fogcloud.cli.session"
+local sessions = require "fogcloud.cli.session"
 local Report = require "fogcloud.cli.report"
 local topics = require "fogcloud.cli.topics"
 
@@ -11,7 +11,7 @@ local command = { summary = "Check versions, files, network, certificates, accou
 
 function command.options(parser)
   parser:option("--device", "also check that the client may hear this device"):argname("DEVICE")
-  link.options(parser)
+  sessions.options(parser)
   parser:epilog("Exit code 1 when a check fails; warnings are none.")
 end
 

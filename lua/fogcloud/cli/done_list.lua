@@ -6,8 +6,8 @@
 -- One job at a time: a file `.lock` beside it is locked, and stays, for whoever removed it could let two in.
 local core = require "fogcloud.core"
 
-local Resume = {}
-Resume.__index = Resume
+local DoneList = {}
+DoneList.__index = DoneList
 
 local MAX_SIZE = 1024 * 1024 * 1024
 
@@ -44,15 +44,15 @@ local function open(path, title)
     local ok, _, detail = core.file.write(path, whole) -- in its place in one step
     if not ok then return nil, ("%s: %s"):format(path, detail) end
   end
-  return setmetatable({ path = path, done = done, count = count }, Resume)
+  return setmetatable({ path = path, done = done, count = count }, DoneList)
 end
 
 --- Opens the file, which is made when it is not there, for the job that `title` names.
 ---@param path string
 ---@param title string  one line
----@return table? resume  its `done` is a set of ids, `count` how many
+---@return table? list  its `done` is a set of ids, `count` how many
 ---@return string? why
-function Resume.open(path, title)
+function DoneList.open(path, title)
   local readable, unreadable = read(path)
   if readable == nil then return nil, unreadable end
   local lock, busy, detail = core.file.lock(path .. ".lock")
@@ -69,12 +69,12 @@ function Resume.open(path, title)
 end
 
 --- Notes that an id is done, before anything else is told of it.
-function Resume:note(id)
+function DoneList:note(id)
   local ok, _, why = core.file.append(self.path, id .. "\n")
   if not ok then error(("%s cannot be written: %s"):format(self.path, why), 0) end
   self.done[id], self.count = true, self.count + 1
 end
 
-function Resume:close() self.lock:unlock() end
+function DoneList:close() self.lock:unlock() end
 
-return Resume
+return DoneList

@@ -9,7 +9,7 @@ local Failures = require "fogcloud.cli.failures"
 local input = require "fogcloud.cli.input"
 local number = require "fogcloud.cli.number"
 local Progress = require "fogcloud.cli.progress"
-local Resume = require "fogcloud.cli.done_list"
+local DoneList = require "fogcloud.cli.done_list"
 local topic_rules = require "fogcloud.mqtt.topic"
 
 local command = { summary = "Let a client talk to devices, or no longer." }
@@ -93,12 +93,12 @@ local function client_id(args, context, cloud)
   return args.client
 end
 
-local function open_resume(args, context, cloud, client)
+local function open_list(args, context, cloud, client)
   if args.resume == nil then return nil end
   local title = ("fogcloud permission %s %s %s"):format(args.action, client, cloud.options.base_url)
-  local resume, why = Resume.open(args.resume, title)
-  if resume == nil then context:usage("--resume: " .. why) end
-  return resume
+  local list, why = DoneList.open(args.resume, title)
+  if list == nil then context:usage("--resume: " .. why) end
+  return list
 end
 
 -- What is said of each device, when there is no file that says it.
@@ -157,18 +157,18 @@ end
 function command.run(args, context)
   local cloud = context:cloud()
   local ids, client = wanted(args, context), client_id(args, context, cloud)
-  local resume = open_resume(args, context, cloud, client)
-  local rest, total = remaining(ids, resume and resume.done or {})
+  local list = open_list(args, context, cloud, client)
+  local rest, total = remaining(ids, list and list.done or {})
   local counts = { done = 0, failed = 0, earlier = total - #rest, left = #rest }
   local progress = Progress.new(context, total, counts.earlier)
   local began, done, failures = core.now(), {}, Failures.new(context)
-  for id in pairs(resume and resume.done or {}) do done[#done + 1] = id end
+  for id in pairs(list and list.done or {}) do done[#done + 1] = id end
 
   local function each(id, err)
     if not err then done[#done + 1] = id end
     counts.left = counts.left - 1
     counts[err and "failed" or "done"] = counts[err and "failed" or "done"] + 1
-    if resume and not err then resume:note(id) end
+    if list and not err then list:note(id) end
     if err then
       progress:clear()
       failures:add(id, err)
@@ -180,7 +180,7 @@ function command.run(args, context)
   local _, err = context:try(cloud[args.action .. "_all"], cloud, client, rest, options)
   progress:finish()
   local unnoted = note(args, context, cloud, client, done)
-  if resume then resume:close() end
+  if list then list:close() end
   failures:summary()
   if args.failed then
     local ok, why = failures:write(args.failed)

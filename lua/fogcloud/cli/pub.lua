@@ -5,7 +5,7 @@ local broker = require "fogcloud.cli.broker"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local input = require "fogcloud.cli.input"
-local link = require "fogcloud.cli.session"
+local sessions = require "fogcloud.cli.session"
 local number = require "fogcloud.cli.number"
 local topics = require "fogcloud.cli.topics"
 
@@ -23,7 +23,7 @@ function command.options(parser)
     parser:flag("-n --null", "an empty payload; with --retain it takes away what is retained"),
     parser:option("--device", "to this device: c2d/DEVICE/CHANNEL; more than one may be named"):argname("DEVICE")
       :count("*"):args(1),
-    link.qos_option(parser),
+    sessions.qos_option(parser),
     parser:flag("-r --retain", "the broker keeps it for those who subscribe later"),
     parser:option("--repeat", "publish it so many times"):argname("N"):convert(number.count("--repeat", 1, 1e9))
       :target("times"),
@@ -31,7 +31,7 @@ function command.options(parser)
       :convert(number.rate("--repeat-delay")),
   }
   parser:group("What to publish", (table.unpack or unpack)(options))
-  link.options(parser)
+  sessions.options(parser)
   broker.options(parser)
   broker.session_options(parser)
   parser:epilog("Exit code 5 when only some of the messages were acknowledged, or when it was interrupted halfway.")
@@ -119,8 +119,8 @@ function command.run(args, context)
   local each = payloads(args, message, context)
   local list = topic and destinations(args, topic, context) or {}
   if topic == nil and not args.url then context:usage("no topic: give one, or --topic TOPIC") end
-  local session, err, target = link.open(args, context, topics.devices(list))
-  if session == nil then return link.failed(context, err, target) end
+  local session, err, target = sessions.open(args, context, topics.devices(list))
+  if session == nil then return sessions.failed(context, err, target) end
   if topic == nil then list = { target.topic or context:usage("--url: no topic in it, and no --topic") } end
   local lost
   session:on("drop", function(dropped) lost = lost or dropped.err end)

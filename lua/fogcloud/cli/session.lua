@@ -10,7 +10,7 @@ local errors = require "fogcloud.errors"
 local fogcloud = require "fogcloud"
 local session_options = require "fogcloud.mqtt.options"
 
-local link = {}
+local sessions = {}
 
 local VERSIONS = {
   ["5"] = "5.0", ["5.0"] = "5.0", mqttv5 = "5.0", ["311"] = "3.1.1", ["3.1.1"] = "3.1.1", mqttv311 = "3.1.1",
@@ -22,7 +22,7 @@ local function version(text)
 end
 
 --- The options that choose and shape it.
-function link.options(parser)
+function sessions.options(parser)
   local options = {
     parser:option("--client", "name or client id, default the one of `client use`, or the only one"):argname("CLIENT"),
     parser:option("--credentials", "a JSON file of what create_client gave, instead"):argname("FILE"),
@@ -34,7 +34,7 @@ function link.options(parser)
 end
 
 --- The option of a topic.
-function link.qos_option(parser)
+function sessions.qos_option(parser)
   return parser:option("-q --qos", "0, 1 or 2", "0"):choices { "0", "1", "2" }:argname("QOS")
 end
 
@@ -58,7 +58,7 @@ end
 --- The credentials that are meant: those of a file, or of a client kept here for the account in force.
 ---@return table? credentials
 ---@return string? why
-function link.find(args, context)
+function sessions.find(args, context)
   if args.credentials then return from_file(args.credentials) end
   local settings = context:settings()
   return clients.find(named(args), settings.base_url, settings.client_id)
@@ -75,7 +75,7 @@ end
 
 --- The options of a session with a kept client. Without other authorities, those of the time when it was made are
 --- trusted.
-function link.session_options(args, context, credentials)
+function sessions.session_options(args, context, credentials)
   local settings = context:settings()
   return {
     tls = not args.plain, ca_file = settings.ca_file or credentials.ca_file,
@@ -91,7 +91,7 @@ end
 --- Connects with MQTT 5 where the broker has it, else with 3.1.1; with the version that was asked for, where one was.
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err
-function link.connect(args, context, credentials, options)
+function sessions.connect(args, context, credentials, options)
   local wanted = args.protocol_version or options.version
   if wanted == "3.1.1" and options.version == "5.0" then
     context:usage("--property and --session-expiry are of MQTT 5: without --protocol-version 311")
@@ -119,31 +119,31 @@ end
 ---@param devices string[]?  those that the session is for; nil when they cannot be told
 ---@return table? target  { credentials, options, broker: boolean, topic: string? }
 ---@return fogcloud.Error|string|nil err
-function link.target(args, context, devices)
+function sessions.target(args, context, devices)
   if is_named(args, context) then
     local credentials, options, topic = broker.target(args, context)
     options.connect_timeout, options.timeout = args.timeout, args.timeout
     return { credentials = credentials, options = options, broker = true, topic = topic }
   end
-  local credentials, why = link.find(args, context)
+  local credentials, why = sessions.find(args, context)
   if credentials == nil then context:usage(why) end
   if not args.credentials then
     credentials, why = claim.client(credentials, named(args) ~= nil, devices, context)
     if credentials == nil then return nil, why end
   end
-  return { credentials = credentials, options = link.session_options(args, context, credentials) }
+  return { credentials = credentials, options = sessions.session_options(args, context, credentials) }
 end
 
 --- Connects, by a client that no other process uses. What is wrong with the credentials ends the command.
 ---@param devices string[]?
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error|string|nil err
----@return table? target  as link.target gives it, with what -D said
-function link.open(args, context, devices)
-  local target, why = link.target(args, context, devices)
+---@return table? target  as sessions.target gives it, with what -D said
+function sessions.open(args, context, devices)
+  local target, why = sessions.target(args, context, devices)
   if target == nil then return nil, why end
   if args.host_options then target.said = broker.shape(args, target.options, context) end
-  local session, err = link.connect(args, context, target.credentials, target.options)
+  local session, err = sessions.connect(args, context, target.credentials, target.options)
   if session == nil then return nil, err, target end
   announce(session, context)
   return session, nil, target
@@ -151,10 +151,10 @@ end
 
 --- Says why there is no session and gives the exit code: at a broker that is named the reason of its CONNACK, as
 --- mosquitto_pub and mosquitto_sub have it.
-function link.failed(context, err, target)
+function sessions.failed(context, err, target)
   local code = context:failed(err)
   if target and target.broker and errors.is(err) and (err.code or 0) > 0 and err.code < 256 then return err.code end
   return code
 end
 
-return link
+return sessions

@@ -6,7 +6,7 @@ local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local format = require "fogcloud.cli.format"
-local link = require "fogcloud.cli.session"
+local sessions = require "fogcloud.cli.session"
 local number = require "fogcloud.cli.number"
 local Router = require "fogcloud.mqtt.router"
 local topics = require "fogcloud.cli.topics"
@@ -37,14 +37,14 @@ function command.options(parser)
   local options = {
     parser:option("-t --topic", "another topic filter"):argname("TOPIC"):target("topics"):count("*"):args(1),
     parser:option("--device", "what this device sends: d2c/DEVICE/…"):argname("DEVICE"),
-    link.qos_option(parser),
+    sessions.qos_option(parser),
     parser:option("-F --format", format.HELP):argname("FORMAT"),
     parser:flag("-v --verbose", "the topic before the payload"),
     parser:flag("-N --no-newline", "no line end after a payload"),
   }
   parser:group("What to print", (table.unpack or unpack)(options))
   which_messages(parser)
-  link.options(parser)
+  sessions.options(parser)
   broker.options(parser)
   broker.session_options(parser)
   parser:epilog("Exit code 1 when it ended before --count messages had come; at a broker that you name, 27.")
@@ -170,8 +170,8 @@ function command.run(args, context)
   local filters = filters_of(args, context)
   local handler = handler_of(args, context, state, function() return session end)
   local err, target
-  session, err, target = link.open(args, context, topics.devices(filters))
-  if session == nil then return link.failed(context, err, target) end
+  session, err, target = sessions.open(args, context, topics.devices(filters))
+  if session == nil then return sessions.failed(context, err, target) end
   if #filters == 0 and target.topic then filters[1] = target.topic end
   local ok
   ok, err = subscribe(session, filters, args, target, handler, context)

@@ -5,7 +5,7 @@ local cjson = require "cjson"
 local core = require "fogcloud.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
-local link = require "fogcloud.cli.session"
+local sessions = require "fogcloud.cli.session"
 local number = require "fogcloud.cli.number"
 local text = require "fogcloud.cli.text"
 local topics = require "fogcloud.cli.topics"
@@ -18,7 +18,7 @@ local STALE = 60 -- seconds after which a value is old
 function command.options(parser)
   parser:argument("device", "device ids"):args("+")
   parser:option("-W --wait", "end after so many seconds"):argname("SECONDS"):convert(number.seconds("--wait"))
-  link.options(parser)
+  sessions.options(parser)
 end
 
 local function sorted(set)
@@ -119,7 +119,7 @@ end
 
 function command.run(args, context)
   for _, device in ipairs(args.device) do topics.check(device, context) end
-  local session, err = link.open(args, context, args.device)
+  local session, err = sessions.open(args, context, args.device)
   if session == nil then return context:failed(err) end
   local board = Board.new(context, args.device)
   local ok
