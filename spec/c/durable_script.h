@@ -54,6 +54,9 @@ static enum fog_durable_code note_step(struct fog_durable *d, int n) {
   if (code == FOG_DURABLE_OK && n > 3) code = o->received_remove(d, (uint16_t)(n - 3));
   if (code == FOG_DURABLE_OK && n % 10 == 0) code = o->forget_ids(d, n % 20 == 0);
   if (code == FOG_DURABLE_OK && n % 13 == 0) code = o->received_clear(d);
+  char client[32];
+  (void)snprintf(client, sizeof client, "client-%d", n / 4);
+  if (code == FOG_DURABLE_OK && n % 4 == 0) code = o->set_client(d, client);
   return code;
 }
 
@@ -92,6 +95,10 @@ static bool dump_all(struct fog_durable *d, struct dump *dump) {
   for (size_t i = 0; i < count && dump->len < sizeof dump->text; i++) {
     dump->len += (size_t)snprintf(dump->text + dump->len, sizeof dump->text - dump->len, "r%d ", ids[i]);
   }
+  char client[32];
+  d->head.ops->client(d, client, sizeof client);
+  if (dump->len < sizeof dump->text)
+    (void)snprintf(dump->text + dump->len, sizeof dump->text - dump->len, "%s", client);
   return dump->ordered;
 }
 

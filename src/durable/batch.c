@@ -101,6 +101,9 @@ static bool write_changes(struct fog_durable *d, struct fog_durable_counts *coun
       ok = write_forget(d, counts, c->id != 0);
     } else if (c->kind == FOG_SQL_ASIDE) {
       ok = write_aside(d, counts, c->seq, (uint8_t)c->id, c->text);
+    } else if (c->kind == FOG_SQL_SET_CLIENT) {
+      (void)sqlite3_bind_text(d->statements[c->kind], 3, c->text, -1, SQLITE_STATIC);
+      ok = fog_sql_run(d, c->kind) == SQLITE_DONE;
     } else {
       fog_sql_bind(d, c->kind, 1, c->seq);
       fog_sql_bind(d, c->kind, 2, c->id);
@@ -214,6 +217,7 @@ static enum fog_durable_code squeeze(struct fog_durable *d, struct fog_durable_e
   enum fog_durable_code code = FOG_DURABLE_OK;
   checkpoint(d);
   if (b->change_count + b->removed_count > 0) code = transact(d, 0, error);
+  if (error != NULL) error->rest_is_there = code == FOG_DURABLE_OK;
   while (code == FOG_DURABLE_OK && !is_empty(b)) code = transact(d, 1, error);
   return code;
 }

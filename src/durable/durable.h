@@ -55,7 +55,8 @@ enum fog_durable_code {
 
 struct fog_durable_error {
   enum fog_durable_code code;
-  char text[512]; /* one line that names the file */
+  bool rest_is_there; /* with FOG_DURABLE_FULL of a commit: all changes but new messages are on the disk */
+  char text[512];     /* one line that names the file */
 };
 
 enum fog_durable_state { FOG_DURABLE_QUEUED, FOG_DURABLE_SENT, FOG_DURABLE_RELEASED, FOG_DURABLE_SET_ASIDE };
@@ -116,6 +117,11 @@ struct fog_durable_ops {
   enum fog_durable_code (*received_add)(struct fog_durable *d, uint16_t packet_id);
   enum fog_durable_code (*received_remove)(struct fog_durable *d, uint16_t packet_id);
   enum fog_durable_code (*received_clear)(struct fog_durable *d);
+
+  /* Whose session it is: the client id, terminated, "" where none was noted (or it needs more than `room`). set_client
+   * is a change like the others. */
+  void (*client)(struct fog_durable *d, char *id, size_t room);
+  enum fog_durable_code (*set_client)(struct fog_durable *d, const char *id);
 
   /* Writes down all changes since the last commit that succeeded. FOG_DURABLE_OK: they are there, all of them, and the
    * bytes of added messages may go. Anything else: they wait, see above; a part of them may be there, which makes no

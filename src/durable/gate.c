@@ -12,7 +12,7 @@
 enum fog_durable_code fog_durable_fail(struct fog_durable_error *error, enum fog_durable_code code, const char *format,
                                        ...) {
   if (error == NULL) return code;
-  error->code = code;
+  error->code = code; /* rest_is_there is batch.c's */
   va_list args;
   va_start(args, format);
   (void)vsnprintf(error->text, sizeof error->text, format, args);

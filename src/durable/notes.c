@@ -109,6 +109,13 @@ enum fog_durable_code fog_batch_set_aside(struct fog_durable *d, int64_t seq, ui
   return FOG_DURABLE_OK;
 }
 
+static enum fog_durable_code note_client(struct fog_durable *d, const char *id) {
+  struct fog_change c = {.kind = FOG_SQL_SET_CLIENT, .text = strdup(id)};
+  enum fog_durable_code code = c.text == NULL ? FOG_DURABLE_MEMORY : change(d, c);
+  if (code != FOG_DURABLE_OK) free(c.text);
+  return code;
+}
+
 static enum fog_durable_code note_forget(struct fog_durable *d, bool released_too) {
   struct fog_batch *b = &d->batch;
   enum fog_durable_code code = change(d, (struct fog_change){.kind = FOG_SQL_FORGET, .id = released_too});
@@ -167,6 +174,9 @@ enum fog_durable_code fog_batch_note(struct fog_durable *d, const struct fog_cha
       break;
     case FOG_SQL_FORGET:
       code = note_forget(d, c->id != 0);
+      break;
+    case FOG_SQL_SET_CLIENT:
+      code = note_client(d, text);
       break;
     default:
       code = change(d, *c);

@@ -2,7 +2,8 @@
  *
  * Reading back: in order, in portions, nothing kept between two calls.
  */
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "store.h"
 
@@ -67,6 +68,18 @@ enum fog_durable_code fog_durable_received(struct fog_durable *d, uint16_t *ids,
   (void)sqlite3_reset(statement);
   fog_durable_leave(d);
   return result;
+}
+
+void fog_durable_client(struct fog_durable *d, char *id, size_t room) {
+  id[0] = '\0';
+  if (fog_durable_enter(d, NULL) != FOG_DURABLE_OK) return;
+  sqlite3_stmt *statement = d->statements[FOG_SQL_CLIENT];
+  if (sqlite3_step(statement) == SQLITE_ROW) {
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+    if (text != NULL && strlen(text) < room) (void)snprintf(id, room, "%s", text);
+  }
+  (void)sqlite3_reset(statement);
+  fog_durable_leave(d);
 }
 
 /* Behind all others: a new number is what puts it there. What waits to be committed goes first. */

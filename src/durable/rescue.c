@@ -52,6 +52,8 @@ static const struct table TABLES[] = {
      "INSERT OR IGNORE INTO flight SELECT ?1, ?2, ?3 WHERE EXISTS(SELECT 1 FROM message WHERE seq = ?1)", 3},
     {"SELECT seq, reason, why FROM aside WHERE seq > ?1 ORDER BY seq",
      "INSERT OR IGNORE INTO aside SELECT ?1, ?2, ?3 WHERE EXISTS(SELECT 1 FROM message WHERE seq = ?1)", 3},
+    {"SELECT name, value FROM session WHERE name > ?1 ORDER BY name", "INSERT OR IGNORE INTO session VALUES(?1, ?2)",
+     2},
     {"SELECT packet_id FROM received WHERE packet_id > ?1 ORDER BY packet_id",
      "INSERT OR IGNORE INTO received VALUES(?1)", 1},
 };

@@ -34,6 +34,7 @@ static const char TABLES[] =
     "CREATE TABLE flight(seq INTEGER PRIMARY KEY, packet_id INTEGER NOT NULL, released INTEGER NOT NULL);"
     "CREATE TABLE aside(seq INTEGER PRIMARY KEY, reason INTEGER NOT NULL, why TEXT NOT NULL);"
     "CREATE TABLE received(packet_id INTEGER PRIMARY KEY);"
+    "CREATE TABLE session(name INTEGER PRIMARY KEY, value TEXT NOT NULL);" /* 1: the client id */
     "COMMIT;";
 
 #define COLUMNS                                                                                     \
@@ -68,6 +69,8 @@ static const char *const SQL[FOG_STATEMENTS] = {
     [FOG_SQL_READ] = "SELECT " COLUMNS " AND a.seq IS NULL ORDER BY m.seq",
     [FOG_SQL_LIST] = "SELECT " COLUMNS " ORDER BY m.seq",
     [FOG_SQL_RECEIVED_ALL] = "SELECT packet_id FROM received",
+    [FOG_SQL_CLIENT] = "SELECT value FROM session WHERE name = 1",
+    [FOG_SQL_SET_CLIENT] = "INSERT OR REPLACE INTO session VALUES(1, ?3)",
     [FOG_SQL_PAGES] = "PRAGMA page_count",
     [FOG_SQL_RENUMBER] = "UPDATE message SET seq = ?2 WHERE seq = ?1 AND EXISTS(SELECT 1 FROM aside WHERE seq = ?1)",
 };

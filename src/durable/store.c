@@ -116,6 +116,10 @@ static enum fog_durable_code received_clear(struct fog_durable *d) {
   return fog_batch_note(d, &(struct fog_change){.kind = FOG_SQL_RECEIVED_CLEAR}, NULL);
 }
 
+static enum fog_durable_code set_client(struct fog_durable *d, const char *id) {
+  return fog_batch_note(d, &(struct fog_change){.kind = FOG_SQL_SET_CLIENT}, id);
+}
+
 static void release(struct fog_durable *d) {
   if (atomic_fetch_sub(&d->references, 1) != 1) return;
   fog_durable_close(d);
@@ -141,6 +145,8 @@ static const struct fog_durable_ops OPS = {
     .received_add = received_add,
     .received_remove = received_remove,
     .received_clear = received_clear,
+    .client = fog_durable_client,
+    .set_client = set_client,
     .commit = commit,
     .read = fog_durable_read,
     .received = fog_durable_received,

@@ -31,6 +31,8 @@ enum fog_statement {
   FOG_SQL_READ, /* without those set aside */
   FOG_SQL_LIST, /* all */
   FOG_SQL_RECEIVED_ALL,
+  FOG_SQL_CLIENT,
+  FOG_SQL_SET_CLIENT,
   FOG_SQL_PAGES,
   FOG_SQL_RENUMBER,
   FOG_STATEMENTS
@@ -38,10 +40,10 @@ enum fog_statement {
 
 /* A change of something that is on the disk. */
 struct fog_change {
-  enum fog_statement kind; /* SENT, RELEASED, ASIDE, FORGET, RECEIVED, RECEIVED_REMOVE, RECEIVED_CLEAR */
+  enum fog_statement kind; /* SENT, RELEASED, ASIDE, FORGET, RECEIVED, RECEIVED_REMOVE, RECEIVED_CLEAR, SET_CLIENT */
   int64_t seq;
   uint16_t id; /* a packet id, a reason code; FORGET: whether released ones are queued again */
-  char *text;  /* ASIDE: malloc'ed, or NULL */
+  char *text;  /* ASIDE, SET_CLIENT: malloc'ed, or NULL */
 };
 
 /* What was not committed yet. */
@@ -146,6 +148,7 @@ int fog_batch_wal(void *d, sqlite3 *db, const char *name, int frames); /* SQLite
 /* read.c */
 enum fog_durable_code fog_durable_read(struct fog_durable *d, int64_t after, size_t max_count, size_t max_bytes,
                                        fog_durable_visit visit, void *ctx, struct fog_durable_error *error);
+void fog_durable_client(struct fog_durable *d, char *id, size_t room);
 enum fog_durable_code fog_durable_received(struct fog_durable *d, uint16_t *ids, size_t room, size_t *count,
                                            struct fog_durable_error *error);
 
