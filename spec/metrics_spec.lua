@@ -2,7 +2,9 @@
 
 -- What a program's owner sees from outside: stats, their Prometheus text, and on_request.
 local fogcloud = require "fogcloud"
+local dictionary = require "spec.support.dictionary"
 local metrics = require "fogcloud.metrics"
+local virtual = require "spec.support.virtual"
 local support = require "spec.support.sandbox"
 
 -- The format's rules: https://prometheus.io/docs/instrumenting/exposition_formats/. What it holds, by series.
@@ -58,6 +60,40 @@ for family in parse(open("%s").read()):
     local label = [['a"b\\c\nd']]
     assert.equal(("counter fogcloud_published_total %s 7\ngauge fogcloud_queued_bytes %s 1099511627776\n"
       .. "counter fogcloud_received_total %s 0\n"):format(label, label, label), text)
+  end)
+
+  it("has the token's age, and whether a session is connected", function()
+    local stats = { kinds = {}, endpoints = {}, token_age = 12.5, token_left = 100 }
+    local text = metrics.text { clouds = { main = stats }, sessions = { a = { connected = true }, b = { connected = false } } }
+    for _, line in ipairs {
+      'fogcloud_token_age_seconds{cloud="main"} 12.5', 'fogcloud_token_left_seconds{cloud="main"} 100',
+      'fogcloud_connected{session="a"} 1', 'fogcloud_connected{session="b"} 0',
+    } do
+      assert.is_truthy(text:find(line .. "\n", 1, true), line)
+    end
+  end)
+
+  it("is one text for all workers that share a dictionary, and one answer whether they are well", function()
+    local host = virtual.host()
+    local dict = dictionary.new(host)
+    assert.equal("", metrics.shared(dict, 2))
+    assert.same({ false, { ["0"] = "silent", ["1"] = "silent" } }, { metrics.health(dict, 2) })
+    assert(metrics.keep(dict, 0, { sessions = { s = { received = 3, connected = true } } }))
+    assert(metrics.keep(dict, 1, { sessions = { s = { received = 4, connected = false } } }))
+    local text = metrics.shared(dict, 2)
+    assert.is_truthy(text:find('fogcloud_received_total{session="s",worker="0"} 3\n', 1, true))
+    assert.is_truthy(text:find('fogcloud_received_total{session="s",worker="1"} 4\n', 1, true))
+    assert.equal(1, select(2, text:gsub("# HELP fogcloud_received_total", "")))
+    assert.same({ false, { ["0"] = "ok", ["1"] = "down" } }, { metrics.health(dict, 2) })
+    assert(metrics.keep(dict, 1, {}, true))
+    assert.same({ true, { ["0"] = "ok", ["1"] = "ok" } }, { metrics.health(dict, 2) })
+    host.advance(31)
+    assert.same({ false, { ["0"] = "silent", ["1"] = "silent" } }, { metrics.health(dict, 2) })
+    dict:safe_set("metrics 0", "damaged")
+    assert.equal("silent", select(2, metrics.health(dict, 1))["0"])
+    dict.room = 1
+    assert.same({ nil, "no memory" }, { metrics.keep(dict, 1, {}) })
+    assert.has_error(function() metrics.keep(dict, 1, { cloud = {} }) end, "unknown source 'cloud'")
   end)
 
   it("has a fleet's figures, and those of each slot that is held", function()
@@ -206,6 +242,7 @@ describe("a program that is watched", function()
     for name, value in pairs(stats) do
       if type(value) == "number" and name ~= "failures" then
         local found = series[('fogcloud_%s_total{cloud="main"}'):format(name)] or series[('fogcloud_retry_%s{cloud="main"}'):format(name)]
+          or series[('fogcloud_%s_seconds{cloud="main"}'):format(name)]
         assert.equal(value, found, name)
       end
     end

@@ -2,10 +2,14 @@
 
 --- "Machines" of the demonstration: network namespaces on one bridge, where this system lets us make them; else this
 --- machine alone, whose workers can be killed and stopped, but not cut off.
+local core = require "fogcloud.core"
+
 local machines = {}
 machines.__index = machines
 
-local BRIDGE, NET = "fogfleet0", "10.77.44."
+-- Named after this process, so that two runs do not meet.
+local PID = core.pid()
+local BRIDGE, NET = "fgb" .. PID, ("10.77.%d."):format(PID % 250)
 
 local function run(command)
   local pipe = assert(io.popen("(" .. command .. ") 2>&1; echo; echo $?"))
@@ -14,11 +18,13 @@ local function run(command)
   return code == "0", text
 end
 
-local function name(i) return "fogfleet" .. i end
+local function name(i) return ("fogfleet-%d-%d"):format(PID, i) end
+
+local function link(i) return ("fgv%d-%d"):format(PID, i) end
 
 -- A pair of interfaces: one end on the bridge, the other, eth0, in the namespace.
 local function make(i)
-  local ns, outer = name(i), "fogveth" .. i
+  local ns, outer = name(i), link(i)
   return run(table.concat({
     "ip netns add " .. ns, ("ip link add %s type veth peer name eth0 netns %s"):format(outer, ns),
     ("ip link set %s master %s up"):format(outer, BRIDGE),
@@ -27,9 +33,17 @@ local function make(i)
   }, " && "))
 end
 
---- Takes away what is there, also what a run that was killed has left.
-function machines.remove()
-  for i = 1, 9 do run("ip netns del " .. name(i)) end
+-- What a run that was killed has left.
+local function clean_up()
+  local _, list = run "ip netns list"
+  for ns, pid in list:gmatch "(fogfleet%-(%d+)%-%d+)" do
+    if not core.alive(tonumber(pid)) then run(("ip netns del %s; ip link del fgb%s"):format(ns, pid)) end
+  end
+end
+
+--- Takes them away.
+function machines:remove()
+  for i = 1, self.count do run("ip netns del " .. name(i)) end
   run("ip link del " .. BRIDGE)
 end
 
@@ -38,7 +52,7 @@ end
 ---@return table
 function machines.new(count)
   local self = setmetatable({ count = 1, address = "127.0.0.1" }, machines)
-  machines.remove()
+  clean_up()
   if count == 1 then
     self.why = "one was asked for"
     return self
@@ -49,7 +63,7 @@ function machines.new(count)
     if ok then ok, why = make(i) end
   end
   if not ok then
-    machines.remove()
+    machines.remove { count = count }
     self.why = why:match "[^\n]+"
     return self
   end
@@ -64,6 +78,6 @@ function machines:prefix(i)
 end
 
 --- Pulls the plug of machine i, or puts it in again: nobody is told of either.
-function machines.cut(i, on) assert(run(("ip link set fogveth%d %s"):format(i, on and "down" or "up"))) end
+function machines.cut(i, on) assert(run(("ip link set %s %s"):format(link(i), on and "down" or "up"))) end
 
 return machines

@@ -11,6 +11,7 @@ local fogcloud = require "fogcloud"
 local ledger = require "examples.fleet.ledger"
 local machines = require "examples.fleet.machines"
 local sandboxes = require "fogcloud.sandbox"
+local socket = require "socket"
 
 local options = { messages = 20000, devices = 40, workers = 4, slots = 16, machines = 3, life = 10 }
 for i = 1, #arg, 2 do
@@ -38,7 +39,7 @@ local function say(text, ...) print(("%6.1f s  %s"):format(core.now() - began, t
 -- Processes -----------------------------------------------------------------------------------------------------------
 
 local folder = run "mktemp -d /tmp/fogcloud-fleet.XXXXXX"
-local site, sandbox, redis_pid
+local site, sandbox, redis_pid, redis_port
 local workers = {} -- number -> pid
 
 -- Starts a command, whose words are quoted, in the background.
@@ -50,15 +51,16 @@ end
 local function kill(pid, signal) os.execute(("kill -%s %d 2>/dev/null"):format(signal, pid)) end
 
 local function start_redis()
-  redis_pid = start({ "redis-server", "--bind", site.address, "--port", 7463, "--dir", folder, "--appendonly", "yes",
-    "--protected-mode", "no", "--save", "" }, "redis.log")
+  redis_pid = start({ "redis-server", "--bind", site.address, "--port", redis_port, "--dir", folder,
+    "--appendonly", "yes", "--protected-mode", "no", "--save", "" }, "redis.log")
 end
 
 local function start_worker(i)
   local words = site:prefix(i)
   local account = sandbox:options()
+  local store = ("redis://%s:%d/0?timeout=%g"):format(site.address, redis_port, math.min(2, options.life / 4))
   for _, word in ipairs {
-    "env", ("FLEET_STORE=redis://%s:7463/0?timeout=%g"):format(site.address, math.min(2, options.life / 4)),
+    "env", "FLEET_STORE=" .. store,
     "FLEET_NAME=orders", "FLEET_SLOTS=" .. options.slots, "FLEET_DEVICES=" .. folder .. "/devices",
     "FLEET_LIFE=" .. options.life, "FLEET_LEDGER=" .. folder .. "/ledger",
     "FOGCLOUD_BASE_URL=" .. account.base_url, "FOGCLOUD_CLIENT_ID=" .. account.client_id,
@@ -81,6 +83,9 @@ local function set_up()
   local ids = {}
   for i = 1, options.devices do ids[i] = "device" .. i end
   write(folder .. "/devices", table.concat(ids, "\n") .. "\n")
+  local free = assert(socket.bind(site.address, 0))
+  redis_port = select(2, free:getsockname())
+  free:close()
   start_redis()
   for i = 1, options.workers do start_worker(i) end
 end

@@ -5,6 +5,8 @@
 --   POST /devices/:id/commands   publishes the body, JSON, to the device: 202, or 503 while there is no session
 --   GET  /devices/:id/status     the last status that the device reported, as it came: 200, or 404
 --   GET  /events                 server-sent events, `status` with {"device":…,"status":…}; first the last of each
+--   GET  /metrics                the figures of all workers, for Prometheus
+--   GET  /healthz                200 while every worker has its session, else 503, with what each says
 --
 -- Every worker has a session of its own, with a client id of its own that is kept by the worker's number: it publishes
 -- what its requests ask for, and hears every device for its streams. After a reload, or the death of a worker, the new
@@ -13,6 +15,7 @@
 -- ahead of what its own worker has heard: it then tells these last events once more, in their order.
 local cjson = require "cjson.safe"
 local fogcloud = require "fogcloud"
+local metrics = require "fogcloud.metrics"
 
 local gateway = {}
 
@@ -22,6 +25,7 @@ local BEHIND = 1000 -- events that a slow reader may be behind before its stream
 local states = ngx.shared.states
 local streams = {} -- of this worker: { queue =, semaphore = }
 local leader
+local up_now = false -- this worker's session is connected
 
 local function devices()
   local ids = {}
@@ -141,6 +145,35 @@ function gateway.command(device)
   reply(202, { id = id })
 end
 
+-- Health and figures --------------------------------------------------------------------------------------------------
+
+local FIGURES = 2 -- seconds between two times that a worker keeps its figures, which any worker then shows
+
+local cloud
+
+local function keep_figures()
+  local session, name = leader.session, ("worker %d"):format(ngx.worker.id())
+  local up = session ~= nil and session.ended == nil and up_now
+  local ok, why = metrics.keep(ngx.shared.fogcloud, ngx.worker.id(), {
+    clouds = cloud and { [name] = cloud:stats() } or {}, sessions = session and { [name] = session:stats() } or {},
+  }, up)
+  if not ok then ngx.log(ngx.ERR, "the figures are not kept: ", why) end
+end
+
+function gateway.metrics()
+  if not allowed("GET", "HEAD") then return end
+  keep_figures() -- at least our own are fresh
+  ngx.header["Content-Type"] = "text/plain; version=0.0.4"
+  ngx.print(metrics.shared(ngx.shared.fogcloud, ngx.worker.count()))
+end
+
+function gateway.health()
+  if not allowed("GET", "HEAD") then return end
+  keep_figures()
+  local healthy, workers = metrics.health(ngx.shared.fogcloud, ngx.worker.count())
+  reply(healthy and 200 or 503, { healthy = healthy, workers = workers })
+end
+
 -- The session ---------------------------------------------------------------------------------------------------------
 
 local function on_status(first)
@@ -155,12 +188,15 @@ end
 
 local function connect()
   local first = ngx.worker.id() == 0
-  local cloud = assert(fogcloud.new { store = "shdict:fogcloud" })
+  cloud = cloud or assert(fogcloud.new { store = "shdict:fogcloud" })
   local session, err = cloud:open {
     devices = devices(), keep = ("worker %d"):format(ngx.worker.id()),
     session = { clean = not first, paused = true },
   }
   if session == nil then return nil, err end
+  up_now = true
+  session:on("connect", function() up_now = true end)
+  session:on("disconnect", function() up_now = false end)
   session:on("error", function(why) ngx.log(ngx.WARN, tostring(why)) end)
   local granted
   granted, err = session:subscribe("d2c/+/status", 1, on_status(first))
@@ -171,6 +207,7 @@ end
 function gateway.start()
   leader = fogcloud.lead("gateway " .. ngx.worker.id(), connect, "shdict:fogcloud")
   assert(ngx.timer.every(3600, end_all))
+  assert(ngx.timer.every(FIGURES, keep_figures))
 end
 
 return gateway

@@ -4,6 +4,7 @@
 --- 0.0.4). Pure.
 --
 --     metrics.text { clouds = { main = cloud:stats() }, sessions = { [credentials.clientid] = session:stats() } }
+local cjson = require "cjson"
 local errors = require "fogcloud.errors"
 
 local metrics = {}
@@ -29,6 +30,10 @@ local function durations(stats, emit)
     emit(endpoint.seconds, { endpoint = name }, "_sum")
     emit(endpoint.calls, { endpoint = name }, "_count")
   end
+end
+
+local function connected(stats, emit)
+  if stats.connected ~= nil then emit(stats.connected and 1 or 0, {}) end
 end
 
 -- A figure of each slot that is held.
@@ -63,6 +68,9 @@ local METRICS = {
   { "clouds", "fogcloud_token_failures_total", "counter", "Fetches that failed.", "token_failures" },
   { "clouds", "fogcloud_token_renewals_total", "counter", "Fetches ahead of expiry.", "token_renewals" },
   { "clouds", "fogcloud_token_refusals_total", "counter", "Tokens that the cloud refused.", "token_refusals" },
+  { "clouds", "fogcloud_token_age_seconds", "gauge", "Since the token in hand was fetched.", "token_age" },
+  { "clouds", "fogcloud_token_left_seconds", "gauge", "Until it expires.", "token_left" },
+  { "sessions", "fogcloud_connected", "gauge", "Whether the session is connected.", connected },
   { "sessions", "fogcloud_published_total", "counter", "Messages accepted for publishing.", "accepted" },
   { "sessions", "fogcloud_acknowledged_total", "counter", "Messages that reached the broker.", "acknowledged" },
   { "sessions", "fogcloud_failed_total", "counter", "Messages that were lost with a link or refused.", "failed" },
@@ -109,13 +117,15 @@ local function number_text(value)
   return value % 1 == 0 and ("%.0f"):format(value) or ("%.17g"):format(value)
 end
 
--- The samples of one metric from all sources, in a fixed order, for a diff and a scraper's eyes.
-local function samples(metric, sources, label)
-  local list, name, what = {}, metric[2], metric[5]
+-- The samples of one metric from all sources, in a fixed order, for a diff and a scraper's eyes. `common`: labels that
+-- all of them have.
+local function add_samples(list, metric, sources, label, common)
+  local name, what = metric[2], metric[5]
   for source, stats in pairs(sources) do
     local function emit(value, labels, suffix)
       if value == nil then return end
       labels[label] = source
+      for other, text in pairs(common) do labels[other] = text end
       list[#list + 1] = ("%s%s%s %s"):format(name, suffix or "", label_text(labels), number_text(value))
     end
     if type(what) == "function" then
@@ -124,8 +134,6 @@ local function samples(metric, sources, label)
       emit(stats[what], {})
     end
   end
-  table.sort(list)
-  return list
 end
 
 local LABELS = { clouds = "cloud", sessions = "session", fleets = "fleet" }
@@ -150,14 +158,13 @@ local function check(sources)
   end
 end
 
---- The text that a scrape of `/metrics` gets, as `text/plain; version=0.0.4`. A metric without samples is left out.
----@param sources fogcloud.MetricsSources
----@return string text  ends in a newline, empty when there is no sample
-function metrics.text(sources)
-  check(sources)
+-- `parts`: a list of { sources, labels }.
+local function text_of(parts)
   local lines = {}
   for _, metric in ipairs(METRICS) do
-    local list = samples(metric, sources[metric[1]] or {}, LABELS[metric[1]])
+    local list = {}
+    for _, part in ipairs(parts) do add_samples(list, metric, part[1][metric[1]] or {}, LABELS[metric[1]], part[2]) end
+    table.sort(list)
     if #list > 0 then
       lines[#lines + 1] = ("# HELP %s %s"):format(metric[2], metric[4])
       lines[#lines + 1] = ("# TYPE %s %s"):format(metric[2], metric[3])
@@ -165,6 +172,72 @@ function metrics.text(sources)
     end
   end
   return #lines > 0 and table.concat(lines, "\n") .. "\n" or ""
+end
+
+--- The text that a scrape of `/metrics` gets, as `text/plain; version=0.0.4`. A metric without samples is left out.
+---@param sources fogcloud.MetricsSources
+---@return string text  ends in a newline, empty when there is no sample
+function metrics.text(sources)
+  check(sources)
+  return text_of { { sources, {} } }
+end
+
+-- All workers of one nginx ------------------------------------------------------------------------------------------
+
+local KEPT = 30 -- seconds: several times as long as it takes the next figures to come
+
+local function key_of(worker) return ("metrics %.0f"):format(worker) end
+
+--- Keeps a worker's figures in a dictionary that all workers share, for `metrics.shared` and `metrics.health`; called
+--- again and again, every 5 seconds for example. In OpenResty.
+---@param dict table                       ngx.shared.NAME
+---@param worker integer                   ngx.worker.id()
+---@param sources fogcloud.MetricsSources
+---@param healthy boolean?                 default: every session of `sources` is connected
+---@return boolean? ok
+---@return string? why  the dictionary has no room
+function metrics.keep(dict, worker, sources, healthy)
+  check(sources)
+  if healthy == nil then
+    healthy = true
+    for _, stats in pairs(sources.sessions or {}) do healthy = healthy and stats.connected ~= false end
+  end
+  return dict:safe_set(key_of(worker), cjson.encode { healthy = healthy, sources = sources }, KEPT)
+end
+
+local function kept(dict, worker)
+  local text = dict:get(key_of(worker))
+  local ok, record = pcall(cjson.decode, text or "")
+  return ok and type(record) == "table" and record or nil
+end
+
+--- The figures that all workers have kept, as text for a scrape; each sample has the label `worker`.
+---@param dict table
+---@param workers integer  ngx.worker.count()
+---@return string text
+function metrics.shared(dict, workers)
+  local parts = {}
+  for worker = 0, workers - 1 do
+    local record = kept(dict, worker)
+    if record then parts[#parts + 1] = { record.sources, { worker = ("%.0f"):format(worker) } } end
+  end
+  return text_of(parts)
+end
+
+--- Whether all workers are well: each has kept figures of late, and said that it is.
+---@param dict table
+---@param workers integer  ngx.worker.count()
+---@return boolean healthy
+---@return table<string, string> states  by the worker's number: "ok", "down", or "silent"
+function metrics.health(dict, workers)
+  local healthy, states = true, {}
+  for worker = 0, workers - 1 do
+    local record = kept(dict, worker)
+    local state = record == nil and "silent" or record.healthy and "ok" or "down"
+    healthy = healthy and state == "ok"
+    states[("%.0f"):format(worker)] = state
+  end
+  return healthy, states
 end
 
 return metrics

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- examples/openresty/ used as its users would: with curl.
+local cjson = require "cjson"
 local gateway = require "spec.support.gateway"
 local support = require "spec.support.sandbox"
 
@@ -126,5 +127,30 @@ describe("the gateway", function()
   it("has nothing to complain about", function()
     assert.same({}, nginx:complaints())
     assert.equal("", nginx:wake_up_folders())
+  end)
+
+  it("answers one /metrics and one /healthz for all workers", function()
+    local text
+    nginx:wait_for("the figures of both workers", function()
+      text = nginx:get "/metrics"
+      return text:find('fogcloud_received_total{session="worker 0",worker="0"}', 1, true)
+        and text:find('fogcloud_received_total{session="worker 1",worker="1"}', 1, true)
+    end)
+    assert.equal(1, select(2, text:gsub("# TYPE fogcloud_received_total counter", "")))
+    assert.matches('fogcloud_token_age_seconds{cloud="worker 0",worker="0"} %d', text)
+    for _ = 1, 6 do -- whichever worker answers
+      local body, status = nginx:get "/healthz"
+      assert.equal(200, status, body)
+      assert.same({ healthy = true, workers = { ["0"] = "ok", ["1"] = "ok" } }, cjson.decode(body))
+    end
+    sandbox:broker "kill"
+    nginx:wait_for("both to be down", function()
+      local body, status = nginx:get "/healthz"
+      return status == 503 and cjson.decode(body).workers["0"] == "down" and cjson.decode(body).workers["1"] == "down"
+    end)
+    sandbox:broker "start"
+    nginx:wait_for("both to be back", function() return select(2, nginx:get "/healthz") == 200 end)
+    assert.equal(405, (select(2, nginx:get("/metrics", "{}"))))
+    assert.equal(405, (select(2, nginx:get("/healthz", "{}"))))
   end)
 end)

@@ -362,6 +362,8 @@ end
 ---@field token_failures integer  fetches that failed
 ---@field token_renewals integer  of the fetches, those in the background
 ---@field token_refusals integer  tokens that the cloud refused
+---@field token_age number?       seconds since the token in hand was fetched; nil: there is none that serves
+---@field token_left number?      seconds until it expires
 
 --- What happened since the cloud was made; a copy. `fogcloud.metrics` makes Prometheus text of it.
 ---@return fogcloud.CloudStats
@@ -369,6 +371,7 @@ function Cloud:stats()
   local result = copy_of(self.counters)
   result.budget = call.budget(self).remaining
   for name, value in pairs(self.access.counters) do result["token_" .. name] = value end
+  result.token_age, result.token_left = self.access:age()
   return result
 end
 

@@ -260,6 +260,15 @@ function Token:drop(value)
   self.logger:write("info", "the cloud refused the token; a new one is fetched")
 end
 
+--- How long the token in hand has served, and will serve; nil when there is none.
+---@return number? age   seconds
+---@return number? left  seconds
+function Token:age()
+  local record, now = self.record, self.host.now()
+  if record == nil or now >= record.expires then return nil end
+  return math.max(0, now - record.born), record.expires - now
+end
+
 --- Notes that the server took this token.
 ---@param value string
 function Token:accept(value)
