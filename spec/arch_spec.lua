@@ -240,6 +240,7 @@ local LAYERS = {
   { "task.task" },
   { "config", "mqtt.diagnosis", "api.envelope", "log", "api.retry", "mqtt.options", "mqtt.router", "store.lease",
     "store.term" },
+  { "api.data" },
   { "_meta", "api.base_url", "check", "folders", "json", "metrics", "mqtt.topic", "version", "store.mark", "store.members",
     "store.record", "task.deadline", "task.protect", "task.timers" },
   { "errors" },

@@ -50,7 +50,7 @@ local config = {}
 ---@field status integer?        HTTP status; nil when there was no reply
 ---@field code integer?          the API's code of a failure
 ---@field kind fogcloud.ErrorKind?  nil when it went well
----@field request_id string      what the error of the call will name
+---@field request_id string      the call's; sent, and named by its error, with the option
 ---@field date string?           the server's Date header
 ---@field timings fogcloud.Timings
 

@@ -17,13 +17,22 @@ local errors = {}
 ---@field attempts integer?    how many requests were made
 ---@field elapsed number?      seconds from the call to the error
 ---@field retryable boolean?   whether the same call may succeed later
----@field request_id string?   the call's id, sent as X-Request-Id when the user wishes
+---@field request_id string?   the call's id, where it was sent as X-Request-Id
 ---@field sent boolean?        false: no byte of the request can have reached the server
 ---@field retry_after number?  seconds after which the server is willing to hear us again
 ---@field properties table?    what an MQTT 5 broker sent with its refusal: reason_string, user_properties, ...
+---@field data table?          of a create_client whose reply cannot be used: what could be read, the password too; had
+---                         by this name only, and not by walking through the error
 ---@field results table?       of a bulk call: true or an error per id, in the order given
 local Error = {}
-Error.__index = Error
+-- What holds a secret of the caller's own: had by name, and not found by whoever prints or walks through an error.
+local private = setmetatable({}, { __mode = "k" })
+
+function Error.__index(err, name)
+  if name == "data" then return private[err] end
+  return Error[name]
+end
+
 Error.__name = "fogcloud.Error"
 
 local LINE = 200 -- bytes of foreign text in an error at most
@@ -65,6 +74,7 @@ function errors.new(kind, message, fields)
   local err = {}
   for name, value in pairs(fields or {}) do err[name] = value end
   err.kind, err.message = kind, message or kind
+  private[err], err.data = fields and fields.data, nil
   return setmetatable(err, Error)
 end
 

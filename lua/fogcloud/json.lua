@@ -48,6 +48,16 @@ local function quote_beyond(text)
   return table.concat(parts) .. text:sub(from)
 end
 
+--- The token of a string or a number that begins at `at` of a text; nil where none does, or it does not end.
+---@param text string
+---@param at integer
+---@return string?
+function json.token_at(text, at)
+  if text:byte(at) ~= 0x22 then return text:match("^%-?%d[%d.eE+-]*", at) end
+  local last = end_of_string(text, at)
+  return text:byte(last) == 0x22 and last > at and text:sub(at, last) or nil
+end
+
 local to_integer = math.tointeger
 
 local function whole(value)
@@ -75,7 +85,9 @@ end
 ---@return any value
 function json.decode(text, beyond)
   if beyond == "text" and text:find("%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d") then text = quote_beyond(text) end
-  return with_integers(coder.decode(text))
+  local ok, value = pcall(coder.decode, text)
+  if not ok then error((tostring(value):gsub("^[^:]*:%d+: ", "")), 0) end -- not where in here
+  return with_integers(value)
 end
 
 -- Writing -----------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ local function on_failure(self, id, kind, text, sent, tunnel, ...)
   if call == nil then return end
   if call.timings then note_timings(call.timings, ...) end
   call.err = errors.new(kind, text, { sent = sent })
-  if tunnel ~= 0 then call.err.proxy_status = tunnel end
+  if tunnel ~= 0 then call.err.tunnel = tunnel end
   settle_call(self, id, call)
 end
 

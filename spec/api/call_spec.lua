@@ -189,17 +189,82 @@ describe("a call", function()
     end
   end)
 
-  it("has an id in its error, and in a header when the user wishes", function()
+  it("has an id in a header and in its error when the user wishes, and in neither otherwise", function()
     server.down.products = true
     local err = refused(cloud:products())
-    assert.matches("^%x+$", err.request_id)
-    assert.is_truthy(tostring(err):find(err.request_id, 1, true))
+    assert.is_nil(err.request_id)
+    assert.is_nil(tostring(err):find("request", 1, true))
     assert.is_nil(server.log[#server.log].opts.request_id)
     cloud = virtual.cloud(server, { request_id = true })
     err = refused(cloud:products())
+    assert.matches("^%x+$", err.request_id)
+    assert.is_truthy(tostring(err):find(err.request_id, 1, true))
     assert.equal(err.request_id, server.log[#server.log].opts.request_id)
     local other = refused(cloud:products())
     assert.is_true(err.request_id ~= other.request_id)
+  end)
+
+  it("says who sends it, in the library's words or the user's", function()
+    assert(cloud:products())
+    local agent = server.log[#server.log].opts.user_agent
+    assert.matches("^fogcloud/%d[%w.-]* lua%a*/%d[%w.-]* libcurl/%d[%w.-]*$", agent)
+    assert(virtual.cloud(server, { user_agent = "mine/1" }):products())
+    assert.equal("mine/1", server.log[#server.log].opts.user_agent)
+  end)
+
+  it("gets a new token once after a 401 that is no envelope", function()
+    local REFUSED = virtual.reply(401, "", { ["www-authenticate"] = 'Bearer error="invalid_token"' })
+    for _, name in ipairs { "products", "create_client" } do
+      server.faults[name] = { REFUSED }
+      local before = server:count "token"
+      assert(name == "products" and cloud:products() or cloud:create_client "app")
+      assert.equal(before + 1, server:count "token")
+    end
+    server.faults.products = { REFUSED, REFUSED, REFUSED }
+    local err = refused(cloud:products())
+    assert.same({ "auth", 401, 2 }, { err.kind, err.status, err.attempts })
+    assert.matches("refuses the access token, though it was just renewed", tostring(err))
+    assert.is_nil(err.token_refused)
+    server.faults.products = { virtual.reply(401, "", { ["www-authenticate"] = "Basic" }) }
+    cloud = virtual.cloud(server)
+    assert(cloud:token())
+    local fetched = server:count "token"
+    assert.equal(1, refused(cloud:products()).attempts)
+    assert.equal(fetched, server:count "token")
+  end)
+
+  it("is repeated after 408, 421 and 425 where it may be, never after 304 and 407", function()
+    for status, attempts in pairs { [408] = 2, [421] = 2, [425] = 2, [304] = 1, [407] = 1 } do
+      server.faults.products = { virtual.reply(status, "") }
+      server.log = {}
+      local list, err = cloud:products()
+      assert.equal(attempts, server:count "products", status)
+      assert.equal(attempts == 2, list ~= nil, err)
+      server.faults.create_client = { virtual.reply(status, "") }
+      assert.same({ status, 1 }, { err and status or status, refused(cloud:create_client "app").attempts })
+    end
+  end)
+
+  it("through a proxy that refuses names the proxy, and is not repeated in vain", function()
+    local function tunnel(status)
+      return function()
+        local err = require("fogcloud.errors").new("network", "CONNECT tunnel failed", { sent = false })
+        err.tunnel = status
+        return nil, err
+      end
+    end
+    for status, attempts in pairs { [407] = 1, [403] = 1, [405] = 1, [502] = 4, [504] = 4 } do
+      server.faults.products = { tunnel(status), tunnel(status), tunnel(status), tunnel(status) }
+      cloud = virtual.cloud(server)
+      local err = refused(cloud:products())
+      assert.same({ "http", status, attempts }, { err.kind, err.status, err.attempts })
+      assert.matches("the proxy", tostring(err))
+      assert.is_nil(tostring(err):find("network", 1, true))
+    end
+    server.faults.create_client = { tunnel(502) }
+    assert(cloud:create_client "app") -- nothing had been sent
+    server.faults.create_client = { tunnel(403) }
+    assert.is_false(refused(cloud:create_client "app").sent)
   end)
 
   it("of a closed cloud is refused", function()

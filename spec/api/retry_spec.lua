@@ -52,10 +52,30 @@ describe("Retry-After", function()
     assert.equal(86400 * 29, retry.after("Thu, 29 Feb 1996 08:49:37 GMT", WALL + 86400 * 451))
   end)
 
+  it("is read in all three forms of a date", function()
+    for _, text in ipairs { "Sun, 06 Nov 1994 08:50:07 GMT", "Sunday, 06-Nov-94 08:50:07 GMT", "Sun Nov  6 08:50:07 1994" } do
+      assert.equal(30, retry.after(text, WALL), text)
+    end
+    assert.equal(86400 * 6, retry.after("Sat Nov 12 08:49:37 1994", WALL))
+    -- A year of two digits lies at most 50 years ahead.
+    assert.equal(30, retry.after("Tuesday, 06-Nov-44 08:50:07 GMT", retry.http_date("Sun, 06 Nov 2044 08:49:37 GMT", 0)))
+    assert.is_nil(retry.after("Tuesday, 06-Nov-95 08:50:07 GMT", retry.http_date("Sun, 06 Nov 2044 08:49:37 GMT", 0)))
+  end)
+
+  it("counts from the reply's own date where it has one", function()
+    for _, ahead in ipairs { -86400, 0, 86400 } do
+      assert.equal(30, retry.after("Sun, 06 Nov 1994 08:50:07 GMT", WALL + ahead, "Sun, 06 Nov 1994 08:49:37 GMT"))
+      assert.equal(30, retry.after("Sun Nov  6 08:50:07 1994", WALL + ahead, "Sunday, 06-Nov-94 08:49:37 GMT"))
+      assert.equal(7, retry.after("7", WALL + ahead, "Sun, 06 Nov 1994 08:49:37 GMT"))
+    end
+    assert.equal(30, retry.after("Sun, 06 Nov 1994 08:50:07 GMT", WALL, "yesterday"))
+  end)
+
   it("is ignored when it is negative, past, or nonsense", function()
     local NONSENSE = {
       "-5", "0", "soon", "", "1e9", "0x10", "7.5", "7, 8", "nan", "inf", "Sun, 06 Nov 1994 08:49:37 GMT",
-      "Sun, 06 Foo 1994 08:50:07 GMT", "Sunday, 06-Nov-94 08:50:07 GMT",
+      "Sun, 06 Foo 1994 08:50:07 GMT", "Sunday, 06-Foo-94 08:50:07 GMT", "Sun Foo  6 08:50:07 1994",
+      "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun Nov 6 08:50:07 1994 GMT",
     }
     for _, text in ipairs(NONSENSE) do assert.is_nil(retry.after(text, WALL), text) end
     assert.is_nil(retry.after(nil, WALL))

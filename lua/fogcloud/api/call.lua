@@ -136,9 +136,12 @@ local function attempt(context, run, settings, token, params)
   if reply ~= nil then
     data, err = envelope.open(reply, run.endpoint, context.redactor)
     if err then
+      local headers = reply.headers
       err.sent = true
-      err.retry_after = retry.after(reply.headers["retry-after"], context.host.wall())
+      err.retry_after = retry.after(headers["retry-after"], context.host.wall(), headers.date)
     end
+  elseif err.tunnel ~= nil then
+    err = envelope.of_tunnel(err.tunnel)
   end
   if timings then tell(context, run, timings, err, reply) end
   return data, err
@@ -187,7 +190,7 @@ local function fail(context, run, err)
   err.message = context.redactor:clean(err.message)
   err.endpoint = err.endpoint or run.endpoint
   err.attempts = (err.attempts or 0) + run.attempts
-  err.request_id = err.request_id or call.request_id(context, run)
+  if context.options.request_id then err.request_id = err.request_id or call.request_id(context, run) end
   count(context, run, err)
   context.logger:write("debug", run.endpoint .. " failed", { err = err })
   return nil, err
@@ -195,7 +198,8 @@ end
 
 -- A token's refusal counts once; with the new one the call has all its attempts again.
 local function renew_after(run, settings, token, err)
-  local refused = err.code == 10100 or err.code == 10101
+  local refused = err.code == 10100 or err.code == 10101 or err.token_refused
+  err.token_refused = nil
   if not refused or settings.access == nil then return false end
   settings.access:drop(token)
   run.refused = run.refused + 1

@@ -34,7 +34,7 @@ local PASSING = { network = true, timeout = true }
 ---@return boolean
 function retry.may_repeat(endpoint, err, allowed)
   local transport = PASSING[err.kind] or (err.kind == "tls" and not is_lasting(err))
-  if not REPEATABLE[endpoint] and not allowed then return transport and err.sent == false end
+  if not REPEATABLE[endpoint] and not allowed then return err.sent == false and (transport or err.retryable == true) end
   return transport or (err.retryable == true and err.kind ~= "cancelled" and err.kind ~= "closed")
 end
 
@@ -49,28 +49,53 @@ local function days(year, month, day)
   return 365 * year + leap + math.floor((153 * (month - 3) + 2) / 5) + day - 1 - 719468
 end
 
---- An IMF-fixdate (RFC 9110, 5.6.7) as seconds since the epoch; nil when it is none.
+-- The three forms of a date (RFC 9110, 5.6.7), and in which order each has day, month, year and time.
+local FORMS = {
+  { "^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$", { 1, 2, 3, 4, 5, 6 } },
+  { "^%a+, (%d%d)%-(%a%a%a)%-(%d%d) (%d%d):(%d%d):(%d%d) GMT$", { 1, 2, 3, 4, 5, 6 } },
+  { "^%a%a%a (%a%a%a) ([ %d]%d) (%d%d):(%d%d):(%d%d) (%d%d%d%d)$", { 2, 1, 6, 3, 4, 5 } },
+}
+
+-- A year of two digits is of the past when it would be more than 50 years ahead.
+local function whole_year(year, wall)
+  if year >= 100 then return year end
+  local now = 1970 + math.floor(wall / 31556952)
+  year = now - now % 100 + year
+  return year > now + 50 and year - 100 or year
+end
+
+--- A date of HTTP, in any of its three forms, as seconds since the epoch; nil when it is none.
 ---@param text string
+---@param wall number  seconds since the epoch, for years of two digits
 ---@return number?
-function retry.http_date(text)
-  local pattern = "^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT$"
-  local day, month, year, hour, minute, second = text:match(pattern)
-  if day == nil or MONTHS[month] == nil then return nil end
-  local midnight = days(tonumber(year), MONTHS[month], tonumber(day)) * 86400
-  return midnight + tonumber(hour) * 3600 + tonumber(minute) * 60 + tonumber(second)
+function retry.http_date(text, wall)
+  for _, form in ipairs(FORMS) do
+    local found = { text:match(form[1]) }
+    local order = form[2]
+    local month = found[1] and MONTHS[found[order[2]]]
+    if month then
+      local year = whole_year(tonumber(found[order[3]]), wall)
+      local time = tonumber(found[order[4]]) * 3600 + tonumber(found[order[5]]) * 60 + tonumber(found[order[6]])
+      return days(year, month, tonumber(found[order[1]])) * 86400 + time
+    end
+  end
+  return nil
 end
 
 --- Seconds to wait by a Retry-After header (RFC 9110, 10.2.3); nil when it is missing, negative, in the past or
---- nonsense. An absurd one is handed on: the deadline then ends the call early.
+--- nonsense. An absurd one is handed on: the deadline then ends the call early. A date counts from the reply's own,
+--- where it has one: the two machines' clocks may differ.
 ---@param value string?
----@param wall number  seconds since the epoch
+---@param wall number   seconds since the epoch
+---@param date string?  the reply's Date header
 ---@return number?
-function retry.after(value, wall)
+function retry.after(value, wall, date)
   if type(value) ~= "string" then return nil end
   local seconds = tonumber(value:match("^%s*(%d+)%s*$"))
   if seconds == nil then
-    local date = retry.http_date(value:match("^%s*(.-)%s*$"))
-    seconds = date and date - wall
+    local from = date and retry.http_date(date, wall) or wall
+    local at = retry.http_date(value:match("^%s*(.-)%s*$"), from)
+    seconds = at and at - from
   end
   if seconds == nil or seconds <= 0 then return nil end
   return seconds

@@ -13,7 +13,7 @@
 --
 -- A cloud that refuses every token it gives, or the key itself, must not be asked again and again: after the second
 -- refusal in a row each next fetch waits twice as long as the one before, 5 minutes at most.
-local envelope = require "fogcloud.api.envelope"
+local data = require "fogcloud.api.data"
 local errors = require "fogcloud.errors"
 local protect = require "fogcloud.task.protect"
 
@@ -28,6 +28,7 @@ local RENEW_AT, JITTER = 0.8, 0.1
 local RETRY_MIN, RETRY_MAX = 300, 600
 local UNKNOWN_LIFE, MAX_LIFE = 3600, 30 * 86400
 local FETCH_TIME = 30 -- seconds for a flight that nobody waits for
+local LOCK_SHARE = 0.75 -- of a flight's time: its holder may be stopped
 local LOCK_TIME = 35 -- longer than a fetch, and yet a stopped process must not hold up all others for ever
 local MAX_BACKOFF = 300
 local GRACE = 0.03 -- the flight's own request ends by the same deadline and knows best why
@@ -54,16 +55,16 @@ end
 
 -- A server may state nothing, nonsense or eternity: then the token serves until it is refused, and is renewed every
 -- now and then.
-local function life_of(data)
-  local life = tonumber(data.expires_in)
+local function life_of(reply)
+  local life = tonumber(reply.expires_in)
   if life == nil or life ~= life or life <= 0 then return UNKNOWN_LIFE end
   return math.min(life, MAX_LIFE)
 end
 
-local function new_record(self, data, asked)
-  local life = life_of(data)
+local function new_record(self, reply, asked)
+  local life = life_of(reply)
   return {
-    value = data.access_token, born = asked, expires = asked + life,
+    value = reply.access_token, born = asked, expires = asked + life,
     renew = asked + life * (RENEW_AT - JITTER * self.random()),
   }
 end
@@ -85,7 +86,7 @@ local function save(self, record)
 end
 
 local function is_record(record)
-  if not envelope.is_token(record.value) then return false end -- another program may have put it there
+  if not data.is_token(record.value) then return false end -- another program may have put it there
   for _, name in ipairs(TIMES) do
     if type(record[name]) ~= "number" then return false end
   end
@@ -140,9 +141,9 @@ local function fetch(self, deadline)
   if not allowed then return nil, errors.is(why) and why or errors.new("cancelled", "the task was cancelled") end
   local asked = self.host.now()
   self.counters.fetches = self.counters.fetches + 1
-  local data, err = self.fetch(deadline)
+  local reply, err = self.fetch(deadline)
   self.denial = nil
-  if data == nil then
+  if reply == nil then
     self.counters.failures = self.counters.failures + 1
     if err.kind == "auth" then
       self.denial = err
@@ -150,8 +151,8 @@ local function fetch(self, deadline)
     end
     return nil, err
   end
-  self.redactor:hide(data.access_token, "token")
-  local record = new_record(self, data, asked)
+  self.redactor:hide(reply.access_token, "token")
+  local record = new_record(self, reply, asked)
   save(self, record)
   self.logger:write("debug", "a token came", { life = record.expires - record.born })
   return record
@@ -180,11 +181,11 @@ local function obtain(self, deadline)
 end
 
 -- The lock; nil, err without it. A flight may have less time than the holder's fetch, so the time to wait counts on
--- from one to the next.
+-- from one to the next; but a flight keeps a part of its time for a fetch of its own.
 local function lock(self, deadline)
   local now = self.host.now()
   if self.lock_by == nil or now > self.lock_by + LOCK_TIME then self.lock_by = now + LOCK_TIME end
-  local unlock, why = self.store:lock(self.key, math.min(deadline, self.lock_by))
+  local unlock, why = self.store:lock(self.key, math.min(now + LOCK_SHARE * (deadline - now), self.lock_by))
   if unlock or self.host.now() >= self.lock_by then self.lock_by = nil end
   return unlock, why
 end
@@ -198,19 +199,27 @@ local function obtain_locked(self, deadline)
     local text = "the token could not be fetched: " .. self.redactor:one_line(errors.text(record):match("^[^\n]*"))
     return nil, errors.new("protocol", text, { endpoint = "token" })
   end
+  if err and not unlock and why.kind == "timeout" then err.message = err.message .. "; before that, " .. why.message end
   return record, err
 end
 
 local function launch(self, deadline)
   local flight = { waiters = {}, deadline = deadline }
   self.flight = flight
-  self.host.spawn(function()
+  flight.task = self.host.spawn(function()
     flight.record, flight.err = obtain_locked(self, deadline)
     self.flight, flight.done = nil, true
     if flight.record then self.record = flight.record end
     for waiter in pairs(flight.waiters) do waiter:signal() end
   end)
   return flight
+end
+
+-- The flight that is under way. One whose task was ended, by an error that a debug hook threw, never lands.
+local function under_way(self)
+  local flight = self.flight
+  if flight and type(flight.task) == "table" and flight.task.done and not flight.done then self.flight = nil end
+  return self.flight
 end
 
 -- True when the flight has landed by the deadline.
@@ -234,14 +243,14 @@ end
 function Token:get(deadline)
   local record = serving(self)
   if record ~= nil then
-    if self.flight == nil and self.host.now() >= record.renew then
+    if under_way(self) == nil and self.host.now() >= record.renew then
       self.counters.renewals = self.counters.renewals + 1
       launch(self, self.host.now() + FETCH_TIME)
     end
     return record.value
   end
   while true do
-    local flight = self.flight or launch(self, deadline)
+    local flight = under_way(self) or launch(self, deadline)
     local landed, err = join(self, flight, deadline)
     if not landed then return nil, err end
     if flight.record then return flight.record.value end
@@ -250,7 +259,7 @@ function Token:get(deadline)
   end
 end
 
---- Drops this very token after the server refused it; one that somebody else got meanwhile stays.
+--- Drops this very token after the server refused it, from the store too; one that somebody else got meanwhile stays.
 ---@param value string
 function Token:drop(value)
   if self.record == nil or self.record.value ~= value then return end
@@ -258,6 +267,8 @@ function Token:drop(value)
   self.counters.refusals = self.counters.refusals + 1
   back_off(self)
   self.logger:write("info", "the cloud refused the token; a new one is fetched")
+  local gone, err = self.store:delete(self.key, { value = value })
+  if not gone then self.logger:write("warn", "the refused token could not be forgotten", { err = err }) end
 end
 
 --- How long the token in hand has served, and will serve; nil when there is none.
