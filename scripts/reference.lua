@@ -36,6 +36,8 @@ reference.PAGES = {
     { "fogcloud.journal", "lua/fogcloud/journal.lua", journal = "journal", Journal = "opened" } },
   { "metrics", "counters as text for Prometheus",
     { "fogcloud.metrics", "lua/fogcloud/metrics.lua", metrics = "metrics" } },
+  { "service", "words to a service manager: ready, alive, ending",
+    { "fogcloud.service", "lua/fogcloud/service.lua", service = "service" } },
   { "sandbox", "a cloud of your own from Lua: faults, devices, the clock",
     { "fogcloud.sandbox", "lua/fogcloud/sandbox/init.lua", Sandbox = "sandbox" } },
 }

@@ -232,6 +232,7 @@ local LAYERS = {
   { "mqtt.durable", "mqtt.journal" },
   { "api.call", "api.token" },
   { "store.lead" },
+  { "service" },
   { "runtime" },
   { "pump", "store" },
   { "host" },

@@ -88,6 +88,7 @@
 ---@field probe fun(host: string, port: string, options: table): table  one connection, step by step; see probe.c
 ---@field watch fun(): boolean
 ---@field unwatch fun()
+---@field notify fun(path: string, text: string): boolean?, string?  a word to the service manager
 ---@field headers fun(head: string): table<string, string>
 ---@field properties fun(properties: fogcloud.Properties, packet: "publish"|"will"|"connect"|"subscribe"): string
 ---@field engine fun(options: table?): fogcloud.core.Engine?, string?

@@ -58,7 +58,7 @@ documented.MODULES = {
   fogcloud = { "fogcloud", "fogcloud" }, cloud = { "fogcloud.api.cloud", "Cloud" }, session = { "fogcloud.mqtt.session", "Session" },
   device = { "fogcloud.mqtt.device", "Device" }, metrics = { "fogcloud.metrics", "metrics" },
   sandbox = { "fogcloud.sandbox", "Sandbox" }, leader = { "fogcloud.store.lead", "Leader" },
-  fleet = { "fogcloud.fleet", "Fleet" },
+  fleet = { "fogcloud.fleet", "Fleet" }, service = { "fogcloud.service", "service" },
   task = { "fogcloud.task.task", "Task" },
 }
 

@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "../base/notify.h"
 #include "../base/process.h"
 #include "handles.h"
 #include "properties.h"
@@ -47,6 +49,21 @@ static int l_unwatch(lua_State *L) {
   return 0;
 }
 
+/* notify(path, text): true; nil, why not. See notify.h. */
+static int l_notify(lua_State *L) {
+  size_t len;
+  const char *path = luaL_checkstring(L, 1);
+  const char *text = luaL_checklstring(L, 2, &len);
+  int err = fog_notify(path, text, len);
+  if (err == 0) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, strerror(err));
+  return 2;
+}
+
 static void push_versions(lua_State *L) {
   lua_newtable(L);
   lua_pushstring(L, fog_http_curl_version());
@@ -72,6 +89,7 @@ int luaopen_fogcloud_core(lua_State *L) {
       {"probe", fog_l_probe},
       {"watch", l_watch},
       {"unwatch", l_unwatch},
+      {"notify", l_notify},
       {NULL, NULL},
   };
   static const luaL_Reg session_methods[] = {{"session", fog_l_session}, {NULL, NULL}};
