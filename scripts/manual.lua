@@ -2,6 +2,7 @@
 
 -- Prints the manual page of the command line, fogcloud(1), from its own parser, and examples and exit codes from its
 -- guide, so that none can say more than the other: lua5.4 scripts/manual.lua > docs/fogcloud.1
+require("fogcloud.cli.words").english()
 local cli = require "fogcloud.cli"
 
 local out = {}

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 -- What of docs/zh/ is behind its English page: `lua5.4 scripts/zh.lua` says which sections, with the checksums that
--- they should carry. Once a section says again what the English one says, `lua5.4 scripts/zh.lua --update PAGE…` writes the
--- checksums of these Chinese pages anew (all pages without a name). spec/docs_spec.lua fails while one is behind.
+-- they should carry. Once a section says again what the English one says, `lua5.4 scripts/zh.lua --update PAGE…` writes
+-- the checksums of these Chinese pages anew (all pages without a name). spec/docs_spec.lua fails while one is behind.
 package.path = "./?.lua;" .. package.path
 local translation = require "spec.support.translation"
 

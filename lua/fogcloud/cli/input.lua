@@ -4,6 +4,7 @@
 --- when the person wants to end, which the caller sees by context:go_on() or context.interrupted().
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
+local words = require "fogcloud.cli.words"
 
 local input = {}
 
@@ -59,7 +60,7 @@ end
 
 --- A line that the person types; an empty one, and the end of input, give nil.
 function input.ask(question)
-  io.stderr:write(question, ": ")
+  io.stderr:write(words.say(question), ": ")
   local line = (input.lines()() or ""):match("^%s*(.-)%s*$")
   return line ~= "" and line or nil
 end

@@ -3,6 +3,7 @@
 --- How help looks: `-t, --topic TOPIC   …` on one line, left-aligned, with examples below. argparse lays it out; this
 --- sets what it goes by.
 local examples = require "fogcloud.cli.examples"
+local words = require "fogcloud.cli.words"
 
 local layout = {}
 
@@ -30,7 +31,7 @@ local function set_help(parser)
       names[option] = option._public_aliases
       option._public_aliases = { label(option._public_aliases) }
     end
-    local text = get_help(self)
+    local text = words.help(get_help(self))
     for option, aliases in pairs(names) do option._public_aliases = aliases end
     return text
   end
@@ -45,7 +46,7 @@ end
 
 -- One line: what is called, and what must follow.
 local function usage(parser, name)
-  local parts = { "Usage: fogcloud", name ~= "" and name or nil }
+  local parts = { words.say("Usage: ") .. "fogcloud", name ~= "" and name or nil }
   if #parser._commands > 0 then
     parts[#parts + 1] = "COMMAND"
   end
@@ -59,13 +60,21 @@ local function usage(parser, name)
 end
 
 local function epilog(parser, name)
-  local parts = { parser._epilog }
+  parser._own_epilog = parser._epilog
+  local parts = { parser._epilog and words.say(parser._epilog) }
   local lines = examples[name]
-  if lines then parts[#parts + 1] = "Examples:\n  " .. table.concat(lines, "\n  ") end
+  if lines then parts[#parts + 1] = words.say("Examples:") .. "\n  " .. table.concat(lines, "\n  ") end
   if name ~= "" then
-    parts[#parts + 1] = "The options of `fogcloud --help` may follow every command, too."
+    parts[#parts + 1] = words.say("The options of `fogcloud --help` may follow every command, too.")
   end
   return table.concat(parts, "\n\n")
+end
+
+-- The element's words in the person's language; the original ones for those who look for them.
+local function say(element)
+  element._own_description, element._own_summary = element._description, element._summary
+  if element._description then element:description(words.say(element._description)) end
+  if element._summary then element:summary(words.say(element._summary)) end
 end
 
 --- Lays out the help of a parser and of the commands below it.
@@ -76,6 +85,12 @@ function layout.set(parser, name)
   parser:help_usage_margin(2):help_description_margin(COLUMN):help_max_width(WIDTH)
   for _, argument in ipairs(parser._arguments) do set_argument(argument) end
   parser._options[parser._help_option_idx]:description("show this help")
+  say(parser)
+  for _, group in ipairs(parser._groups) do
+    group.own_name, group.name = group.name, words.say(group.name)
+  end
+  for _, element in ipairs(parser._arguments) do say(element) end
+  for _, element in ipairs(parser._options) do say(element) end
   for _, option in ipairs(parser._options) do
     -- A placeholder where none is given: the last word of its name.
     if option._argname == nil and option._choices == nil then option:argname(option._name:match("(%w+)$"):upper()) end

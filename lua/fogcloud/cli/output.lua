@@ -4,6 +4,7 @@
 local core = require "fogcloud.core"
 local json = require "fogcloud.cli.json"
 local text = require "fogcloud.cli.text"
+local words = require "fogcloud.cli.words"
 local errors = require "fogcloud.errors"
 
 ---@class fogcloud.cli.Output
@@ -111,7 +112,7 @@ end
 
 --- Something for the person only: on standard error, not with --quiet or --json.
 function Output:note(s)
-  if not self.quiet and not self.json then io.stderr:write(text.one_line(s), "\n") end
+  if not self.quiet and not self.json then io.stderr:write(text.one_line(words.say(s)), "\n") end
 end
 
 --- An error as an object for programs; `kind` is that of one which is only a text.
@@ -138,7 +139,8 @@ function Output:fail(err, kind)
     return
   end
   local prefix = self.error_colour and "\27[31mfogcloud:\27[0m " or "fogcloud: "
-  io.stderr:write(prefix, text.one_line(errors.text(err)), "\n")
+  local said = type(err) == "string" and words.say(err) or errors.text(err)
+  io.stderr:write(prefix, text.one_line(said), "\n")
 end
 
 return Output

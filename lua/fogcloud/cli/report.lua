@@ -1,9 +1,13 @@
 -- SPDX-License-Identifier: MIT
 
 --- A line for each thing that was looked at: what `doctor` and `test` print.
+local text = require "fogcloud.cli.text"
+local words = require "fogcloud.cli.words"
+
 local Report = {}
 Report.__index = Report
 
+local COLUMNS = 18 -- of a check's name
 local MARKS = { ok = { "ok  ", "good" }, warn = { "warn", "busy" }, fail = { "FAIL", "bad" } }
 
 function Report.new(context)
@@ -18,8 +22,8 @@ function Report:add(check, status, detail, remedy)
   local out, mark = self.out, MARKS[status]
   local to_do = status ~= "ok" and remedy or nil
   out:record({ check = check, status = status, detail = detail, remedy = to_do },
-    ("  %-18s %s"):format(check, detail), out:style(mark[2], mark[1]))
-  if to_do and not out.json then out:line(to_do, "      -> ") end
+    ("  %s %s"):format(text.pad(words.say(check), COLUMNS), words.say(detail)), out:style(mark[2], mark[1]))
+  if to_do and not out.json then out:line(words.say(to_do), "      -> ") end
   return status ~= "fail"
 end
 

@@ -181,7 +181,7 @@ function command.run(args, context)
   end
   if args.remove_retained then session:finish(context:settings().timeout) end
   session:close()
-  context.out:note(("%d message%s"):format(state.count, state.count == 1 and "" or "s"))
+  context.out:note((state.count == 1 and "%d message" or "%d messages"):format(state.count))
   if err and err.kind ~= "cancelled" then return context:failed(err) end
   return code_of(args, state, target)
 end
