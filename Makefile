@@ -28,8 +28,7 @@ include scripts/libraries.mk
 
 # Sources -------------------------------------------------------------------------------------------------------------
 
-LEAN_SRC    := $(wildcard src/paho/paho_lean*.c)
-CORE_SRC    := $(filter-out $(if $(LEAN),,$(LEAN_SRC)),$(foreach folder,base http mqtt paho,$(wildcard src/$(folder)/*.c)) src/binding/engine.c)
+CORE_SRC    := $(foreach folder,base http mqtt,$(wildcard src/$(folder)/*.c)) src/binding/engine.c
 BINDING_SRC := $(filter-out $(CORE_SRC),$(wildcard src/binding/*.c))
 # What outlives the process: a module of its own, so that only a program with a journal loads SQLite.
 DURABLE_SRC := $(wildcard src/durable/*.c) src/binding/class.c
@@ -56,12 +55,12 @@ all: build
 
 $(BUILD)/obj/%.o: src/%.c $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(CORE_DEFS) $(INCLUDES) -c $< -o $@
+	$(CC) $(ALL_CFLAGS) $(INCLUDES) -c $< -o $@
 
 define per_lua
 $(BUILD)/$(1)/fogcloud/core.so: $(CORE_OBJ) $(BINDING_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(call lua_include,$(1)) $(BINDING_SRC) $(CORE_OBJ) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete $(PAHO_LIBS) -lcurl
+	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(call lua_include,$(1)) $(BINDING_SRC) $(CORE_OBJ) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete $(CORE_LIBS)
 
 $(BUILD)/$(1)/fogcloud/durable.so: $(DURABLE_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
@@ -100,7 +99,7 @@ deps-demo:
 
 ARCHIVES   := $(addprefix $(BUILD)/,binding.a core.a durable.a sandbox.a)
 TEST_FLAGS := $(filter-out -Wconversion -Wshadow,$(ALL_CFLAGS)) $(CORE_DEFS) $(INCLUDES) -I$(call lua_include,lua5.4)
-TEST_LIBS  := -Wl,--start-group $(ARCHIVES) $(PAHO_LIBS) -Wl,--end-group -Wl,--as-needed -lcurl -lsqlite3 -lmosquitto -llua5.4
+TEST_LIBS  := -Wl,--start-group $(ARCHIVES) -Wl,--end-group -Wl,--as-needed $(CORE_LIBS) -lsqlite3 -lmosquitto -llua5.4
 
 $(BUILD)/obj/durable/%.o: src/durable/%.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -132,7 +131,6 @@ $(BUILD)/fuzz/%: fuzz/%.c $(ARCHIVES) $(wildcard fuzz/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_FLAGS) -fsanitize=fuzzer $< -o $@ $(TEST_LIBS)
 
-$(BUILD)/fuzz/sift: TEST_LIBS += -Wl,--allow-multiple-definition # it has some of paho_lean.c's functions itself
 
 # These count and refuse the allocations of our code, which is built for them apart.
 FAILING_ALLOC := connection_alloc_test core_alloc_test durable_alloc_test lua_alloc_test wiped_test
@@ -227,7 +225,7 @@ ROCK_CORE_LUA := $(filter-out $(ROCK_SANDBOX_LUA),$(shell cd lua 2>/dev/null && 
 
 rock: $(CORE_OBJ)
 	@mkdir -p $(ROCK)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(LUA_INCDIR) $(BINDING_SRC) $(CORE_OBJ) -o $(ROCK)/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete $(PAHO_LIBS) -lcurl
+	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(LUA_INCDIR) $(BINDING_SRC) $(CORE_OBJ) -o $(ROCK)/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete $(CORE_LIBS)
 	$(CC) $(ALL_CFLAGS) $(DURABLE_INCLUDES) -I$(LUA_INCDIR) $(DURABLE_SRC) -o $(ROCK)/durable.so $(LDFLAGS_MODULE) -Wl,-z,nodelete -lsqlite3
 
 rock-install:

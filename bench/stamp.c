@@ -2,7 +2,8 @@
  *
  * Linked into a core for bench/latency.lua only (-Wl,--wrap=…): writes into the payload of a message when it passes two
  * places, so that the handler can tell where the time went. A payload has three moments, MOMENT bytes each: when it was
- * sent, when it was put into the inbox, and when the dispatcher took it out of the outbox. Shorter ones stay as they are.
+ * sent, when it was put into the inbox, and when the dispatcher took it out of the outbox. Shorter ones stay as they
+ * are.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include <time.h>
 
 #include "../src/mqtt/inbox.h"
-#include "../src/mqtt/outbox.h"
+#include "../src/mqtt/publish.h"
 
 enum { MOMENT = 20, INBOX_AT = MOMENT, OUTBOX_AT = 2 * MOMENT };
 
@@ -22,19 +23,16 @@ static void stamp(char *to) {
   memcpy(to, text, MOMENT);
 }
 
-enum fog_inbox_result __real_fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m, bool *first);
-enum fog_inbox_result __wrap_fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m, bool *first);
-enum fog_inbox_result __wrap_fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m, bool *first) {
+enum fog_inbox_result __real_fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m);
+enum fog_inbox_result __wrap_fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m);
+enum fog_inbox_result __wrap_fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m) {
   if (m->payload_len >= INBOX_AT + MOMENT) stamp((char *)(uintptr_t)m->payload + INBOX_AT);
-  return __real_fog_inbox_push(b, m, first);
+  return __real_fog_inbox_push(b, m);
 }
 
-const struct fog_message *__real_fog_outbox_feed_plain(struct fog_outbox *o, size_t most, size_t *count, bool *wait);
-const struct fog_message *__wrap_fog_outbox_feed_plain(struct fog_outbox *o, size_t most, size_t *count, bool *wait);
-const struct fog_message *__wrap_fog_outbox_feed_plain(struct fog_outbox *o, size_t most, size_t *count, bool *wait) {
-  const struct fog_message *first = __real_fog_outbox_feed_plain(o, most, count, wait), *m = first;
-  for (size_t i = 0; first != NULL && i < *count; i++, m = m->next) {
-    if (m->event.extra_len >= OUTBOX_AT + MOMENT) stamp(m->event.extra + OUTBOX_AT);
-  }
-  return first;
+bool __real_fog_publish_write(struct fog_outgoing *o, struct fog_message *m, struct fog_writer *out, int64_t now_ms);
+bool __wrap_fog_publish_write(struct fog_outgoing *o, struct fog_message *m, struct fog_writer *out, int64_t now_ms);
+bool __wrap_fog_publish_write(struct fog_outgoing *o, struct fog_message *m, struct fog_writer *out, int64_t now_ms) {
+  if (m->event.extra_len >= OUTBOX_AT + MOMENT) stamp(m->event.extra + OUTBOX_AT);
+  return __real_fog_publish_write(o, m, out, now_ms);
 }

@@ -11,16 +11,11 @@ lib_dir   = $(patsubst %/,%,$(dir $(firstword $(wildcard $(foreach d,$(if $(MULT
 lib_flags = $(if $(lib_dir),-L$(lib_dir) -Wl$(comma)-rpath$(comma)$(lib_dir))
 elsewhere = $(if $(filter-out /usr,$(call dir_of,$(1))),$(addprefix -I,$(wildcard $(call dir_of,$(1))/include/$(MULTIARCH) $(call dir_of,$(1))/include)) $(lib_flags))
 
-# PAHO_LEAN=0 leaves Paho as packaged; 1: what src/paho/paho_lean*.c replaces in the static archive, and why each is correct, the essays there say.
-PAHO_LEAN  ?= 1
-PAHO_A     := $(call find_lib,PAHO,paho-mqtt3as.a)
-LEAN       := $(and $(filter 1,$(PAHO_LEAN)),$(PAHO_A))
-PAHO_WRAPS := $(if $(LEAN),$(shell sed -n 's/.*PAHO_WRAPS: *//p' $(ROOT)/src/paho/paho_lean.h))
-PAHO_LIBS  := $(if $(PAHO_A),$(PAHO_A) $(foreach w,$(PAHO_WRAPS),-Wl,--wrap=$(w)),-lpaho-mqtt3as) -lssl -lcrypto
 # LOOP=poll: the loop of systems without epoll; after make clean.
 LOOP       ?=
-CORE_DEFS  := $(if $(filter poll,$(LOOP)),-DFOG_LOOP_POLL) $(if $(LEAN),-DFOG_PAHO_LEAN)
-INCLUDES   := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,PAHO,paho-mqtt3as) $(call elsewhere,OPENSSL,ssl))
+CORE_DEFS  := $(if $(filter poll,$(LOOP)),-DFOG_LOOP_POLL)
+INCLUDES   := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,OPENSSL,ssl))
+CORE_LIBS  := -lssl -lcrypto -lcurl
 DURABLE_INCLUDES := $(strip $(call elsewhere,SQLITE,sqlite3))
 SANDBOX_INCLUDES := $(strip $(call elsewhere,MICROHTTPD,microhttpd) $(call elsewhere,SQLITE,sqlite3) $(call elsewhere,OPENSSL,ssl) $(call elsewhere,MOSQUITTO,mosquitto))
 

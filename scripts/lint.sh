@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit
 scripts/install.sh demo lint || exit
-defines="-std=c11 -D_GNU_SOURCE -DFOG_PAHO_LEAN -I/usr/include/lua5.4"
+defines="-std=c11 -D_GNU_SOURCE -I/usr/include/lua5.4"
 flags="$defines -D_FORTIFY_SOURCE=2 -O2 -Wall -Wextra -Wshadow -Wconversion -Werror -fsyntax-only"
 failed=0
 

@@ -43,7 +43,6 @@ end
 local REACHABLE = {
   ["^lua"] = { "src/binding/", "src/durable/binding%.c", "src/sandbox/binding", "src/redis/binding" },
   ["^lauxlib"] = { "src/binding/", "src/durable/binding%.c", "src/sandbox/binding", "src/redis/binding" },
-  ["^MQTT"] = { "src/paho/" },
   ["^curl/"] = { "src/http/", "base/process%.c" },
   ["^mosquitto"] = { "src/sandbox/plugin" },
   ["^microhttpd"] = { "src/sandbox/" },
@@ -53,20 +52,19 @@ local REACHABLE = {
 -- Who may include it: a lock, or a connection of OpenSSL's, stands in headers that many see.
 local INCLUDABLE = {
   ["^openssl/"] = {
-    "mqtt/tls", "mqtt/websocket", "mqtt/proxy", "mqtt/connection_options", "paho/paho_lean", "base/probe%.c",
+    "mqtt/tls", "mqtt/websocket", "mqtt/proxy", "mqtt/connection_options", "mqtt/native%.c", "base/probe%.c",
     "base/process%.c", "src/sandbox/", "redis/tls",
   },
   ["^pthread"] = {
-    "base/queue", "base/process", "paho/dispatcher", "paho/bridge", "http/http", "http/http_inbox",
-    "mqtt/inbox", "mqtt/outbox",
+    "base/queue", "base/process", "mqtt/native%.c", "http/http", "http/http_inbox", "mqtt/inbox", "mqtt/outbox",
     "mqtt/loop", "mqtt/resolver", "mqtt/tls",
-    "paho/paho_lean", "src/sandbox/", "src/durable/", "base/port",
+    "src/sandbox/", "src/durable/", "base/port",
   },
 }
 -- Which folder may include which other.
 local FOLDERS = {
-  base = {}, http = { base = true }, mqtt = { base = true }, paho = { base = true, mqtt = true },
-  binding = { base = true, http = true, mqtt = true, paho = true }, sandbox = {}, redis = { base = true },
+  base = {}, http = { base = true }, mqtt = { base = true },
+  binding = { base = true, http = true, mqtt = true }, sandbox = {}, redis = { base = true },
   durable = {},
 }
 -- What the sandbox and Redis' client, rocks of their own, and the journal, a module of its own, take from the others: how
@@ -76,11 +74,8 @@ local SHARED = {
   ["src/mqtt/bytes.h"] = true,
 }
 
--- Calls that go up: what Paho tells on its threads gives the dispatcher work, and it makes all calls of Paho's.
-local CIRCLES = {
-  ["src/paho/bridge.c -> src/paho/dispatcher.c"] = true, ["src/paho/link.c -> src/paho/dispatcher.c"] = true,
-  ["src/paho/paho_lean_sift.c -> src/paho/paho_lean_sock.c"] = true,
-}
+-- Calls that go up, each with its reason.
+local CIRCLES = {}
 
 -- Whatever may run a function, a metamethod or a chunk of the user's by name.
 local CALLS = {
@@ -227,7 +222,8 @@ local LAYERS = {
   { "api.cloud" },
   { "api.bulk", "api.open" },
   { "mqtt.session" },
-  { "mqtt.device", "mqtt.handlers", "mqtt.keeper", "mqtt.publications", "mqtt.subscriptions" },
+  { "mqtt.device", "mqtt.finish", "mqtt.handlers", "mqtt.keeper", "mqtt.publications", "mqtt.subscriptions" },
+  { "mqtt.state", "mqtt.suspicion" },
   { "journal" },
   { "mqtt.durable", "mqtt.journal" },
   { "api.call", "api.token" },
@@ -239,7 +235,8 @@ local LAYERS = {
   { "host.looped" },
   { "task.scheduler" },
   { "task.task" },
-  { "config", "mqtt.diagnosis", "api.envelope", "log", "api.retry", "mqtt.options", "mqtt.router", "store.lease",
+  { "mqtt.options" },
+  { "config", "mqtt.diagnosis", "mqtt.drivers", "api.envelope", "log", "api.retry", "mqtt.router", "store.lease",
     "store.term" },
   { "api.data" },
   { "_meta", "api.base_url", "check", "folders", "json", "metrics", "mqtt.topic", "version", "store.mark", "store.members",
@@ -266,7 +263,8 @@ local LAZY = {
 }
 
 -- Modules in C.
-local IN_C = { ["fogcloud.core"] = true, ["fogcloud.durable"] = true, ["fogcloud.redis"] = true, ["fogcloud.sandbox.core"] = true }
+local IN_C = { ["fogcloud.core"] = true, ["fogcloud.durable"] = true, ["fogcloud.paho"] = true, ["fogcloud.redis"] = true,
+  ["fogcloud.sandbox.core"] = true }
 
 describe("the Lua side", function()
   it("requires downwards only", function()

@@ -60,7 +60,7 @@ describe("_meta.lua", function()
     for name, kind, where in META:match("fogcloud%.Properties\n(.-)\n\n"):gmatch("@field ([%w_]+) (%S-)%? +([^:;\n]+)") do
       known[name] = true
       for _, packet in ipairs { "publish", "will", "connect", "subscribe" } do
-        local documented = (where .. ","):find(packet .. "[,]") ~= nil
+        local documented = (where .. ","):find("%f[%w]" .. packet .. "[,;]") ~= nil
         assert.equal(documented, (pcall(core.properties, { [name] = EXAMPLES[kind] }, packet)), name .. " in " .. packet)
       end
     end

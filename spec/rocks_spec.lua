@@ -193,21 +193,18 @@ describe("libraries are found in", function()
     it(name, function()
       local root = folder .. "/" .. layout.lib:gsub("%W", "")
       local curl = link(layout.apart and root .. "/opt/curl" or root, layout, "curl", "curl")
-      local paho = link(layout.apart and root .. "/opt/libpaho-mqtt" or root, layout, "MQTT*.h", "paho-mqtt3as")
       -- The compiler says by -H which headers it read.
-      local text = succeed("make -j2 rock BUILD=%s/build LUA_INCDIR=/usr/include/lua5.4 CURL_DIR=%s PAHO_DIR=%s CFLAGS='-O1 -H'",
-        root, curl, paho)
+      local text = succeed("make -j2 rock BUILD=%s/build LUA_INCDIR=/usr/include/lua5.4 CURL_DIR=%s CFLAGS='-O1 -H'",
+        root, curl)
       local triplet = succeed("gcc -print-multiarch"):match("%S+")
       local where, library = layout.include:gsub("%$%b()", triplet), layout.lib:gsub("%$%b()", triplet)
       assert.matches(("%s/%s/curl/curl.h\n"):format(curl, where), text, 1, true)
-      assert.matches(("%s/%s/MQTTAsync.h\n"):format(paho, where), text, 1, true)
-      assert.matches(("%s/%s/libpaho-mqtt3as.a"):format(paho, library), text, 1, true)
       assert.matches("libcurl.so.4 => " .. curl, succeed("ldd %s/build/rock/core.so", root), 1, true)
       -- The tests in C and the bench look there too.
-      local tests = succeed("make -n %s/build/tests/queues_test BUILD=%s/build CURL_DIR=%s PAHO_DIR=%s", root, root, curl, paho)
-      local bench = succeed("make -n -B -C bench ../build/bench/client_paho CURL_DIR=%s PAHO_DIR=%s", curl, paho)
-      assert.matches(("queues_test [^\n]*%s/%s/libpaho%%-mqtt3as.a"):format(paho:gsub("%p", "%%%0"), library:gsub("%p", "%%%0")), tests)
-      assert.matches(("-L%s/%s"):format(paho, library), bench, 1, true)
+      local tests = succeed("make -n %s/build/tests/core_alloc_test BUILD=%s/build CURL_DIR=%s", root, root, curl)
+      local bench = succeed("make -n -B -C bench ../build/bench/http_curl CURL_DIR=%s", curl)
+      assert.matches(("core_alloc_test [^\n]*-L%s/%s"):format(curl:gsub("%p", "%%%0"), library:gsub("%p", "%%%0")), tests)
+      assert.matches(("-L%s/%s"):format(curl, library), bench, 1, true)
     end)
   end
 end)

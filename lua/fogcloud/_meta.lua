@@ -41,11 +41,13 @@
 ---@field response_topic string?                 publish, will
 ---@field correlation_data string?               publish, will
 ---@field will_delay_interval integer?           will: seconds
----@field subscription_identifier integer?       subscribe; received with the messages that it brings
+---@field subscription_identifier integer?       subscribe; received with the messages that it brings: a list where a
+---                                             message has several
 ---@field maximum_packet_size integer?           connect: bytes
 ---@field request_response_information integer?  connect
 ---@field request_problem_information integer?   connect
----@field user_properties string[][]?            publish, will, connect, subscribe: a list of { name, value }
+---@field user_properties string[][]?            publish, will, connect, subscribe, disconnect: list of { name, value }
+---@field topic_alias_maximum integer?           connect; received
 ---@field session_expiry_interval integer?              received
 ---@field assigned_client_identifier string?            received
 ---@field server_keep_alive integer?                    received
@@ -53,9 +55,8 @@
 ---@field authentication_data string?                   received
 ---@field response_information string?                  received
 ---@field server_reference string?                      received
----@field reason_string string?                         received
+---@field reason_string string?                  disconnect; received
 ---@field receive_maximum integer?                      received
----@field topic_alias_maximum integer?                  received
 ---@field topic_alias integer?                          received
 ---@field maximum_qos integer?                          received
 ---@field retain_available integer?                     received
@@ -94,7 +95,7 @@
 ---@field engine fun(options: table?): fogcloud.core.Engine?, string?
 ---@field file fogcloud.core.File
 ---@field terminal fogcloud.core.Terminal
----@field versions { curl: string, tls: string, paho: string, paho_guarded: boolean, async_dns: boolean }
+---@field versions { curl: string, tls: string, mqtt: string, async_dns: boolean }
 local core = {}
 
 --- One per Lua state: owns the queue of events, the HTTP requests and the sessions.
@@ -199,10 +200,6 @@ local Session = {}
 ---@return string? why
 function Session:connect(options) end
 
---- True: this is the one session of the process over WebSockets, until it is closed.
----@return boolean
-function Session:claim_websockets() end
-
 ---@param token number  comes back with the answer
 ---@param filter string
 ---@param qos 0|1|2
@@ -238,9 +235,10 @@ function Session:room(bytes, wait) end
 ---@return number
 function Session:received_dropped() end
 
---- A function that gives the next message: topic, payload, flags (QoS + 4 retained + 8 duplicate), properties; nothing
---- when there is none.
----@return fun(): string?, string?, integer?, fogcloud.Properties?
+--- A function that gives the next message: topic, payload, flags (QoS + 4 retained + 8 duplicate), properties (a number
+--- where there is nothing but one Subscription Identifier), number; nothing when there is none. The number, with
+--- acknowledge = "handled", is given back with the next call once that message is handled.
+---@return fun(handled: number?): string?, string?, integer?, fogcloud.Properties|integer|nil, number?
 function Session:receiver() end
 
 --- Whether there is something to receive.
@@ -251,10 +249,6 @@ function Session:pending() end
 ---@return boolean
 function Session:drained() end
 
---- Whether the system has taken all bytes of the connection.
----@return boolean
-function Session:flushed() end
-
 --- Leaves the broker, with a goodbye.
 function Session:leave() end
 
@@ -262,10 +256,22 @@ function Session:leave() end
 ---@param link integer
 function Session:resume(link) end
 
----@return number? id
----@return string? topic
----@return number? bytes
-function Session:oldest_in_flight() end
+--- Takes no message in any more; what is handled from now on is acknowledged at once.
+function Session:hold() end
+
+--- Whether nothing is read now, for the inbox is full.
+---@return boolean
+function Session:resting() end
+
+--- A message is handled, and none is received instead.
+---@param number number  what the receiver gave with it
+function Session:handled(number) end
+
+--- Sends AUTH (MQTT 5).
+---@param properties string  what core.properties made
+---@return boolean? ok
+---@return string? why
+function Session:authenticate(properties) end
 
 ---@return integer
 function Session:id() end
@@ -273,8 +279,10 @@ function Session:id() end
 ---@return fogcloud.SessionStats
 function Session:stats() end
 
---- Ends the session; what was counted and received can still be had. Harmless twice.
-function Session:close() end
+--- Ends the session with a goodbye; what was counted and received can still be had. Harmless twice.
+---@param reason integer?     of DISCONNECT (MQTT 5)
+---@param properties string?  what core.properties made
+function Session:close(reason, properties) end
 
 --- Files that hold secrets: 0600, replaced in one step. `why` is absent, busy, foreign, loose, special, large or io.
 ---@class fogcloud.core.File

@@ -132,7 +132,7 @@ function fogcloud.log(sink) return require("fogcloud.log").to(sink) end
 ---@field host string  the host's name: "plain", "openresty", …
 ---@field curl string
 ---@field tls string   the TLS library
----@field paho string
+---@field mqtt string  the driver of our own
 ---@field cjson string
 
 --- Versions of all that fogcloud stands on.
@@ -143,7 +143,7 @@ function fogcloud.info()
     fogcloud = fogcloud._VERSION,
     lua = rawget(_G, "jit") and rawget(_G, "jit").version or _VERSION,
     host = runtime.host().name,
-    curl = versions.curl, tls = versions.tls, paho = versions.paho,
+    curl = versions.curl, tls = versions.tls, mqtt = versions.mqtt,
     cjson = require("cjson")._VERSION,
   }
 end

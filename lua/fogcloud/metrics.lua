@@ -56,6 +56,10 @@ local function of_slot_sessions(field)
   end
 end
 
+local function connected(stats, emit)
+  if stats.connected ~= nil then emit(stats.connected and 1 or 0, {}) end
+end
+
 local METRICS = {
   { "clouds", "fogcloud_calls_total", "counter", "Calls of the API that were begun.", "calls" },
   { "clouds", "fogcloud_attempts_total", "counter", "HTTP requests made for them.", "attempts" },
@@ -82,6 +86,7 @@ local METRICS = {
   { "sessions", "fogcloud_received_dropped_total", "counter", "QoS 0 messages dropped unheard.", "received_dropped" },
   { "sessions", "fogcloud_inbox", "gauge", "Messages received and not handled yet.", "inbox" },
   { "sessions", "fogcloud_inbox_bytes", "gauge", "Bytes of them.", "inbox_bytes" },
+  { "sessions", "fogcloud_connected", "gauge", "1 while the broker has the session in.", connected },
   { "sessions", "fogcloud_connects_total", "counter", "Links that came up.", "connects" },
   { "sessions", "fogcloud_handler_errors_total", "counter", "Handlers that threw.", "handler_errors" },
   { "fleets", "fogcloud_fleet_slots", "gauge", "Slots of the fleet.", "slots" },

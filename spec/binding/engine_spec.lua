@@ -14,7 +14,7 @@ local function request() -- one that hangs
 end
 local function session() -- one that hangs too: a server that accepts and says nothing
   local s = assert(engine:session())
-  assert(s:connect { uri = "tcp://127.0.0.1:%d", client_id = "c", tls = false })
+  assert(s:connect { host = "127.0.0.1", port = %d, client_id = "c", tls = false })
   return s
 end
 ]]
@@ -71,12 +71,12 @@ describe("lifetimes", function()
       local first, second = assert(core.engine()), assert(core.engine())
       local s = assert(second:session())
       first:close()
-      assert(s:connect { uri = "tcp://127.0.0.1:1", client_id = "c", tls = false })
+      assert(s:connect { host = "127.0.0.1", port = 1, client_id = "c", tls = false })
       local deadline = core.now() + 20
       while core.now() < deadline do
         second:wait(1)
         local name = second:next()
-        if name == "refused" then os.exit(0) end
+        if name == "down" then os.exit(0) end
       end
       os.exit(1)
     ]]
@@ -119,7 +119,7 @@ describe("lifetimes", function()
     assert.has_error(function() engine:session { in_count = 0 } end, "option 'in_count' is out of range")
     assert.has_error(function() engine:session { in_count = "many" } end)
     local session = assert(engine:session())
-    assert.has_error(function() session:connect { uri = "tcp://x:1" } end, "options 'uri' and 'client_id' are required")
+    assert.has_error(function() session:connect { host = "x" } end, "options 'host' and 'port' are required")
     assert.has_error(function() session:publish("t", "p", 3) end)
     assert.has_error(function() session:publish("", "p") end)
     assert.has_error(function() session:publish("a\0b", "p") end)

@@ -4,7 +4,9 @@
  * request, a session that connects, subscribes, publishes and receives, and closes all. Whatever fails, every call ends
  * with an error or a result, what was promised as an event comes, and nothing stays allocated.
  */
+#include "../../src/base/error.h"
 #include "../../src/binding/engine.h"
+#include "../../src/mqtt/native.h"
 #include "alloc_table.h"
 #include "tiny_server.h"
 
@@ -54,20 +56,19 @@ static void request(struct fog_engine *e, long n) {
 }
 
 static struct fog_link_options *link_options(void) {
-  char uri[64];
   struct fog_link_options *o = calloc(1, sizeof *o);
-  (void)snprintf(uri, sizeof uri, "tcp://127.0.0.1:%d", tiny_port);
-  o->uri = strdup(uri);
+  o->to = calloc(1, sizeof *o->to);
+  o->to->host = strdup("127.0.0.1");
+  o->to->port = (uint16_t)tiny_port;
   o->client_id = strdup("c");
   o->username = strdup("u");
   o->password = strdup("p");
   o->password_len = 1;
-  o->ca_fd = -1;
   o->clean = true;
   o->version = 4;
   o->number = 1;
   o->keepalive_s = 60;
-  o->connect_timeout_s = 2;
+  o->connect_timeout_ms = 2000;
   return o;
 }
 
@@ -89,7 +90,7 @@ static void settle(struct fog_engine *e, struct fog_session *s) {
   struct fog_message_view v;
   for (double end = now() + 20; now() < end;) {
     struct fog_event *ev = fog_engine_next(e);
-    bool lost = ev != NULL && ev->type == FOG_EV_LOST;
+    bool lost = ev != NULL && ev->type == FOG_EV_DOWN;
     if (ev != NULL) ev->release(ev);
     while (fog_inbox_next(&s->inbox, &v)) continue;
     fog_outbox_stats(&s->outbox, &stats);
@@ -99,23 +100,24 @@ static void settle(struct fog_engine *e, struct fog_session *s) {
 }
 
 static void session(struct fog_engine *e, long n) {
-  struct fog_session_limits limits = {100, 100000, 100, 100000, 16};
+  struct fog_session_limits limits = {
+      .in_count = 100, .in_bytes = 100000, .out_count = 100, .out_bytes = 100000, .window = 16};
   struct fog_subscription how = {.qos = 1};
   enum fog_event_type got = FOG_EV_CLOSED;
   int error;
-  struct fog_session *s = fog_engine_session(e, &limits, &error);
+  struct fog_session *s = fog_engine_session(e, &fog_native, &limits, &error);
   if (s == NULL) return;
   for (uint8_t qos = 0; qos < 3; qos++) publish(s, qos);
-  if (fog_dispatcher_connect(s, link_options()) == FOG_OK)
-    check_now(await(e, FOG_EV_CONNECTED, FOG_EV_REFUSED, &got), "an attempt to connect ends", n);
-  if (got == FOG_EV_CONNECTED) {
-    bool asked = fog_dispatcher_subscribe(s, 1, "t", &how) == FOG_OK;
+  if (s->driver->connect(s, link_options()) == FOG_OK)
+    check_now(await(e, FOG_EV_UP, FOG_EV_DOWN, &got), "an attempt to connect ends", n);
+  if (got == FOG_EV_UP) {
+    bool asked = s->driver->subscribe(s, 1, "t", &how) == FOG_OK;
     if (asked) check_now(await(e, FOG_EV_SUBSCRIBED, FOG_EV_SUBSCRIBED, &got), "a subscription ends", n);
     atomic_store(&s->sending, 1);
-    fog_dispatcher_feed(s);
+    s->driver->feed(s);
     settle(e, s);
   }
-  fog_dispatcher_close(s);
+  (void)s->driver->leave(s, FOG_END, NULL);
   check_now(await(e, FOG_EV_CLOSED, FOG_EV_CLOSED, &got), "closing ends", n);
   struct fog_outbox_stats stats;
   fog_outbox_stats(&s->outbox, &stats);

@@ -34,7 +34,7 @@ describe("fogcloud doctor", function()
     local found, code, said = doctor "--device dev1"
     assert.equal(0, code, said)
     for _, name in ipairs {
-      "fogcloud", "libcurl", "Paho MQTT C", "OpenSSL", "lua-cjson", "file", "configuration", "API TCP", "API TLS", "API token",
+      "fogcloud", "libcurl", "OpenSSL", "lua-cjson", "file", "configuration", "API TCP", "API TLS", "API token",
       "API products", "clock", "API DNS",
       "MQTT DNS", "MQTT client", "MQTT TCP", "MQTT TLS", "MQTT plain port", "MQTT login", "MQTT permission",
     } do
@@ -149,7 +149,7 @@ describe("what the doctor knows", function()
 
   it("of versions", function()
     local function statuses(more)
-      local info = { fogcloud = "1", lua = "Lua", curl = "8.5.0", paho = "1.3.15", tls = "OpenSSL/3.0.2", cjson = "2.1.0" }
+      local info = { fogcloud = "1", lua = "Lua", curl = "8.5.0", tls = "OpenSSL/3.0.2", cjson = "2.1.0" }
       info.async_dns = true
       for name, value in pairs(more) do info[name] = value end
       local list = {}
@@ -161,9 +161,6 @@ describe("what the doctor knows", function()
     assert.equal("", statuses {})
     assert.equal("libcurl fail", statuses { curl = "7.67.0" })
     assert.equal("libcurl DNS warn", statuses { async_dns = false })
-    assert.equal("Paho MQTT C fail", statuses { paho = "1.3.8", paho_guarded = true })
-    assert.equal("Paho MQTT C warn", statuses { paho = "1.3.13", paho_guarded = false })
-    assert.equal("", statuses { paho = "1.3.13", paho_guarded = true })
     assert.equal("OpenSSL warn", statuses { tls = "OpenSSL/1.0.2" })
     assert.equal("lua-cjson warn", statuses { cjson = "2.0.9" })
   end)

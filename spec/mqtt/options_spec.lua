@@ -48,8 +48,12 @@ describe("the options of a session", function()
     refused("loginname", "\237\160\128")
     refused("mqtthost", "")
     refused("mqttport", 65536)
-    refused("loginname", "")
     refused("loginname", nil) -- with a password
+    refused("password", ("x"):rep(65536))
+    refused("clientid", ("c"):rep(65536))
+    refused("clientid", "") -- with clean = false, which check_credentials is not told here
+    options.check_credentials({ clientid = "", loginname = "", password = "", mqtthost = "h", mqttport = 1 },
+      { tls = false, clean = true })
     options.check_credentials({ clientid = "c", mqtthost = "h", mqttport = 1 }, { tls = false })
   end)
 end)

@@ -73,7 +73,7 @@ describe("a session", function()
     local session = assert(strict_cloud:connect(credentials, {
       cert_file = strict.client_cert_file, key_file = strict.client_key_file,
     }))
-    assert.is_true(session.up)
+    assert.is_true(session:connected())
     session:close()
     fogcloud.run()
   end)
@@ -81,7 +81,7 @@ describe("a session", function()
   it("takes its authority as text", function()
     local credentials = support.client(sandbox, cloud, {})
     local session = assert(keep(fogcloud.connect(credentials, { ca_pem = sandbox.ca })))
-    assert.is_true(session.up)
+    assert.is_true(session:connected())
     local refused, err = fogcloud.connect(credentials, { ca_pem = assert(io.open("spec/support/other_ca.pem")):read("*a") })
     assert.is_nil(refused)
     assert.equal("tls", err.kind)
@@ -161,11 +161,11 @@ describe("a session", function()
       return dev1:stats().queued == 0
     end, 60)
     assert.is_true(distinct < count / 2, "the handler was not slow")
-    -- The bound, and what the broker sent until the link was closed: those it had not been thanked for, and their successors.
-    assert.is_true(most >= 100 and most < count / 4, most .. " in the inbox")
+    assert.is_true(most > 0 and most <= 100, most .. " in the inbox")
     pause = 0
     support.serve_until(function() return distinct == count end, 60)
-    assert.equal(0, slow:stats().received_dropped)
+    local stats = slow:stats()
+    assert.same({ 0, 1, count }, { stats.received_dropped, stats.connects, stats.received }) -- each came once
   end)
 
   it("lets a handler that takes long without yielding hold up nobody either", function()
@@ -208,10 +208,10 @@ describe("a session", function()
     assert.matches("90 messages of QoS 0 were dropped", tostring(drops[1].err))
     sandbox:fail_mqtt { refuse = true }
     sandbox:kick(session.credentials.clientid)
-    support.serve_until(function() return not session.up end)
+    support.serve_until(function() return not session:connected() end)
     assert(session:publish("c2d/dev1/n", "x", { qos = 1 }))
     session:close()
-    support.serve_until(function() return session.gone end)
+    support.serve_until(function() return session.state.name == "closed" end)
     local text = table.concat(lines, "\n")
     assert.matches("warn: messages are lost 90 messages of QoS 0", text)
     assert.matches("warn: the session is disconnected", text)
@@ -248,27 +248,6 @@ describe("a session", function()
     return math.floor(number)
   end
 
-  it("is the only one over WebSockets in its process, whatever Lua state it is of", function()
-    local core = require "fogcloud.core"
-    local engines, handles = {}, {}
-    for i = 1, 2 do
-      engines[i] = assert(core.engine()) -- as another state has one
-      handles[i] = assert(engines[i]:session())
-    end
-    assert.is_true(handles[1]:claim_websockets())
-    assert.is_true(handles[1]:claim_websockets())
-    assert.is_false(handles[2]:claim_websockets())
-    handles[1]:close()
-    local name
-    repeat
-      engines[1]:wait(20)
-      name = assert((engines[1]:next()), "the first was not closed")
-    until name == "closed"
-    assert.is_true(handles[2]:claim_websockets())
-    handles[2]:close()
-    for _, engine in ipairs(engines) do engine:close() end
-  end)
-
   for _, tls in ipairs { false, true } do
     it("speaks MQTT over WebSockets" .. (tls and " and TLS" or ""), function()
       local port = behind_websockify(tls)
@@ -279,15 +258,14 @@ describe("a session", function()
       assert(session:subscribe("d2c/dev1/n", 1, function(_, payload) got[#got + 1] = payload end))
       local dev = device "dev1"
       local large = ("large "):rep(20000)
-      -- One after the other: Paho 1.3.12 does not look for a second packet in one frame, and websockify makes such.
-      for i, payload in ipairs { "small", large, "" } do
-        assert(dev:publish("d2c/dev1/n", payload, { qos = 1 }))
-        support.serve_until(function() return #got == i end)
-        assert.equal(payload, got[i])
-      end
-      local second, err = fogcloud.connect(credentials, opts)
-      assert.is_nil(second)
-      assert.matches("one WebSocket session", tostring(err))
+      for _, payload in ipairs { "small", large, "" } do assert(dev:publish("d2c/dev1/n", payload, { qos = 1 })) end
+      support.serve_until(function() return #got == 3 end)
+      assert.same({ "small", large, "" }, got)
+      local others = support.client(sandbox, cloud, { "dev1" })
+      others.mqttport, others.sslport = port, port
+      local second = assert(keep(fogcloud.connect(others, opts)))
+      assert(second:publish("c2d/dev1/n", "", { qos = 1 }))
+      assert.is_true(second:flush(20))
       for i = 1, 12 do
         assert(session:publish("c2d/dev1/n", tostring(i), { qos = i % 3 }))
         assert.is_true(session:flush(20))

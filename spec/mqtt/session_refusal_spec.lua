@@ -109,7 +109,7 @@ describe("a session that is asked for too much", function()
     for _, id in ipairs { "a/b", "+", "#", "" } do raises("device id", session.device, session, id) end
     raises("unknown session option 'tsl'", cloud.connect, cloud, session.credentials, { tsl = true })
     raises("boolean expected", cloud.connect, cloud, session.credentials, { tls = "no" })
-    raises("field 'clientid'", cloud.connect, cloud, {})
+    raises("field 'mqtthost'", cloud.connect, cloud, {})
     local HERE = "session_refusal_spec.lua:%d+: "
     raises(HERE .. "timeout", function() return (session:flush("x")) end)
     raises(HERE .. "unsubscribe", function() return (session:unsubscribe("a", 5)) end)

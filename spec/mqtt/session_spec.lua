@@ -225,7 +225,7 @@ describe("a session", function()
     local stats = support.assert_identity(session)
     assert.equal(5, stats.queued)
     sandbox:broker "start"
-    support.serve_until(function() return events[#events] == "connect" and d.session.up end)
+    support.serve_until(function() return events[#events] == "connect" and d.session:connected() end)
     d.session:subscribe("c2d/dev1/#", 1, function(_, payload) commands[#commands + 1] = payload end)
     assert(session:flush(20))
     assert(d:report("status", "back"))

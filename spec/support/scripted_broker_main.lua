@@ -88,6 +88,13 @@ local MODES = {
   },
 }
 
+-- Wants a ping each second, and tells of each.
+MODES.brisk = {
+  [1] = packet(0x20, "\0\0\3\x13\0\1"),
+  [8] = function(body) return packet(0x90, body:sub(1, 2) .. "\0\0") end,
+  [12] = function() return "\xD0\0" .. packet(0x30, text("pinged") .. "\0") end,
+}
+
 -- One reaction for the first connection, another (or none) for those after it.
 local function on_first(reaction, later)
   return function(body, client, ...)
@@ -162,6 +169,7 @@ end
 
 local function answer(client, type, body, flags)
   local reaction = script[type]
+  if reaction == nil and type == 12 and script[1] then reaction = "\xD0\0" end -- every broker answers a ping
   if _G.type(reaction) == "function" then reaction = reaction(body, client, flags) end
   if reaction == false then return drop(client) end
   if reaction then client.socket:send(reaction) end

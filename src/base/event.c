@@ -25,3 +25,22 @@ void fog_event_set_text(struct fog_event *ev, const char *text) {
   ev->text = text == NULL ? NULL : strdup(text);
   ev->text_len = ev->text == NULL ? 0 : strlen(ev->text);
 }
+
+static char *copy(const char *bytes, size_t *len) {
+  char *to = *len == 0 ? NULL : malloc(*len);
+  if (to != NULL) memcpy(to, bytes, *len);
+  if (to == NULL) *len = 0;
+  return to;
+}
+
+void fog_event_set_extra(struct fog_event *ev, const char *bytes, size_t len) {
+  free(ev->extra);
+  ev->extra = copy(bytes, &len);
+  ev->extra_len = len;
+}
+
+void fog_event_set_properties(struct fog_event *ev, const char *bytes, size_t len) {
+  free(ev->properties);
+  ev->properties = copy(bytes, &len);
+  ev->properties_len = len;
+}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../base/error.h"
 #include "../base/mirror.h"
 #include "../base/process.h"
 
@@ -124,13 +125,14 @@ struct fog_queue *fog_engine_queue(struct fog_engine *e) {
   return e->queue;
 }
 
-struct fog_session *fog_engine_session(struct fog_engine *e, const struct fog_session_limits *limits, int *error) {
-  struct fog_session *s = fog_session_new(++e->last_session, e->queue, limits);
+struct fog_session *fog_engine_session(struct fog_engine *e, const struct fog_driver *driver,
+                                       const struct fog_session_limits *limits, int *error) {
+  struct fog_session *s = fog_session_new(++e->last_session, driver, e->queue, limits);
   if (s == NULL) {
     *error = FOG_ENOMEMORY;
     return NULL;
   }
-  *error = fog_dispatcher_open(s);
+  *error = driver->open(s);
   if (*error == FOG_OK) return s;
   fog_session_unref(s);
   return NULL;

@@ -8,7 +8,7 @@
 
 #include "../http/api.h"
 #include "../http/http.h"
-#include "../paho/dispatcher.h"
+#include "../mqtt/driver.h"
 
 struct fog_engine;
 
@@ -52,7 +52,8 @@ uint64_t fog_engine_new_id(struct fog_engine *e);
 /* Its event queue; whoever keeps it takes a reference. */
 struct fog_queue *fog_engine_queue(struct fog_engine *e);
 
-/* A session of this engine, opened at the dispatcher, with one reference for the caller. NULL: *error is FOG_E…. */
-struct fog_session *fog_engine_session(struct fog_engine *e, const struct fog_session_limits *limits, int *error);
+/* A session of this engine, opened at the driver, with one reference for the caller. NULL: *error is FOG_E…. */
+struct fog_session *fog_engine_session(struct fog_engine *e, const struct fog_driver *driver,
+                                       const struct fog_session_limits *limits, int *error);
 
 #endif

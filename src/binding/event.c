@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * How each event looks from Lua: its name, then its facts, as pump.lua, session.lua and keeper.lua take them. The
- * pushing may raise for lack of memory; the event is then lost with the Lua state's own out-of-memory error, not
- * leaked: it is anchored in a userdata while it is pushed.
+ * How each event looks from Lua, as pump.lua takes it: its name, then the facts of a request, or a session's number and
+ * its facts by name. The pushing may raise for lack of memory; the event is then lost with the Lua state's own
+ * out-of-memory error, not leaked: it is anchored in a userdata while it is pushed.
  */
 #include <ctype.h>
 #include <string.h>
@@ -128,36 +128,98 @@ static void push_properties(lua_State *L, const struct fog_event *ev) {
     fog_push_properties(L, ev->properties, ev->properties_len);
 }
 
-static int push_link(lua_State *L, const char *name, const struct fog_event *ev) {
+/* Of a session: its name, the session's number, and its facts by name. */
+static void push_head(lua_State *L, const char *name, const struct fog_event *ev) {
   lua_pushstring(L, name);
   lua_pushinteger(L, (lua_Integer)ev->session);
-  lua_pushnumber(L, (lua_Number)ev->id);
-  lua_pushinteger(L, ev->code);
-  if (ev->type == FOG_EV_CONNECTED)
-    lua_pushboolean(L, ev->flag);
-  else
-    push_text(L, ev->text, ev->text_len);
-  if (ev->name != NULL)
-    lua_pushstring(L, ev->name);
-  else
-    lua_pushnil(L);
+  lua_createtable(L, 0, 8);
+}
+
+static void set_number(lua_State *L, const char *name, uint64_t value) {
+  lua_pushnumber(L, (lua_Number)value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_code(lua_State *L, const char *name, int value) {
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_flag(lua_State *L, const char *name, bool value) {
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static void set_properties(lua_State *L, const struct fog_event *ev) {
   push_properties(L, ev);
-  return 7;
+  lua_setfield(L, -2, "properties");
+}
+
+static int push_up(lua_State *L, const struct fog_event *ev) {
+  push_head(L, "up", ev);
+  set_number(L, "link", ev->id);
+  set_code(L, "version", ev->code);
+  set_flag(L, "session_present", ev->flag);
+  set_properties(L, ev);
+  return 3;
+}
+
+/* What was sent first and has no answer: { id, topic, size }. */
+static void set_suspect(lua_State *L, const struct fog_event *ev) {
+  if (ev->suspect == 0) return;
+  lua_createtable(L, 0, 3);
+  set_number(L, "id", ev->suspect);
+  push_bytes(L, ev->extra, ev->extra_len);
+  lua_setfield(L, -2, "topic");
+  set_number(L, "size", ev->suspect_len);
+  lua_setfield(L, -2, "suspect");
+}
+
+static int push_down(lua_State *L, const struct fog_event *ev) {
+  push_head(L, "down", ev);
+  set_number(L, "link", ev->id);
+  set_flag(L, "was_up", ev->flag);
+  set_code(L, "code", ev->code);
+  if (ev->name != NULL) lua_pushstring(L, ev->name);
+  if (ev->name != NULL) lua_setfield(L, -2, "kind");
+  push_text(L, ev->text, ev->text_len);
+  lua_setfield(L, -2, "text");
+  set_properties(L, ev);
+  set_suspect(L, ev);
+  return 3;
+}
+
+static int push_subscribed(lua_State *L, const struct fog_event *ev) {
+  push_head(L, "subscribed", ev);
+  set_number(L, "token", ev->id);
+  set_code(L, "code", ev->code);
+  set_flag(L, "sent", ev->flag);
+  set_properties(L, ev);
+  return 3;
 }
 
 static int push_published(lua_State *L, const struct fog_event *ev) {
-  lua_pushliteral(L, "published");
-  lua_pushinteger(L, (lua_Integer)ev->session);
-  lua_pushnumber(L, (lua_Number)ev->id);
-  lua_pushinteger(L, ev->code);
+  push_head(L, "published", ev);
+  set_number(L, "id", ev->id);
+  set_code(L, "code", ev->code);
   push_bytes(L, ev->text, ev->text_len);
+  lua_setfield(L, -2, "topic");
   push_bytes(L, ev->extra, ev->extra_len);
-  lua_pushboolean(L, ev->flag);
-  push_properties(L, ev);
-  return 8;
+  lua_setfield(L, -2, "payload");
+  set_flag(L, "dropped", ev->flag);
+  set_properties(L, ev);
+  return 3;
 }
 
-static int push_session(lua_State *L, const char *name, const struct fog_event *ev) {
+static int push_authenticate(lua_State *L, const struct fog_event *ev) {
+  push_head(L, "authenticate", ev);
+  set_number(L, "link", ev->id);
+  set_code(L, "code", ev->code);
+  set_properties(L, ev);
+  return 3;
+}
+
+static int push_plain(lua_State *L, const char *name, const struct fog_event *ev) {
   lua_pushstring(L, name);
   lua_pushinteger(L, (lua_Integer)ev->session);
   return 2;
@@ -169,24 +231,24 @@ static int push(lua_State *L, const struct fog_event *ev) {
       return push_reply(L, ev);
     case FOG_EV_FAILURE:
       return push_failure(L, ev);
-    case FOG_EV_CONNECTED:
-      return push_link(L, "connected", ev);
-    case FOG_EV_REFUSED:
-      return push_link(L, "refused", ev);
-    case FOG_EV_LOST:
-      return push_link(L, "lost", ev);
+    case FOG_EV_UP:
+      return push_up(L, ev);
+    case FOG_EV_DOWN:
+      return push_down(L, ev);
     case FOG_EV_SUBSCRIBED:
-      return push_link(L, "subscribed", ev);
+      return push_subscribed(L, ev);
     case FOG_EV_PUBLISHED:
       return push_published(L, ev);
+    case FOG_EV_AUTHENTICATE:
+      return push_authenticate(L, ev);
     case FOG_EV_MESSAGES:
-      return push_session(L, "messages", ev);
+      return push_plain(L, "messages", ev);
     case FOG_EV_DRAINED:
-      return push_session(L, "drained", ev);
+      return push_plain(L, "drained", ev);
     case FOG_EV_CLOSED:
       break;
   }
-  return push_session(L, "closed", ev);
+  return push_plain(L, "closed", ev);
 }
 
 int fog_push_event_kept(lua_State *L, const struct fog_event *ev) {

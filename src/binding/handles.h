@@ -5,17 +5,32 @@
 #ifndef FOG_HANDLES_H
 #define FOG_HANDLES_H
 
+#include <sys/types.h>
+
+#include "../mqtt/driver.h"
+#include "../mqtt/handled.h"
 #include "engine.h"
 #include "util.h"
 
 #define FOG_ENGINE_CLASS "fogcloud.Engine"
 #define FOG_SESSION_CLASS "fogcloud.CoreSession"
 
+#define FOG_DRIVER_CLASS "fogcloud.Driver"
+
 /* The userdata behind FOG_SESSION_CLASS. */
 struct fog_l_session {
   struct fog_session *session; /* NULL: never opened, or collected */
   uint32_t id;
   bool closed; /* no command is taken any more */
+  bool handled_mode;
+  struct fog_handled handled; /* acknowledge = "handled" */
+  pid_t pid;                  /* where it was made */
+  double told;                /* when the driver was last told of what is handled */
+};
+
+/* The userdata behind FOG_DRIVER_CLASS, which other modules make too. */
+struct fog_l_driver {
+  const struct fog_driver *driver;
 };
 
 /* Raises when the engine is closed, or was made before this process was forked. */
@@ -24,7 +39,7 @@ struct fog_engine *fog_check_engine(lua_State *L, int arg);
 /* engine:session(limits) */
 int fog_l_session(lua_State *L);
 
-/* The options of session:connect(options), for the dispatcher, to whom they belong then. Wrong ones raise; NULL: no
+/* The options of session:connect(options), for the driver, to whom they belong then. Wrong ones raise; NULL: no
  * memory. */
 struct fog_link_options *fog_l_link_options(lua_State *L);
 void fog_open_link_options(lua_State *L);
@@ -34,6 +49,9 @@ extern const luaL_Reg fog_port_methods[];
 
 /* session:receiver() */
 int fog_l_receiver(lua_State *L);
+
+/* session:handled(number) */
+int fog_l_handled(lua_State *L);
 
 /* engine:token(opts, params) and the other four */
 extern const luaL_Reg fog_api_methods[];

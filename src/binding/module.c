@@ -7,6 +7,7 @@
 
 #include "../base/notify.h"
 #include "../base/process.h"
+#include "../mqtt/native.h"
 #include "handles.h"
 #include "properties.h"
 
@@ -70,10 +71,8 @@ static void push_versions(lua_State *L) {
   lua_setfield(L, -2, "curl");
   lua_pushstring(L, fog_http_tls_version());
   lua_setfield(L, -2, "tls");
-  lua_pushstring(L, fog_dispatcher_paho_version());
-  lua_setfield(L, -2, "paho");
-  lua_pushboolean(L, fog_dispatcher_paho_guarded());
-  lua_setfield(L, -2, "paho_guarded");
+  lua_pushstring(L, fog_native.version());
+  lua_setfield(L, -2, "mqtt");
   lua_pushboolean(L, fog_http_async_dns());
   lua_setfield(L, -2, "async_dns");
 }

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The session userdata: commands to the dispatcher, messages out of the inbox. No judgement: when to connect, to
- * subscribe again or to give up is lua/fogcloud/mqtt/session.lua's.
+ * The session userdata: commands to its driver, messages out of the inbox. No judgement: when to connect, to
+ * subscribe again or to give up is lua/fogcloud/mqtt/keeper.lua's.
  */
 #include <string.h>
+#include <unistd.h>
 
+#include "../base/error.h"
+#include "../base/process.h"
+#include "../mqtt/native.h"
+#include "../mqtt/properties.h"
 #include "handles.h"
 #include "properties.h"
 
@@ -23,23 +28,33 @@ static struct fog_session *check(lua_State *L) {
   struct fog_session *s = reach(L);
   const struct fog_l_session *box = lua_touserdata(L, 1);
   if (box->closed) (void)luaL_argerror(L, 1, "the session is closed");
+  if (fog_process_forked(box->pid))
+    (void)luaL_error(L, "the session was made before this process was forked: connect in the child");
   return s;
 }
 
+/* session:close(reason, properties): says goodbye. */
 static int l_close(lua_State *L) {
   struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
+  struct fog_goodbye goodbye = {(uint8_t)luaL_optinteger(L, 2, 0), luaL_optstring(L, 3, NULL), 0};
+  if (goodbye.properties != NULL) goodbye.properties_len = lua_rawlen(L, 3);
   if (box->session == NULL || box->closed) return 0;
   box->closed = true;
-  fog_dispatcher_close(box->session);
+  bool special = goodbye.reason != 0 || goodbye.properties_len > 0;
+  (void)box->session->driver->leave(box->session, FOG_END, special ? &goodbye : NULL);
   return 0;
 }
 
+/* Nobody said goodbye, so the broker is not told either: it sends the will. */
 static int l_gc(lua_State *L) {
   struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
   struct fog_session *s = box->session;
-  (void)l_close(L);
   box->session = NULL;
-  if (s != NULL) fog_session_unref(s);
+  if (s == NULL) return 0;
+  if (!box->closed) (void)s->driver->leave(s, FOG_END_SILENTLY, NULL);
+  box->closed = true;
+  fog_handled_free(&box->handled);
+  fog_session_unref(s);
   return 0;
 }
 
@@ -71,6 +86,15 @@ static int result(lua_State *L, int error) {
   return 2;
 }
 
+/* Field `driver` of the options: a userdata of another module; without one, our own. */
+static const struct fog_driver *driver_of(lua_State *L, int t) {
+  const struct fog_driver *driver = &fog_native;
+  lua_getfield(L, t, "driver");
+  if (!lua_isnil(L, -1)) driver = ((struct fog_l_driver *)luaL_checkudata(L, -1, FOG_DRIVER_CLASS))->driver;
+  lua_pop(L, 1);
+  return driver;
+}
+
 int fog_l_session(lua_State *L) {
   struct fog_engine *engine = fog_check_engine(L, 1);
   if (lua_isnoneornil(L, 2)) {
@@ -84,27 +108,27 @@ int fog_l_session(lua_State *L) {
       .out_count = (size_t)fog_opt_number(L, 2, "out_count", DEFAULT_COUNT, 1, MAX_COUNT),
       .out_bytes = (size_t)fog_opt_number(L, 2, "out_bytes", DEFAULT_BYTES, 1, MAX_BYTES),
       .window = (size_t)fog_opt_number(L, 2, "window", DEFAULT_WINDOW, 1, MAX_WINDOW),
+      .hold_qos0 = fog_opt_bool(L, 2, "hold", false),
+      .handled = fog_opt_bool(L, 2, "handled", false),
   };
+  const struct fog_driver *driver = driver_of(L, 2);
   int error = FOG_OK;
   struct fog_l_session *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = (struct fog_l_session){.session = NULL}; /* closed until all is well */
   luaL_getmetatable(L, FOG_SESSION_CLASS);
   lua_setmetatable(L, -2);
-  box->session = fog_engine_session(engine, &limits, &error);
+  box->session = fog_engine_session(engine, driver, &limits, &error);
   if (box->session == NULL) return result(L, error);
   box->id = box->session->id;
+  box->pid = getpid();
+  box->handled_mode = limits.handled;
   return 1;
 }
 
 static int l_connect(lua_State *L) {
   struct fog_session *s = check(L);
   struct fog_link_options *o = fog_l_link_options(L);
-  return result(L, o == NULL ? FOG_ENOMEMORY : fog_dispatcher_connect(s, o));
-}
-
-static int l_claim_websockets(lua_State *L) {
-  lua_pushboolean(L, fog_dispatcher_claim_websockets(check(L)));
-  return 1;
+  return result(L, o == NULL ? FOG_ENOMEMORY : s->driver->connect(s, o));
 }
 
 static const char *check_topic(lua_State *L, int arg) {
@@ -122,19 +146,19 @@ static int l_subscribe(lua_State *L) {
   lua_Integer qos = luaL_checkinteger(L, 4);
   luaL_argcheck(L, qos >= 0 && qos <= 2, 4, "QoS is 0, 1 or 2");
   struct fog_subscription how = {.qos = (int)qos};
-  if (lua_isnoneornil(L, 5)) return result(L, fog_dispatcher_subscribe(s, token, filter, &how));
+  if (lua_isnoneornil(L, 5)) return result(L, s->driver->subscribe(s, token, filter, &how));
   how.no_local = fog_opt_bool(L, 5, "no_local", false);
   how.retain_as_published = fog_opt_bool(L, 5, "retain_as_published", false);
   how.retain_handling = (int)fog_opt_number(L, 5, "retain_handling", 0, 0, 2);
   how.properties = fog_opt_string(L, 5, "properties", &how.properties_len);
-  return result(L, fog_dispatcher_subscribe(s, token, filter, &how));
+  return result(L, s->driver->subscribe(s, token, filter, &how));
 }
 
 static int l_unsubscribe(lua_State *L) {
   static const struct fog_subscription none = {.qos = -1};
   struct fog_session *s = check(L);
   uint64_t token = (uint64_t)luaL_checknumber(L, 2);
-  return result(L, fog_dispatcher_subscribe(s, token, check_topic(L, 3), &none));
+  return result(L, s->driver->subscribe(s, token, check_topic(L, 3), &none));
 }
 
 /* nil and why not, in a word that publications.lua knows. */
@@ -156,6 +180,15 @@ static int l_room(lua_State *L) {
   return 1;
 }
 
+/* MQTT 5.0, 3.3.2.3.3: the interval begins when the message is given to us. */
+static void set_expiry(struct fog_message *m) {
+  enum { EXPIRY = 2 };
+  struct fog_property p;
+  struct fog_bytes properties = {m->properties, m->properties_len};
+  if (properties.len > 0 && fog_properties_find(properties, EXPIRY, &p))
+    m->expires_ms = m->accepted_ms + (int64_t)p.number * 1000;
+}
+
 /* session:publish(topic, payload, qos, retained, notify, properties) -> number | nil, "full" | nil, "too large"
  * | nil, "not enough memory" */
 static int l_publish(lua_State *L) {
@@ -171,7 +204,8 @@ static int l_publish(lua_State *L) {
   if (m == NULL) return result(L, FOG_ENOMEMORY);
   uint64_t id;
   bool feed;
-  m->event.session = s->id;
+  m->accepted_ms = (int64_t)(fog_process_now() * 1000);
+  set_expiry(m);
   m->qos = (uint8_t)qos;
   m->retained = lua_toboolean(L, 5) != 0;
   m->notify = lua_toboolean(L, 6) != 0;
@@ -180,7 +214,7 @@ static int l_publish(lua_State *L) {
     m->event.release(&m->event);
     return no_room(L, room);
   }
-  if (feed && fog_session_may_send(s)) fog_dispatcher_feed(s);
+  if (feed) s->driver->feed(s);
   lua_pushnumber(L, (lua_Number)id);
   return 1;
 }
@@ -203,32 +237,43 @@ static int l_drained(lua_State *L) {
   return 1;
 }
 
-/* session:oldest_in_flight() -> id, topic, payload bytes; nothing when nothing is in flight. QoS 1 and 2. */
-static int l_oldest_in_flight(lua_State *L) {
-  struct fog_outbox_oldest oldest;
-  if (!fog_outbox_oldest(&check(L)->outbox, &oldest)) return 0;
-  lua_pushnumber(L, (lua_Number)oldest.id);
-  lua_pushstring(L, oldest.topic);
-  lua_pushnumber(L, (lua_Number)oldest.size);
-  return 3;
-}
-
-/* session:flushed(): the system has all bytes of the connection. What was acknowledged as sent (QoS 0) is then out of
- * this process. */
-static int l_flushed(lua_State *L) {
-  lua_pushboolean(L, fog_dispatcher_flushed(check(L)));
-  return 1;
-}
-
 /* session:resume(link): the subscriptions of this link are on their way, messages may follow. */
 static int l_resume(lua_State *L) {
   struct fog_session *s = check(L);
   atomic_store(&s->sending, (uint64_t)luaL_checknumber(L, 2));
-  fog_dispatcher_feed(s);
+  s->driver->feed(s);
   return 0;
 }
 
-static int l_leave(lua_State *L) { return result(L, fog_dispatcher_leave(check(L))); }
+/* session:hold(): no message is taken in any more; what comes is left to the system, and to the broker. What is handled
+ * from now on is acknowledged at once. */
+static int l_hold(lua_State *L) {
+  struct fog_session *s = check(L);
+  struct fog_l_session *box = lua_touserdata(L, 1);
+  atomic_store(&s->hold, true);
+  atomic_store(&s->handled, box->handled.watermark);
+  s->driver->feed(s);
+  return 0;
+}
+
+/* session:resting(): nothing is read now, for the inbox is full. */
+static int l_resting(lua_State *L) {
+  lua_pushboolean(L, atomic_load(&check(L)->resting));
+  return 1;
+}
+
+/* session:authenticate(properties) */
+static int l_authenticate(lua_State *L) {
+  size_t len;
+  struct fog_session *s = check(L);
+  const char *properties = luaL_checklstring(L, 2, &len);
+  return result(L, s->driver->authenticate(s, properties, len));
+}
+
+static int l_leave(lua_State *L) {
+  struct fog_session *s = check(L);
+  return result(L, s->driver->leave(s, FOG_LEAVE, NULL));
+}
 
 static int l_id(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)check(L)->id);
@@ -264,19 +309,20 @@ static int l_stats(lua_State *L) {
 int fog_open_mqtt(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"connect", l_connect},
-      {"claim_websockets", l_claim_websockets},
       {"subscribe", l_subscribe},
       {"unsubscribe", l_unsubscribe},
       {"publish", l_publish},
       {"room", l_room},
       {"receiver", fog_l_receiver},
+      {"handled", fog_l_handled},
       {"pending", l_pending},
       {"received_dropped", l_received_dropped},
       {"drained", l_drained},
-      {"flushed", l_flushed},
       {"leave", l_leave},
       {"resume", l_resume},
-      {"oldest_in_flight", l_oldest_in_flight},
+      {"hold", l_hold},
+      {"resting", l_resting},
+      {"authenticate", l_authenticate},
       {"id", l_id},
       {"stats", l_stats},
       {"close", l_close},

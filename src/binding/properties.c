@@ -111,8 +111,9 @@ static void encode_value(lua_State *L, const struct fog_property_rule *rule) {
 }
 
 int fog_l_properties(lua_State *L) {
-  static const char *const PACKETS[] = {"publish", "will", "connect", "subscribe", NULL};
-  static const unsigned WHERE[] = {FOG_IN_PUBLISH, FOG_IN_WILL, FOG_IN_CONNECT, FOG_IN_SUBSCRIBE};
+  static const char *const PACKETS[] = {"publish", "will", "connect", "subscribe", "disconnect", "auth", "link", NULL};
+  static const unsigned WHERE[] = {FOG_IN_PUBLISH,    FOG_IN_WILL, FOG_IN_CONNECT, FOG_IN_SUBSCRIBE,
+                                   FOG_IN_DISCONNECT, FOG_IN_AUTH, FOG_IN_LINK};
   luaL_checktype(L, 1, LUA_TTABLE);
   unsigned where = WHERE[luaL_checkoption(L, 2, NULL, PACKETS)];
   luaL_checkstack(L, 12, "properties");
@@ -153,6 +154,27 @@ static void append_pair(lua_State *L, const struct fog_property *p) {
   lua_pop(L, 1);
 }
 
+/* The number on the top into the field of the table below it: alone, or behind those that are there. */
+static void add_number(lua_State *L, const char *name) {
+  lua_getfield(L, -2, name); /* stack: table, number, what is there */
+  if (lua_istable(L, -1)) {
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, (int)lua_rawlen(L, -2) + 1);
+    lua_pop(L, 1);
+    return;
+  }
+  if (!lua_isnil(L, -1)) {
+    lua_createtable(L, 2, 0);
+    lua_insert(L, -3); /* table, list, number, first */
+    lua_rawseti(L, -3, 1);
+    lua_rawseti(L, -2, 2);
+    lua_setfield(L, -2, name);
+    return;
+  }
+  lua_pop(L, 1);
+  lua_setfield(L, -2, name);
+}
+
 void fog_push_properties(lua_State *L, const char *bytes, size_t len) {
   struct fog_property p;
   const char *at = bytes;
@@ -167,6 +189,9 @@ void fog_push_properties(lua_State *L, const char *bytes, size_t len) {
       lua_pushlstring(L, p.text, p.text_len);
     else
       fog_push_whole(L, p.number);
-    lua_setfield(L, -2, p.rule->name);
+    if (p.rule->repeats != 0) /* a Subscription Identifier: one is a number, several are a list */
+      add_number(L, p.rule->name);
+    else
+      lua_setfield(L, -2, p.rule->name);
   }
 }

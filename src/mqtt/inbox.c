@@ -20,11 +20,12 @@ struct fog_inbox_record {
 
 enum { ALIGNMENT = 8, FIRST_CAP = 4096, KEPT_CAP = 262144 };
 
-void fog_inbox_init(struct fog_inbox *b, size_t max_count, size_t max_bytes) {
+void fog_inbox_init(struct fog_inbox *b, size_t max_count, size_t max_bytes, bool hold_qos0) {
   memset(b, 0, sizeof *b);
   (void)pthread_mutex_init(&b->lock, NULL);
   b->max_count = max_count;
   b->max_bytes = max_bytes;
+  b->hold_qos0 = hold_qos0;
 }
 
 void fog_inbox_destroy(struct fog_inbox *b) {
@@ -120,29 +121,36 @@ static bool drop_for_room(struct fog_inbox *b, size_t size) {
   return true;
 }
 
-enum fog_inbox_result fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m, bool *first) {
-  size_t size = record_size(m);
-  enum fog_inbox_result result = FOG_INBOX_OK;
-  *first = false;
-  (void)pthread_mutex_lock(&b->lock);
-  b->received++;
-  bool room = !full(b, size);
-  if (!room && m->qos == 0)
-    room = drop_for_room(b, size);
-  else if (!room)
-    result = FOG_INBOX_OVERFLOW;
-  if ((room || m->qos > 0) && make_room(&b->in, size)) {
-    append(b, m, size);
-  } else {
-    b->dropped++;
-  }
-  if (!b->notified) {
-    b->notified = true;
-    *first = true;
-    if (result == FOG_INBOX_OK) result = FOG_INBOX_FIRST;
-  }
+void fog_inbox_begin(struct fog_inbox *b) { (void)pthread_mutex_lock(&b->lock); }
+
+bool fog_inbox_end(struct fog_inbox *b) {
+  bool first = !b->notified && b->count > 0;
+  if (first) b->notified = true;
   (void)pthread_mutex_unlock(&b->lock);
-  return result;
+  return first;
+}
+
+static bool empty(struct fog_inbox *b) {
+  return b->count == 0 && atomic_load_explicit(&b->out_count, memory_order_relaxed) == 0;
+}
+
+enum fog_inbox_result fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m) {
+  size_t size = record_size(m);
+  bool hold = m->qos > 0 || b->hold_qos0, room = !full(b, size);
+  if (!room && hold && !empty(b)) {
+    b->starved = true;
+    return FOG_INBOX_FULL;
+  }
+  if (!room && !hold) room = drop_for_room(b, size);
+  if ((room || hold) && make_room(&b->in, size)) {
+    append(b, m, size);
+    b->received++;
+    return FOG_INBOX_TAKEN;
+  }
+  if (hold) return FOG_INBOX_NO_MEMORY;
+  b->received++;
+  b->dropped++;
+  return FOG_INBOX_TAKEN;
 }
 
 /* What is to be freed of an empty buffer; NULL: it is small. */
@@ -165,6 +173,10 @@ static bool swap(struct fog_inbox *b) {
   b->out_pos = b->scan_pos = b->dead_bytes = 0;
   atomic_store_explicit(&b->out_count, b->count, memory_order_relaxed);
   atomic_store_explicit(&b->out_bytes, b->bytes, memory_order_relaxed);
+  if (b->starved && b->count <= b->max_count / 2 && b->bytes <= b->max_bytes / 2) {
+    b->starved = false;
+    b->resume = true;
+  }
   b->count = b->bytes = 0;
   if (!any) {
     b->notified = false;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The messages of one session on their way to Lua: one producer at a time (Paho's receiving thread), one consumer (the
- * Lua thread). Two byte buffers: the producer appends to one under a short lock, the consumer swaps them and reads the
- * other unlocked.
+ * The messages of one session on their way to Lua: one producer (the driver's thread), one consumer (the Lua thread).
+ * Two byte buffers: the producer appends to one under a short lock, the consumer swaps them and reads the other
+ * unlocked.
  *
- * Bounded by count and by bytes, counting what Lua has not taken yet. At the bound QoS 0 drops the oldest QoS 0
- * message, and QoS 1 and 2 are still taken in, for Paho acknowledges them whatever we answer (traps: P4); the caller
- * then makes the session leave.
+ * Bounded by count and by bytes, counting what Lua has not taken yet. At the bound QoS 0 drops the oldest QoS 0 message
+ * (unless it is to be held), and QoS 1 and 2 are not taken: the driver then stops reading, and is told when there is
+ * room.
  */
 #ifndef FOG_INBOX_H
 #define FOG_INBOX_H
@@ -34,7 +34,10 @@ struct fog_inbox {
   size_t count, bytes;                /* live records in `in` */
   atomic_size_t out_count, out_bytes; /* in `out` and not read yet */
   size_t max_count, max_bytes;
+  bool hold_qos0;
   bool notified; /* the consumer knows that there is something */
+  bool starved;  /* the producer waits for room */
+  bool resume;   /* the consumer's: there is, and the producer must be told */
   uint64_t received, dropped;
 };
 
@@ -46,20 +49,23 @@ struct fog_message_view {
   bool retained, dup;
 };
 
-enum fog_inbox_result {
-  FOG_INBOX_OK,      /* taken in */
-  FOG_INBOX_FIRST,   /* taken in, and the consumer has to be told */
-  FOG_INBOX_OVERFLOW /* taken in beyond the bound: leave the broker (QoS 1 and 2); implies "tell the consumer" when
-                      *first */
-};
-
-void fog_inbox_init(struct fog_inbox *b, size_t max_count, size_t max_bytes);
+void fog_inbox_init(struct fog_inbox *b, size_t max_count, size_t max_bytes, bool hold_qos0);
 void fog_inbox_destroy(struct fog_inbox *b);
 
-/* Copies one message in. Any one thread at a time; never waits. Without memory the message counts as dropped. */
-enum fog_inbox_result fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m, bool *first);
+/* The producer brackets a batch: one lock for many messages. end: true where the consumer has to be told. */
+void fog_inbox_begin(struct fog_inbox *b);
+bool fog_inbox_end(struct fog_inbox *b);
 
-/* The next message, or false: then the next push says FIRST again. The consumer only. */
+enum fog_inbox_result {
+  FOG_INBOX_TAKEN,
+  FOG_INBOX_FULL,     /* nothing was taken; once half of the bounds is free the consumer finds `resume` set */
+  FOG_INBOX_NO_MEMORY /* nothing was taken (of QoS 0: it counts as dropped, and as taken) */
+};
+
+/* Copies one message in, between begin and end. A message that is larger than the bound is taken alone. */
+enum fog_inbox_result fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m);
+
+/* The next message, or false: then the next batch has to be told of. Look at `resume` after it. The consumer only. */
 bool fog_inbox_next(struct fog_inbox *b, struct fog_message_view *m);
 
 /* True while next would give something. */

@@ -23,7 +23,7 @@
 
 /* Set by a program. */
 #define PUBLICATION (FOG_IN_PUBLISH | FOG_IN_WILL)
-#define ANYWHERE (PUBLICATION | FOG_IN_CONNECT | FOG_IN_SUBSCRIBE)
+#define ANYWHERE (PUBLICATION | FOG_IN_CONNECT | FOG_IN_SUBSCRIBE | FOG_IN_DISCONNECT)
 
 #define MAX_NUMBER 0xFFFFFFFFu
 #define MAX_VARINT 268435455u
@@ -46,19 +46,19 @@ static const struct fog_property_rule RULES[] = {
     {"response_topic", 8, TEXT, MESSAGE, PUBLISH, 0, PUBLICATION, 0, 0},
     {"correlation_data", 9, BINARY, MESSAGE, PUBLISH, 0, PUBLICATION, 0, 0},
     {"subscription_identifier", 11, VARINT, SUBSCRIBE, PUBLISH, PUBLISH, FOG_IN_SUBSCRIBE, 1, MAX_VARINT},
-    {"session_expiry_interval", 17, FOUR, CONNECT | LEAVE, CONNACK, 0, 0, 0, MAX_NUMBER},
+    {"session_expiry_interval", 17, FOUR, CONNECT | LEAVE, CONNACK, 0, FOG_IN_LINK | FOG_IN_DISCONNECT, 0, MAX_NUMBER},
     {"assigned_client_identifier", 18, TEXT, 0, CONNACK, 0, 0, 0, 0},
     {"server_keep_alive", 19, TWO, 0, CONNACK, 0, 0, 0, 65535},
-    {"authentication_method", 21, TEXT, CONNECT | AUTH, CONNACK | AUTH, 0, 0, 0, 0},
-    {"authentication_data", 22, BINARY, CONNECT | AUTH, CONNACK | AUTH, 0, 0, 0, 0},
+    {"authentication_method", 21, TEXT, CONNECT | AUTH, CONNACK | AUTH, 0, FOG_IN_LINK | FOG_IN_AUTH, 0, 0},
+    {"authentication_data", 22, BINARY, CONNECT | AUTH, CONNACK | AUTH, 0, FOG_IN_LINK | FOG_IN_AUTH, 0, 0},
     {"request_problem_information", 23, BYTE, CONNECT, 0, 0, FOG_IN_CONNECT, 0, 1},
     {"will_delay_interval", 24, FOUR, SET(FOG_WILL), 0, 0, FOG_IN_WILL, 0, MAX_NUMBER},
     {"request_response_information", 25, BYTE, CONNECT, 0, 0, FOG_IN_CONNECT, 0, 1},
     {"response_information", 26, TEXT, 0, CONNACK, 0, 0, 0, 0},
     {"server_reference", 28, TEXT, 0, CONNACK | LEAVE, 0, 0, 0, 0},
-    {"reason_string", 31, TEXT, REASONS, CONNACK | SET(FOG_SUBACK) | SET(FOG_UNSUBACK) | REASONS, 0, 0, 0, 0},
-    {"receive_maximum", 33, TWO, CONNECT, CONNACK, 0, 0, 1, 65535},
-    {"topic_alias_maximum", 34, TWO, CONNECT, CONNACK, 0, 0, 0, 65535},
+    {"reason_string", 31, TEXT, REASONS, CONNACK | SET(FOG_SUBACK) | SET(FOG_UNSUBACK) | REASONS, 0, FOG_IN_DISCONNECT, 0, 0},
+    {"receive_maximum", 33, TWO, CONNECT, CONNACK, 0, FOG_IN_LINK, 1, 65535},
+    {"topic_alias_maximum", 34, TWO, CONNECT, CONNACK, 0, FOG_IN_CONNECT | FOG_IN_LINK, 0, 65535},
     {"topic_alias", FOG_TOPIC_ALIAS, TWO, PUBLISH, PUBLISH, 0, 0, 1, 65535},
     {"maximum_qos", 36, BYTE, 0, CONNACK, 0, 0, 0, 1},
     {"retain_available", 37, BYTE, 0, CONNACK, 0, 0, 0, 1},

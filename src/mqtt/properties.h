@@ -19,8 +19,16 @@ enum fog_property_type {
   FOG_PROPERTY_PAIR /* two texts: a user property */
 };
 
-/* The packets that a program may put a property into. */
-enum { FOG_IN_PUBLISH = 1, FOG_IN_WILL = 2, FOG_IN_CONNECT = 4, FOG_IN_SUBSCRIBE = 8 };
+/* The packets that a program may put a property into; FOG_IN_LINK: into CONNECT, by an option of its own. */
+enum {
+  FOG_IN_PUBLISH = 1,
+  FOG_IN_WILL = 2,
+  FOG_IN_CONNECT = 4,
+  FOG_IN_SUBSCRIBE = 8,
+  FOG_IN_DISCONNECT = 16,
+  FOG_IN_AUTH = 32,
+  FOG_IN_LINK = 64
+};
 
 /* A set of packets: 1 << FOG_PUBLISH and its like; 1 << FOG_WILL is the will's block in CONNECT. */
 typedef uint16_t fog_packet_set;

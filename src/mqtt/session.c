@@ -21,14 +21,18 @@ static void init_standing(struct fog_session *s, struct fog_standing_event *stan
   atomic_init(&standing->queued, false);
 }
 
-struct fog_session *fog_session_new(uint32_t id, struct fog_queue *events, const struct fog_session_limits *limits) {
+struct fog_session *fog_session_new(uint32_t id, const struct fog_driver *driver, struct fog_queue *events,
+                                    const struct fog_session_limits *limits) {
   struct fog_session *s = calloc(1, sizeof *s);
   if (s == NULL) return NULL;
   atomic_init(&s->refs, 1);
   s->id = id;
+  s->driver = driver;
   s->events = fog_queue_ref(events);
-  fog_inbox_init(&s->inbox, limits->in_count, limits->in_bytes);
-  fog_outbox_init(&s->outbox, limits->out_count, limits->out_bytes, limits->window);
+  s->window = limits->window;
+  s->handled_mode = limits->handled;
+  fog_inbox_init(&s->inbox, limits->in_count, limits->in_bytes, limits->hold_qos0);
+  fog_outbox_init(&s->outbox, limits->out_count, limits->out_bytes);
   init_standing(s, &s->messages, FOG_EV_MESSAGES);
   init_standing(s, &s->drained, FOG_EV_DRAINED);
   return s;
@@ -43,7 +47,6 @@ void fog_session_unref(struct fog_session *s) {
   if (atomic_fetch_sub(&s->refs, 1) != 1) return;
   fog_inbox_destroy(&s->inbox);
   fog_outbox_destroy(&s->outbox);
-  fog_open_ids_clear(&s->open_ids);
   fog_queue_unref(s->events);
   free(s);
 }
@@ -57,4 +60,30 @@ void fog_session_announce(struct fog_session *s, struct fog_standing_event *stan
   if (atomic_exchange(&standing->queued, true)) return;
   (void)fog_session_ref(s);
   fog_queue_push(s->events, &standing->event);
+}
+
+static void fill(struct fog_event *ev, const struct fog_report *r) {
+  ev->id = r->link;
+  ev->code = r->code;
+  ev->flag = r->flag;
+  ev->name = r->kind;
+  fog_event_set_text(ev, r->text);
+  fog_event_set_properties(ev, r->properties.data, r->properties.len);
+}
+
+void fog_session_report_up(struct fog_session *s, struct fog_event *ev, const struct fog_report *r) {
+  ev->type = FOG_EV_UP;
+  fill(ev, r);
+  fog_queue_push(s->events, ev);
+}
+
+void fog_session_report_down(struct fog_session *s, struct fog_event *ev, const struct fog_report *r) {
+  ev->type = FOG_EV_DOWN;
+  fill(ev, r);
+  if (r->suspect != NULL) {
+    ev->suspect = r->suspect->event.id;
+    ev->suspect_len = r->suspect->event.extra_len;
+    fog_event_set_extra(ev, r->suspect->event.text, r->suspect->event.text_len);
+  }
+  fog_queue_push(s->events, ev);
 }

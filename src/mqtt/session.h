@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the three parties to one MQTT session share: the binding (Lua's thread), the dispatcher (the only caller of
- * Paho) and the bridge (Paho's threads). Reference-counted: it outlives the Lua state that made it for as long as Paho
- * can call back.
+ * What the two parties to one MQTT session share: the binding (Lua's thread) and the driver (its thread).
+ * Reference-counted: it outlives the Lua state that made it for as long as the driver has work for it.
  */
 #ifndef FOG_SESSION_H
 #define FOG_SESSION_H
 
 #include "../base/queue.h"
 #include "inbox.h"
-#include "open_ids.h"
 #include "outbox.h"
 
-struct fog_link;
-struct fog_lean;
-struct fog_command;
+struct fog_driver;
 
 struct fog_session_limits {
   size_t in_count, in_bytes, out_count, out_bytes, window;
+  bool hold_qos0; /* QoS 0 waits at the inbox's bound, too, instead of being dropped */
+  bool handled;   /* acknowledge what was handled, not what was taken in */
 };
 
 /* An event that is part of something longer-lived and is pushed again and again: never twice at once. */
@@ -30,25 +28,24 @@ struct fog_standing_event {
 struct fog_session {
   atomic_int refs;
   uint32_t id;
+  const struct fog_driver *driver;
+  void *of_driver;          /* the driver's own state of this session */
   struct fog_queue *events; /* a reference */
   struct fog_inbox inbox;
   struct fog_outbox outbox;
+  size_t window;
+  bool handled_mode;
+  atomic_uint_fast64_t handled; /* how many messages of QoS 1 and 2 the program has handled, without a gap */
+  atomic_bool hold;             /* Lua wants no message more: what comes is left to the system, and to the broker */
+  atomic_bool resting;          /* the driver reads nothing, for there is no room */
   struct fog_standing_event messages, drained;
   atomic_uint_fast64_t up; /* the link over which the broker took us in and that is not known to be lost; 0: none */
   atomic_uint_fast64_t sending; /* the link over which Lua has sent its subscriptions again, so that messages may go */
-  _Atomic(struct fog_lean *) slot; /* with `connection` the connection in force, as fog_lean_ref: direct.c */
-  atomic_uint_fast64_t connection;
-  struct fog_open_ids open_ids;
-  atomic_bool ready;      /* stands in the dispatcher's feed list */
-  atomic_int subscribing; /* SUBSCRIBE and UNSUBSCRIBE in Paho's hands */
-  atomic_bool leaving;    /* the dispatcher was asked to leave because the inbox is full */
-  struct fog_session *next_ready;
-  struct fog_command *goodbye; /* made at opening, so that closing needs no memory; the owner's thread only */
-  struct fog_link *link;       /* the dispatcher's thread only */
 };
 
 /* NULL: no memory. One reference, the caller's. */
-struct fog_session *fog_session_new(uint32_t id, struct fog_queue *events, const struct fog_session_limits *limits);
+struct fog_session *fog_session_new(uint32_t id, const struct fog_driver *driver, struct fog_queue *events,
+                                    const struct fog_session_limits *limits);
 
 struct fog_session *fog_session_ref(struct fog_session *s);
 void fog_session_unref(struct fog_session *s);
@@ -58,5 +55,20 @@ bool fog_session_may_send(struct fog_session *s);
 
 /* Puts a standing event on the session's queue unless it is there already. Any thread. */
 void fog_session_announce(struct fog_session *s, struct fog_standing_event *ev);
+
+/* A driver's reports. Each takes its event over, which was made beforehand; text and properties are copied (without
+ * memory the report goes without them). Any thread. */
+struct fog_report {
+  uint64_t link;
+  int code;         /* up: the version; down: CONNACK's or DISCONNECT's code, 0 where there is none */
+  bool flag;        /* up: session present; down: the link was up */
+  const char *kind; /* down: "network", "tls", … (static); NULL where the broker said why */
+  const char *text;
+  struct fog_bytes properties;
+  const struct fog_message *suspect; /* down: what was sent first of what has no answer; NULL: nothing */
+};
+
+void fog_session_report_up(struct fog_session *s, struct fog_event *ev, const struct fog_report *r);
+void fog_session_report_down(struct fog_session *s, struct fog_event *ev, const struct fog_report *r);
 
 #endif

@@ -29,10 +29,6 @@ local SKEW = 60 -- seconds by which a clock may be wrong
 local KNOWN = {
   { name = "libcurl", of = "curl", { below = "7.68.0", status = "fail",
     remedy = "curl_multi_poll is needed: libcurl 7.68 or later" } },
-  { name = "Paho MQTT C", of = "paho", { below = "1.3.9", status = "fail",
-    remedy = "session loss and crashes were fixed since: 1.3.9 or later" }, { below = "1.3.14", status = "warn",
-    unless = "paho_guarded",
-    remedy = "a broken MQTT 5 packet of a broker can crash it: 1.3.14 or later, or a build with its static library" } },
   { name = "OpenSSL", of = "tls", { below = "1.1.1", status = "warn",
     remedy = "no longer maintained: 1.1.1 or later" } },
   { name = "lua-cjson", of = "cjson", { below = "2.1.0", status = "warn", remedy = "2.1.0 or later" } },
@@ -41,7 +37,7 @@ local KNOWN = {
 local function judge_version(library, info)
   local version = versions.ordinal(tostring(info[library.of]))
   for _, rule in ipairs(library) do
-    if version < versions.ordinal(rule.below) and not info[rule.unless] then return rule.status, rule.remedy end
+    if version < versions.ordinal(rule.below) then return rule.status, rule.remedy end
   end
   return "ok"
 end
@@ -51,7 +47,7 @@ end
 function checks.versions(report, info)
   if info == nil then
     info = fogcloud.info()
-    info.paho_guarded, info.async_dns = core.versions.paho_guarded, core.versions.async_dns
+    info.async_dns = core.versions.async_dns
   end
   report:add("fogcloud", "ok", info.fogcloud .. " on " .. info.lua)
   for _, library in ipairs(KNOWN) do

@@ -17,11 +17,11 @@ end
 --- The line of `fogcloud --version`.
 function command.line()
   local info = fogcloud.info()
-  return ("fogcloud %s (%s, libcurl %s, Paho %s, %s, lua-cjson %s)"):format(info.fogcloud, info.lua, info.curl,
-    info.paho, info.tls, info.cjson)
+  return ("fogcloud %s (%s, libcurl %s, %s, lua-cjson %s)"):format(info.fogcloud, info.lua, info.curl,
+    info.tls, info.cjson)
 end
 
-local FIELDS = { "fogcloud", "lua", "curl", "paho", "tls", "cjson" }
+local FIELDS = { "fogcloud", "lua", "curl", "tls", "cjson" }
 
 function command.run(_, context)
   local info, record = fogcloud.info(), {}

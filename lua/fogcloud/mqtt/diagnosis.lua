@@ -23,7 +23,7 @@ local REFUSALS = {
   [0x8A] = { "auth", "the broker has banned this client" },
 }
 
--- What OpenSSL says, and what it comes from.
+-- What OpenSSL says, or our own code of an option of TLS, and what it comes from.
 local TLS_TEXTS = {
   { "wrong version number", "the port does not speak TLS: use sslport, or tls = false for the plain port" },
   { "certificate has expired", "the broker's certificate has expired, or this machine's clock is wrong" },
@@ -32,24 +32,17 @@ local TLS_TEXTS = {
   { "IP address mismatch", "the certificate is for another host name than mqtthost" },
   { "issuer certificate", "the broker's certificate is not signed by a trusted authority: check ca_file" },
   { "self.signed", "the broker's certificate is not signed by a trusted authority: check ca_file" },
-  { "certificate verify failed", "the broker's certificate is not accepted: it is not signed by a trusted authority "
-    .. "(check ca_file), or out of date (check the clock)" }, -- where Paho runs as packaged, which knows no more
-  { "[Nn]o such file", "a certificate file cannot be read: check ca_file" },
-  { "PrivateKey", "the private key cannot be used: key_file must hold the key of cert_file as PEM, and key_password "
+  { "certificate required", "the broker wants a certificate of the client: cert_file and key_file" },
+  { "^ca_file", "the authorities cannot be used: ca_file must hold certificates as PEM" },
+  { "^ca_pem", "the authorities cannot be used: ca_pem must hold certificates as PEM" },
+  { "^key_password", "the private key cannot be opened: key_password must be its pass phrase" },
+  { "^key_file", "the private key cannot be used: key_file must hold the key of cert_file as PEM, and key_password "
     .. "its pass phrase" },
-  { "use_certificate", "cert_file cannot be used: it must hold a certificate as PEM" },
+  { "^cert_file", "cert_file cannot be used: it must hold a certificate as PEM" },
 }
 
--- OpenSSL's line without its numbers and the places in its source: what failed, and why where it says so.
-local function essence(text)
-  local reason, rest = text:match("error:%x+:[^:]*:[^:]*:([^:]*):?(.*)")
-  if reason == nil then return text end
-  local why = rest:match("^[^:]*:%d+:(.+)$")
-  return why and reason .. ": " .. why or reason
-end
-
 -- A server that went away during the handshake, as on a restart: nothing that lasts.
-local CUT_SHORT = { "unexpected eof", "[Cc]onnection reset", "[Bb]roken pipe" }
+local CUT_SHORT = { "unexpected eof", "[Cc]onnection reset", "[Bb]roken pipe", "closed during the TLS handshake" }
 
 local function was_cut_short(text)
   for _, pattern in ipairs(CUT_SHORT) do
@@ -66,40 +59,62 @@ end
 
 local function tls_error(text, fields)
   for _, entry in ipairs(TLS_TEXTS) do
-    if text:find(entry[1]) then return errors.new("tls", ("%s (%s)"):format(entry[2], essence(text)), fields) end
+    if text:find(entry[1]) then return errors.new("tls", ("%s (%s)"):format(entry[2], text), fields) end
   end
-  return errors.new("tls", "no secure connection to the broker: " .. essence(text), fields)
+  return errors.new("tls", "no secure connection to the broker: " .. text, fields)
 end
 
+-- What a stream may mean that was cut before CONNACK: somebody was there, and did not answer.
+local function no_answer(text, where, opts)
+  local said = ("the broker at %s hung up instead of answering (%s)"):format(where, text)
+  local port = opts and opts.tls == false and "plain port (mqttport)" or "TLS port (sslport)"
+  if opts and opts.version == "5.0" then
+    return ("%s: does it speak MQTT 5 (else version = \"3.1.1\"), and is this its %s?"):format(said, port)
+  end
+  return ("%s: is this its %s?"):format(said, port)
+end
+
+local function no_connection(text, where, opts)
+  if was_cut_short(text) then return no_answer(text, where, opts) end
+  local hint = text:find("refused", 1, true) and ": is it running?" or ""
+  return ("no connection to the broker at %s: %s%s"):format(where, text, hint)
+end
+
+-- By the kind of what happened on the way to the broker: the kind of our error, and its words.
+local WAYS = {
+  network = function(...) return "network", no_connection(...) end,
+  tls = function(...) return "network", no_answer(...) end, -- cut short; the rest is told by tls_error
+  closed = function(...) return "network", no_answer(...) end,
+  proxy = function(text) return "network", "no way through the proxy: " .. text end,
+  websocket = function(text, where) return "network", ("no WebSocket to the broker at %s: %s"):format(where, text) end,
+  timeout = function(text, where) return "timeout", ("no answer from the broker at %s: %s"):format(where, text) end,
+  protocol = function(text) return "mqtt", text end,
+}
+
 --- The error of a connection attempt that failed.
----@param code integer  the CONNACK code, or Paho's own (negative)
----@param text string?
----@param kind string?  "tls" when the TLS library gave the text
----@param uri string    the broker's address, for the message
+---@param event table    the core's: code (CONNACK's, or 0), kind, text, properties
+---@param where string   the broker's address, for the message
+---@param opts table?    the session's: tls, version
 ---@return fogcloud.Error
-function diagnosis.refused(code, text, kind, uri)
-  local fields = { code = code, endpoint = uri, retryable = true }
-  if kind == "tls" and not was_cut_short(text) then
+function diagnosis.refused(event, where, opts)
+  local code, text, kind = event.code, event.text or "", event.kind
+  local fields = { code = code ~= 0 and code or nil, endpoint = where, retryable = true, properties = event.properties }
+  if kind == "local" or (kind == "tls" and not was_cut_short(text)) then
     fields.retryable = false
     return tls_error(text, fields)
   end
-  local refusal = code > 0 and REFUSALS[code]
+  if kind ~= nil then
+    local way = WAYS[kind] or WAYS.network
+    local name, words = way(text, where, opts)
+    return errors.new(name, words, fields)
+  end
+  local refusal = REFUSALS[code]
   if refusal then
     fields.retryable = refusal.retryable or false
-    return errors.new(refusal[1], refusal[2], fields)
+    return errors.new(refusal[1], refusal[2] .. own_words(event.properties), fields)
   end
-  if code > 0 then
-    return errors.new("mqtt", ("the broker refused the connection with code %d"):format(code), fields)
-  end
-  if text and text:find("timeout") then
-    return errors.new("timeout", ("no answer from the broker at %s"):format(uri), fields)
-  end
-  -- Paho says no more of a port that hangs up than of a closed port.
-  local hint = "is it running, and is this its plain port (mqttport)?"
-  if uri:find("^ssl") or uri:find("^wss") then
-    hint = "is it running, and is this its TLS port (sslport)?"
-  end
-  return errors.new("network", ("no connection to the broker at %s: %s"):format(uri, hint), fields)
+  return errors.new("mqtt", ("the broker refused the connection with code %d"):format(code)
+    .. own_words(event.properties), fields)
 end
 
 -- MQTT 5.0, 3.14.2.1.
@@ -122,15 +137,21 @@ local LOSSES = {
   [0x9D] = "the broker's server has moved (server_reference)",
 }
 
+local SILENT = "the connection to the broker was lost"
+
 --- The error of a link that was up and is gone.
----@param hints table?  short_lives: how often in a row the link died soon after it came up
+---@param event table            the core's: code (DISCONNECT's, or 0), kind, text, properties
+---@param short_lives integer?   how often in a row the link died soon after it came up
 ---@return fogcloud.Error
-function diagnosis.lost(code, text, hints, properties)
-  local reason = (LOSSES[code] or text or "the connection to the broker was lost") .. own_words(properties)
-  if hints and hints.short_lives >= 3 then
+function diagnosis.lost(event, short_lives)
+  local reason = LOSSES[event.code] or (event.text and SILENT .. ": " .. event.text) or SILENT
+  if event.kind == "protocol" then reason = event.text end
+  reason = reason .. own_words(event.properties)
+  if (short_lives or 0) >= 3 then
     reason = reason .. " again right after connecting: is another client using the same client id?"
   end
-  return errors.new("mqtt", reason, { code = code ~= 0 and code or nil, retryable = true, properties = properties })
+  return errors.new("mqtt", reason,
+    { code = event.code ~= 0 and event.code or nil, retryable = true, properties = event.properties })
 end
 
 -- Where a broker gives a reason at all, those that speak of what it was sent.
@@ -140,32 +161,28 @@ local ABOUT_A_PACKET = {
 }
 
 --- Whether what was sent last may be the reason for a lost link.
-function diagnosis.may_blame_packet(code) return ABOUT_A_PACKET[code] or code < 0 end
+function diagnosis.may_blame_packet(code) return ABOUT_A_PACKET[code] == true end
 
---- The error of a link that was lost again and again with the same thing on its way, which ends the session.
----@param times integer
----@param filter string?  of the SUBSCRIBE, or
----@param id number?      of the message
-function diagnosis.poison(times, filter, id, topic, size)
-  local what = filter and ("the subscription to '%s'"):format(filter)
-    or ("message %.0f to '%s' (%.0f bytes)"):format(id, topic, size)
-  local text = ("the link was lost %d times in a row right after %s was sent: the broker does not take it")
-  return errors.new("mqtt", text:format(times, what), { retryable = false })
+--- The error of a subscription on which the broker hangs up, whenever it is asked.
+function diagnosis.blamed_filter(filter)
+  local text = "the broker hangs up on the subscription to '%s': it does not allow it"
+  return errors.new("mqtt", text:format(filter), { retryable = false })
 end
 
 local DOING = { subscribe = "subscribing to", unsubscribe = "unsubscribing from" }
 
 --- The error of a SUBSCRIBE or UNSUBSCRIBE that the broker refused (MQTT 3.1.1, 3.9.3; MQTT 5.0, 3.9.3, 3.11.3).
----@param method "subscribe"|"unsubscribe"
-function diagnosis.refused_filter(method, filter, code, text, properties)
-  local fields = { code = code, properties = properties }
-  if method == "subscribe" and (code == 0x80 or code == 0x87) then
+---@param question table  method, filter, code, properties
+function diagnosis.refused_filter(question)
+  local code, said = question.code, own_words(question.properties)
+  local fields = { code = code, properties = question.properties }
+  if question.method == "subscribe" and (code == 0x80 or code == 0x87) then
     local refusal = ("the broker refused the subscription to '%s': the client has no permission for it (grant)")
-      :format(filter)
-    return errors.new("mqtt", refusal .. own_words(properties), fields)
+      :format(question.filter)
+    return errors.new("mqtt", refusal .. said, fields)
   end
-  text = (text or ("code %.0f"):format(code)) .. own_words(properties)
-  return errors.new("mqtt", ("%s '%s' failed: %s"):format(DOING[method], filter, text), fields)
+  local text = ("%s '%s' failed: code %.0f"):format(DOING[question.method], question.filter, code)
+  return errors.new("mqtt", text .. said, fields)
 end
 
 --- The error of one that had no answer within its time.
@@ -176,16 +193,26 @@ function diagnosis.unanswered(method, filter, asked)
   return errors.new("timeout", text:format(filter), { retryable = true })
 end
 
+-- Ends of our own: src/mqtt/outgoing.h.
+local ENDS = {
+  [-10] = "was not sent in its time (message_expiry_interval)",
+  [-11] = "is larger than MQTT can carry",
+  [-13] = "was on its way when the link was lost",
+  [-14] = "was given up: the broker hangs up on it, whenever it is sent alone",
+  [0x87] = "was refused: the client has no permission for this topic (grant)",
+  [0x95] = "is larger than the broker takes (maximum_packet_size)",
+  [0x9A] = "was to be retained, and the broker keeps no retained messages (retain_available)",
+  [0x9B] = "has a QoS that the broker does not take (maximum_qos)",
+}
+
 --- The error of a message that was accepted and not delivered.
-function diagnosis.unpublished(code, topic, dropped, properties)
-  local what = dropped and "was dropped when the session closed" or "was not delivered"
-  if code == 0x87 then
-    what = "was refused: the client has no permission for this topic (grant)"
-  elseif code > 0 then
-    what = ("was refused with code %d"):format(code)
-  end
-  local text = ("the message to '%s' %s"):format(topic, what) .. own_words(properties)
-  return errors.new(dropped and "closed" or "mqtt", text, { code = code, properties = properties })
+---@param event table  the core's: code, topic, dropped, properties
+function diagnosis.unpublished(event)
+  local what = ENDS[event.code] or ("was refused with code %d"):format(event.code)
+  if event.dropped then what = "was dropped when the session closed" end
+  local text = ("the message to '%s' %s"):format(event.topic, what) .. own_words(event.properties)
+  local kind = event.dropped and "closed" or event.code == -10 and "timeout" or "mqtt"
+  return errors.new(kind, text, { code = event.code, properties = event.properties })
 end
 
 return diagnosis

@@ -42,6 +42,7 @@ function Handlers.new(host, handle, max_runners, logger)
     router = Router.new(),
     listeners = {},
     notices = { first = 1, last = 0 },
+    unheard = {}, -- by name: notices for the first who listens
     idle = {},
     crew = setmetatable({}, { __mode = "k" }), -- the runners' coroutines
     runners = 0,
@@ -55,7 +56,7 @@ end
 -- To the log, or the host's own.
 local function complain(self, text, err)
   if self.logger:write("error", text, { err = err }) then return end
-  local line = ("fogcloud: %s: %s"):format(text, tostring(err))
+  local line = ("fogcloud: %s: %s"):format(text, errors.text(err))
   if self.host.report then return self.host.report(line) end
   io.stderr:write(line, "\n")
 end
@@ -116,20 +117,53 @@ local function look_for_drops(self)
   self:notify("drop", { count = count, err = errors.new("overflow", text:format(count)) })
 end
 
+-- Whom a message is for: with overlapping filters, those whose identifier it carries.
+local function matched_by(router, topic, identifiers)
+  local matched, n = router:match(topic)
+  if identifiers and matched.several then return router:match_identified(topic, identifiers) end
+  return matched, n
+end
+
+-- The identifiers without those that we gave by ourselves; nil when none is left.
+local function foreign(router, identifiers)
+  if type(identifiers) ~= "table" then return not router.own[identifiers] and identifiers or nil end
+  local left = {}
+  for _, id in ipairs(identifiers) do
+    if not router.own[id] then left[#left + 1] = id end
+  end
+  return #left > 1 and left or left[1]
+end
+
+-- A message's identifiers, and its properties as its handlers see them. The core gives a number where there is nothing
+-- but one identifier.
+local function identifiers_of(router, properties)
+  if type(properties) == "number" then
+    return properties, not router.own[properties] and { subscription_identifier = properties } or nil
+  end
+  local identifiers = properties.subscription_identifier
+  if identifiers == nil then return nil, properties end
+  properties.subscription_identifier = foreign(router, identifiers)
+  return identifiers, next(properties) ~= nil and properties or nil
+end
+
 -- Handles one thing after the other until nothing is left, or it is time for others: true. Throws what a handler does.
-local function serve(self)
+-- `work.number` is that of the message in hand where the session acknowledges what was handled: it is given back with
+-- the next one, or by serve_all where a handler threw.
+local function serve(self, work)
   local receive, router, notices, pause = self.receive, self.router, self.notices, self.host.pause
   local now = self.host.now
   local since, next_look = now(), self.distance
   for handled = 1, TURN do
     if notices.first > notices.last then
-      if self.closed or self.paused then return false end
-      local topic, payload, flags, properties = receive()
+      if self.closed or self.paused then return self:give_back(work) end
+      local topic, payload, flags, properties, number = receive(work.number)
+      work.number = number
       if topic == nil then return false end
-      if self.room then self:look_for_room() end
       if not self.backup then self:wake() end
+      local identifiers
+      if properties ~= nil then identifiers, properties = identifiers_of(router, properties) end
       local message = properties == nil and MESSAGES[flags] or with_properties(flags, properties)
-      local matched, n = router:match(topic)
+      local matched, n = matched_by(router, topic, identifiers)
       if n == 1 then
         matched[1](topic, payload, message)
       else
@@ -152,9 +186,9 @@ local function serve(self)
 end
 
 -- The same, whatever handlers throw. Without a backup to hand over to it goes on after the others' turn.
-local function serve_all(self)
+local function serve_all(self, work)
   while true do
-    local ok, more = protect.call(serve, self)
+    local ok, more = protect.call(serve, self, work)
     look_for_drops(self)
     if not ok then
       report(self, more)
@@ -168,10 +202,11 @@ local function serve_all(self)
 end
 
 local function run(self)
+  local work = {}
   self.crew[coroutine.running()] = true
   while true do
     self.backup = false -- whoever runs is nobody's backup
-    serve_all(self)
+    serve_all(self, work)
     if self.closed then break end
     local waiter = self.host.waiter()
     self.idle[#self.idle + 1] = waiter
@@ -181,18 +216,11 @@ local function run(self)
   self.runners = self.runners - 1
 end
 
---- Signals `waiter` once at most `count` messages and `bytes` bytes are left to handle. True when it is so already.
-function Handlers:when_room(count, bytes, waiter)
-  self.room = { count = count, bytes = bytes, waiter = waiter }
-  return self:look_for_room()
-end
-
-function Handlers:look_for_room()
-  local room, stats = self.room, self.handle:stats()
-  if stats.inbox > room.count or stats.inbox_bytes > room.bytes then return false end
-  self.room = nil
-  room.waiter:signal()
-  return true
+--- The message in hand is handled, and none is taken instead.
+function Handlers:give_back(work)
+  if work.number then self.handle:handled(work.number) end
+  work.number = nil
+  return false
 end
 
 --- Makes sure that a runner will look for work.
@@ -224,10 +252,20 @@ local function write_down(self, name, value)
   self.logger:write(LEVELS[name], TEXTS[name], fields)
 end
 
+local UNHEARD = 100
+
+-- Kept for the first who listens: the session may have much to tell before its user has it in hand.
+local function keep_unheard(self, name, value)
+  local list = self.unheard[name] or {}
+  self.unheard[name] = list
+  if #list == UNHEARD then table.remove(list, 1) end
+  list[#list + 1] = value
+end
+
 --- Queues a notice for the listeners of `name`.
 function Handlers:notify(name, value)
   write_down(self, name, value)
-  if self.listeners[name] == nil then return end
+  if self.listeners[name] == nil then return keep_unheard(self, name, value) end
   local notices = self.notices
   notices.last = notices.last + 1
   notices[notices.last] = { name = name, value = value }
@@ -235,9 +273,15 @@ function Handlers:notify(name, value)
 end
 
 function Handlers:listen(name, fn)
-  local list = self.listeners[name] or {}
+  local list, unheard = self.listeners[name] or {}, self.unheard[name]
   list[#list + 1] = fn
-  self.listeners[name] = list
+  self.listeners[name], self.unheard[name] = list, nil
+  local notices = self.notices
+  for _, value in ipairs(unheard or {}) do
+    notices.last = notices.last + 1
+    notices[notices.last] = { name = name, value = value }
+  end
+  if unheard then self:wake() end
 end
 
 --- How many handlers have not come to their end, without those that are excused.
@@ -259,10 +303,22 @@ function Handlers:excuse(change)
   if self.drained then self.drained:signal() end
 end
 
---- Waits until all that has come is taken, with `handled` also until no handler is at work any more, or until close.
---- For one caller.
-function Handlers:drain(handled)
-  while not self.closed and (self.handle:pending() or (handled and self:at_work() > 0)) do
+--- Whether all that has come is taken, and no handler is at work any more.
+function Handlers:is_drained() return self.closed or (not self.handle:pending() and self:at_work() <= 0) end
+
+--- Waits for that. For one caller. True; false when it is not so by the deadline; nil when the task was cancelled.
+function Handlers:drain(deadline)
+  while not self:is_drained() do
+    self.drained = self.host.waiter()
+    local woken = self.drained:wait(deadline)
+    if not woken then return woken end
+  end
+  return true
+end
+
+--- Waits until all that has come is taken, or until close. For one caller.
+function Handlers:drain_taken()
+  while not self.closed and self.handle:pending() do
     self.drained = self.host.waiter()
     self.drained:wait()
   end

@@ -3,6 +3,7 @@
 --- What `connect` takes, checked in one place, and how it becomes the core's options of one link. Pure.
 local check = require "fogcloud.check"
 local core = require "fogcloud.core"
+local drivers = require "fogcloud.mqtt.drivers"
 local errors = require "fogcloud.errors"
 local topic_rules = require "fogcloud.mqtt.topic"
 
@@ -17,12 +18,28 @@ local options = {}
 ---@field key_password string?     its pass phrase
 ---@field version string?          "3.1.1" (default) or "5.0"
 ---@field clean boolean?           default true; false keeps the session at the broker over disconnections
----@field session_expiry integer?  seconds the broker keeps it (MQTT 5); default with clean = false: for ever
+---@field session_expiry integer?  seconds the broker keeps it (MQTT 5), over lost links with clean = true, too; default
+---                                with clean = false: for ever
 ---@field receive_maximum integer? QoS 1 and 2 messages the broker may have in flight to us (MQTT 5)
 ---@field properties fogcloud.Properties?  of CONNECT (MQTT 5): user_properties, maximum_packet_size,
----                                request_response_information, request_problem_information
----@field keepalive integer?       seconds, 0 (off) to 65535, default 60; from 2 on a link on which nothing is
----                                answered any more is found dead within 1.5 of them
+---                                topic_alias_maximum (default 16), request_response_information,
+---                                request_problem_information
+---@field authentication fogcloud.Authentication?  MQTT 5: an exchange of AUTH packets (4.12)
+---@field keepalive integer?       seconds, 0 (off) to 65535, default 60; a link on which nothing is answered any more
+---                                is found dead within 1.5 of them
+---@field acknowledge string?      "handled" (default with clean = false): QoS 1 and 2 are acknowledged once their
+---                                handlers have returned, in the order of arrival; "received" (default with
+---                                clean = true): once they were taken in
+---@field hold boolean?            true: at the bound of the inbox QoS 0 waits at the broker, too, instead of being
+---                                dropped
+---@field retry boolean?           true: connect returns a session although the first attempt failed for a reason that
+---                                may pass, and it goes on trying
+---@field driver string?           "native" (default) or "paho"; FOGCLOUD_MQTT_DRIVER sets the default
+---@field server_name string?      the name in the broker's certificate, where it is not mqtthost's
+---@field alpn string?             TLS: protocol names to offer, with commas ("mqtt")
+---@field path string?             of the WebSocket, default "/mqtt"
+---@field headers table<string, string>?  more header fields of the WebSocket's request
+---@field proxy string?            "http://[user:password@]host:port": the connection goes through it (CONNECT)
 ---@field connect_timeout number?  seconds for one attempt, default 30
 ---@field timeout number?          seconds for a call that waits for the broker, default 30
 ---@field max_attempts integer?    attempts in a row to reconnect, default without end
@@ -41,14 +58,20 @@ local options = {}
 ---@field paused boolean?          no message is handled before session:resume(): for clean = false, where what the
 ---                              broker has kept comes before any handler can be subscribed
 ---@field max_handlers integer?    handlers that may be waiting in a yield at once, default 100
----@field transport string?        "tcp" (default) or "websockets", of which a process may have one session at a time:
----                                Paho 1.3.12 keeps the frame that it reads in one place for all
+---@field transport string?        "tcp" (default) or "websockets"
 ---@field topics fogcloud.Topics?  where devices talk
+
+---@class (exact) fogcloud.Authentication
+---@field method string           its name (MQTT 5, 3.1.2.11.9)
+---@field data string?            what CONNECT carries
+---@field respond fun(data: string?, code: integer): string?  the answer to the broker's AUTH; runs as a task
 
 local SPEC = {
   tls = "boolean", ca_file = "string", ca_pem = "string", cert_file = "string", key_file = "string",
   key_password = "string", version = "string", clean = "boolean", session_expiry = { "whole", 0, 4294967295 },
-  receive_maximum = { "whole", 1, 65535 }, paused = "boolean", keepalive = { "whole", 0, 65535 },
+  receive_maximum = { "whole", 1, 65535 }, paused = "boolean", acknowledge = "string", hold = "boolean",
+  retry = "boolean", driver = "string", server_name = "string", alpn = "string", path = "string", headers = "table",
+  proxy = "string", authentication = "table", keepalive = { "whole", 0, 65535 },
   connect_timeout = { "number", 0, 3600 }, timeout = { "number", 0, math.huge },
   max_attempts = { "number", 1, math.huge }, backoff_base = { "number", 0, math.huge },
   backoff_cap = { "number", 0, math.huge }, stable_after = { "number", 0, math.huge }, will = "table",
@@ -84,6 +107,8 @@ local CALL = { timeout = "number" }
 --- Those of a call that takes nothing but a time-out.
 function options.check_call(opts, what, level) options.check_all(CALL, opts, what, level + 1) end
 
+local MOST_TEXT = 65535 -- bytes that the length of a field can say (1.5.4, 1.5.6)
+
 local WILL = { topic = "string", payload = "string", qos = "number", retained = "boolean", properties = "table" }
 
 local function wrong_will(will)
@@ -94,6 +119,9 @@ local function wrong_will(will)
   if not ok then return "session option 'will': topic: " .. why end
   local qos = will.qos or 0
   if qos ~= 0 and qos ~= 1 and qos ~= 2 then return "session option 'will': qos: 0, 1 or 2 expected" end
+  if #(will.payload or "") > MOST_TEXT then -- 3.1.3.3: its length has two bytes
+    return ("session option 'will': payload: at most %d bytes expected"):format(MOST_TEXT)
+  end
   return nil
 end
 
@@ -109,7 +137,7 @@ end
 -- What only MQTT 5 has.
 local function wrong_version(result)
   if result.version == "5.0" then return nil end
-  for _, name in ipairs { "properties", "session_expiry", "receive_maximum" } do
+  for _, name in ipairs { "properties", "session_expiry", "receive_maximum", "authentication" } do
     if result[name] ~= nil then return ("session option '%s' needs version = '5.0'"):format(name) end
   end
   if result.will and result.will.properties then return "session option 'will': properties need version = '5.0'" end
@@ -154,6 +182,42 @@ function options.check_files(opts)
   return true
 end
 
+local ACKNOWLEDGE = { handled = true, received = true }
+local AUTHENTICATION = { method = "string", data = "string", respond = "function" }
+
+local function check_authentication(how, level)
+  options.check_all(AUTHENTICATION, how, "authentication", level + 1)
+  if how.method == nil or how.respond == nil then
+    error("session option 'authentication': 'method' and 'respond' are required", level)
+  end
+end
+
+-- "http://user:password@host:port" in its parts.
+local function proxy_parts(text, level)
+  local rest = text:match("^http://([^/]+)/?$")
+  local login, address = (rest or ""):match("^(.*)@([^@]*)$")
+  local host, port = (address or rest or ""):match("^(.*):(%d+)$")
+  port = tonumber(port)
+  if not host or host == "" or port < 1 or port > 65535 then
+    error("session option 'proxy': http://[user:password@]host:port expected", level)
+  end
+  local user, password = (login or ""):match("^([^:]*):?(.*)$")
+  return { host = host:match("^%[(.*)%]$") or host, port = port, user = login and user, password = login and password }
+end
+
+local function header_lines(headers, level)
+  local lines = {}
+  for name, value in pairs(headers) do
+    if type(name) ~= "string" or name:find("[^%w!#$%%&'*+%-.^_`|~]") or name == "" or type(value) ~= "string"
+      or value:find("[%c]") then
+      error("session option 'headers': names and values of header fields expected", level)
+    end
+    lines[#lines + 1] = ("%s: %s\r\n"):format(name, value)
+  end
+  table.sort(lines)
+  return table.concat(lines)
+end
+
 --- The options with their defaults; wrong ones raise at the caller of the caller.
 ---@param given fogcloud.SessionOptions?
 ---@return table
@@ -167,34 +231,52 @@ function options.check(given, level)
   for name, value in pairs(given) do result[name] = value end
   wrong = wrong_together(result)
   if wrong then error(wrong, level) end
+  if result.acknowledge == nil then result.acknowledge = result.clean and "received" or "handled" end
+  if not ACKNOWLEDGE[result.acknowledge] then
+    error("session option 'acknowledge': 'handled' or 'received' expected", level)
+  end
+  if result.authentication then check_authentication(result.authentication, level + 1) end
+  if result.ca_file and result.ca_pem then
+    error("session options 'ca_file' and 'ca_pem': give one of them", level)
+  end
+  result.proxy_parts = result.proxy and proxy_parts(result.proxy, level + 1)
+  result.header_lines = result.headers and header_lines(result.headers, level + 1)
+  result.driver_module = drivers.find(result, level + 1)
+  result.connect_properties = result.properties
   result.properties = options.properties(result.properties, "connect", level)
   result.will_properties = options.properties(result.will and result.will.properties, "will", level)
   return result
 end
 
+local CREDENTIALS = { "clientid", "loginname", "password", "mqtthost" }
+local MAY_BE_EMPTY = { clientid = true, loginname = true, password = true } -- no id of ours, no login
+
 -- What makes a text of the credentials unusable; nil when nothing does.
 local function wrong_text(name, value)
-  if type(value) ~= "string" or value == "" then return "must be a non-empty string" end
+  if value == nil and MAY_BE_EMPTY[name] then return nil end
+  if type(value) ~= "string" or (value == "" and not MAY_BE_EMPTY[name]) then return "must be a non-empty string" end
+  if #value > MOST_TEXT then return ("has more than %d bytes"):format(MOST_TEXT) end
+  if name == "password" then return nil end -- any bytes (3.1.3.5)
   if value:find("%z") then return "holds a NUL byte" end
-  if name ~= "password" and not topic_rules.is_utf8(value) then return "must be UTF-8" end
+  if not topic_rules.is_utf8(value) then return "must be UTF-8" end
   return nil
 end
 
-local CREDENTIALS = { "clientid", "loginname", "password", "mqtthost" }
-local OPTIONAL = { loginname = true, password = true } -- where a broker knows no users
-
---- Raises unless the table is what create_client returns; the port that is not used may be missing, and the login.
+--- Raises unless the table is what create_client returns; id, login and password may be missing, and so may the port
+--- that is not used.
 function options.check_credentials(credentials, opts, level)
   level = (level or 1) + 1
   if type(credentials) ~= "table" then
     error(("credentials: table expected, got %s"):format(type(credentials)), level)
   end
   for _, name in ipairs(CREDENTIALS) do
-    local value = credentials[name]
-    local why = (value ~= nil or not OPTIONAL[name]) and wrong_text(name, value)
+    local why = wrong_text(name, credentials[name])
     if why then error(("credentials: field '%s' %s"):format(name, why), level) end
   end
-  if credentials.password and not credentials.loginname then
+  if opts.version ~= "5.0" and not opts.clean and (credentials.clientid or "") == "" then -- MQTT-3.1.3-8 (3.1.1)
+    error("credentials: field 'clientid' must not be empty with clean = false", level)
+  end
+  if opts.version ~= "5.0" and credentials.password and credentials.loginname == nil then
     error("credentials: field 'password' needs 'loginname' (MQTT 3.1.1, 3.1.2.9)", level)
   end
   local port = opts.tls and "sslport" or "mqttport"
@@ -203,53 +285,101 @@ function options.check_credentials(credentials, opts, level)
   end
 end
 
-local function uri(credentials, opts)
-  local scheme
-  if opts.transport == "websockets" then
-    scheme = opts.tls and "wss" or "ws"
-  else
-    scheme = opts.tls and "ssl" or "tcp"
-  end
-  local host = credentials.mqtthost
-  if host:find(":", 1, true) and host:sub(1, 1) ~= "[" then host = "[" .. host .. "]" end
-  return ("%s://%s:%d"):format(scheme, host, opts.tls and credentials.sslport or credentials.mqttport)
+local function host_and_port(credentials, opts)
+  local host = credentials.mqtthost:match("^%[(.*)%]$") or credentials.mqtthost
+  return host, opts.tls and credentials.sslport or credentials.mqttport
 end
 
---- The core's options for link number `link`.
-function options.link(credentials, opts, link)
-  local will = opts.will or {}
-  return {
-    link = link,
-    uri = uri(credentials, opts),
-    client_id = credentials.clientid,
-    username = credentials.loginname,
-    password = credentials.password,
-    tls = opts.tls,
-    ca_file = opts.ca_file,
-    ca_pem = opts.ca_pem,
-    cert_file = opts.cert_file,
-    key_file = opts.key_file,
-    key_password = opts.key_password,
-    version = VERSIONS[opts.version],
-    clean = opts.clean,
-    session_expiry = opts.session_expiry or (opts.version == "5.0" and not opts.clean and FOR_EVER or nil),
-    properties = opts.properties,
+--- The broker's address as errors name it.
+function options.address(credentials, opts)
+  local host, port = host_and_port(credentials, opts)
+  local websocket = opts.transport == "websockets"
+  local scheme = websocket and (opts.tls and "wss" or "ws") or (opts.tls and "mqtts" or "mqtt")
+  if host:find(":", 1, true) then host = "[" .. host .. "]" end
+  return ("%s://%s:%d"):format(scheme, host, port)
+end
+
+local DEFAULT_ALIASES = 16
+
+-- The properties of CONNECT: those that have an option of their own, and the program's.
+local function connect_properties(opts)
+  if opts.version ~= "5.0" then return nil, 0 end
+  local given = opts.connect_properties or {}
+  local authentication = opts.authentication or {}
+  local aliases = given.topic_alias_maximum
+  local own = core.properties({
+    session_expiry_interval = opts.session_expiry or (not opts.clean and FOR_EVER or nil),
     receive_maximum = opts.receive_maximum,
+    topic_alias_maximum = aliases == nil and DEFAULT_ALIASES or nil,
+    authentication_method = authentication.method,
+    authentication_data = authentication.data,
+  }, "link")
+  return own .. (opts.properties or ""), aliases or DEFAULT_ALIASES, given.maximum_packet_size
+end
+
+-- A session that the broker keeps over lost links is begun anew with the first one only.
+local function starts_clean(opts, state)
+  if not opts.clean then return false end
+  return opts.version ~= "5.0" or (opts.session_expiry or 0) == 0 or state.connects == 0
+end
+
+--- The core's options of the next link.
+---@param state fogcloud.SessionState
+function options.link(credentials, opts, state)
+  local will, proxy = opts.will or {}, opts.proxy_parts or {}
+  local host, port = host_and_port(credentials, opts)
+  local properties, aliases, packet_size = connect_properties(opts)
+  return {
+    link = state.link,
+    host = host, port = port, tls = opts.tls, server_name = opts.server_name, alpn = opts.alpn,
+    ca_file = opts.ca_file, ca_pem = opts.ca_pem, cert_file = opts.cert_file, key_file = opts.key_file,
+    key_password = opts.key_password,
+    websocket = opts.transport == "websockets", path = opts.path, headers = opts.header_lines,
+    proxy_host = proxy.host, proxy_port = proxy.port, proxy_user = proxy.user, proxy_password = proxy.password,
+    client_id = credentials.clientid, username = credentials.loginname, password = credentials.password,
+    version = VERSIONS[opts.version],
+    clean = starts_clean(opts, state),
+    properties = properties,
+    topic_alias_maximum = aliases,
+    receive_maximum = opts.receive_maximum,
+    maximum_packet_size = packet_size,
     keepalive = opts.keepalive,
-    connect_timeout = math.max(1, math.ceil(opts.connect_timeout)),
-    will_topic = will.topic,
-    will_payload = will.payload,
-    will_qos = will.qos,
-    will_retained = will.retained,
+    connect_timeout = math.max(0.001, opts.connect_timeout),
+    will_topic = will.topic, will_payload = will.payload, will_qos = will.qos, will_retained = will.retained,
     will_properties = opts.will_properties,
   }
+end
+
+---@class (exact) fogcloud.Goodbye
+---@field reason integer?          MQTT 5: the reason code of DISCONNECT (3.14.2.1); 4: with the will
+---@field session_expiry integer?  MQTT 5: seconds from now that the broker keeps the session (3.14.2.2.2)
+---@field properties fogcloud.Properties?  MQTT 5: reason_string, user_properties
+
+local GOODBYE = { reason = "number", session_expiry = "number", properties = "table" }
+
+--- The goodbye as the core takes it; nil stays nil, wrong ones raise.
+---@param given fogcloud.Goodbye?
+---@return table?  reason, properties
+function options.goodbye(given, version, level)
+  if given == nil then return nil end
+  level = level + 1
+  options.check_all(GOODBYE, given, "close", level)
+  if version ~= "5.0" and next(given) ~= nil then error("close: options need version = '5.0'", level) end
+  local reason = given.reason or 0
+  if not (reason == 0 or reason == 4 or (reason >= 0x80 and reason <= 0xFF)) or reason % 1 ~= 0 then
+    error("close option 'reason': 0, 4 or 128 to 255 expected", level)
+  end
+  local properties = {}
+  for name, value in pairs(given.properties or {}) do properties[name] = value end
+  properties.session_expiry_interval = given.session_expiry
+  return { reason = reason, properties = options.properties(properties, "disconnect", level) }
 end
 
 --- The core's bounds of a session.
 function options.limits(opts)
   return {
     in_count = opts.in_count, in_bytes = opts.in_bytes, out_count = opts.out_count, out_bytes = opts.out_bytes,
-    window = opts.window,
+    window = opts.window, hold = opts.hold, handled = opts.acknowledge == "handled", driver = opts.driver_module,
   }
 end
 

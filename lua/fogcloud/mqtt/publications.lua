@@ -13,13 +13,24 @@ local MAX_PAYLOAD = 268435455 -- what MQTT can say of a packet's length (2.2.3)
 local Publications = {}
 Publications.__index = Publications
 
---- For `session`, which has host, handle, handlers, opts. Raises nothing.
+---@class (exact) fogcloud.PublicationsParts
+---@field host table
+---@field handle userdata
+---@field state fogcloud.SessionState
+---@field opts table
+---@field notify fun(name: string, value: table)
+
+--- Raises nothing.
+---@param parts fogcloud.PublicationsParts
 ---@return table? publications
 ---@return fogcloud.Error? err  the journal cannot be used
-function Publications.new(session)
-  local self = setmetatable({ session = session, waiters = {}, reported_losses = 0 }, Publications)
-  if session.opts.journal == nil then return self end
-  local journal, err = Journal.open(session.opts.journal)
+function Publications.new(parts)
+  local self = setmetatable({
+    host = parts.host, handle = parts.handle, state = parts.state, opts = parts.opts, notify = parts.notify,
+    waiters = {}, reported_losses = 0,
+  }, Publications)
+  if self.opts.journal == nil then return self end
+  local journal, err = Journal.open(self.opts.journal)
   if journal == nil then return nil, err end
   self.journal = journal
   return self
@@ -30,7 +41,7 @@ local function size_of(topic, payload, properties) return #topic + #payload + #(
 -- Hands one message to the core. With a journal it is written down first, once it is sure that there is room; QoS 0 is
 -- not, for nobody is told of its end.
 local function accept(self, topic, payload, qos, retained, properties)
-  local handle, journal = self.session.handle, qos > 0 and self.journal or nil
+  local handle, journal = self.handle, qos > 0 and self.journal or nil
   if journal == nil then return handle:publish(topic, payload, qos, retained, false, properties) end
   if #payload > MAX_PAYLOAD then error("payload: at most 268435455 bytes expected", 4) end -- as the core would, later
   local room, full = handle:room(size_of(topic, payload, properties))
@@ -50,7 +61,7 @@ end
 function Publications:replay()
   if self.journal == nil then return true end
   for _, m in ipairs(self.journal:pending()) do
-    local id, why = self.session.handle:publish(m.topic, m.payload, m.qos, m.retained, true, m.properties)
+    local id, why = self.handle:publish(m.topic, m.payload, m.qos, m.retained, true, m.properties)
     if id == nil then
       return nil, errors.new("overflow", "the journal holds more than the outbound queue takes (out_count, out_bytes): "
         .. why)
@@ -98,15 +109,38 @@ end
 -- Waits until the core says that what was asked of it (drained, room) has come, or came for a moment. nil, err when it
 -- does not by then (`text`), or never will.
 local function await(self, deadline, text)
-  local session = self.session
-  local waiter = session.host.waiter()
+  local waiter = self.host.waiter()
   self.waiters[waiter] = true
   local woken = waiter:wait(deadline)
   self.waiters[waiter] = nil
-  if session.ended then return nil, session.ended end
+  if self.state.ended then return nil, self.state.ended end
   if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
-  if not woken then return nil, errors.new("timeout", text:format(session:stats().queued)) end
+  if not woken then return nil, errors.new("timeout", text:format(self.handle:stats().queued)) end
   return true
+end
+
+-- The bytes of a PUBLISH (MQTT 5, 3.3) beside its topic, payload and properties, at most.
+local OVERHEAD = 5 + 2 + 2 + 4
+
+-- What the broker of the link in force has said that it does not take (MQTT 5, 3.2.2.3). What was queued before is
+-- dropped by the core when its turn comes.
+local function beyond_limits(self, topic, payload, qos, retained, properties)
+  local limits = self.state.limits
+  if limits.maximum_qos and qos > limits.maximum_qos then
+    return errors.new("mqtt", ("the broker takes QoS %d at most (maximum_qos)"):format(limits.maximum_qos),
+      { code = 0x9B })
+  end
+  if retained and limits.retain_available == 0 then
+    return errors.new("mqtt", "the broker keeps no retained messages (retain_available)", { code = 0x9A })
+  end
+  local most = limits.maximum_packet_size
+  if most and size_of(topic, payload, properties) + OVERHEAD > most then -- near the bound the core knows better
+    if size_of(topic, payload, properties) + 4 > most then
+      return errors.new("mqtt", ("the broker takes packets of %.0f bytes at most (maximum_packet_size)"):format(most),
+        { code = 0x95 })
+    end
+  end
+  return nil
 end
 
 local OVERFLOWS = {
@@ -119,17 +153,19 @@ local function overflow(why) return errors.new("overflow", OVERFLOWS[why] or why
 --- See Session:publish, its only caller.
 function Publications:publish(topic, payload, opts)
   opts = opts or NO_OPTIONS
-  local session = self.session
-  local properties = check(self, topic, payload, opts, session.opts.version)
+  local properties = check(self, topic, payload, opts, self.opts.version)
+  local qos, retained, state = opts.qos or 0, opts.retained, self.state
   local by, late
   while true do
-    if session.ended then return nil, session.ended end
-    local id, why = accept(self, topic, payload, opts.qos or 0, opts.retained, properties)
+    if state.ended then return nil, state.ended end
+    local refused = next(state.limits) ~= nil and beyond_limits(self, topic, payload, qos, retained, properties)
+    if refused then return nil, refused end
+    local id, why = accept(self, topic, payload, qos, retained, properties)
     if id ~= nil then return id end
     if why ~= "full" or not opts.wait then return nil, overflow(why) end
     if late then return nil, late end
-    by = by or deadlines.after(session.host.now(), opts.timeout, session.opts.timeout)
-    if not session.handle:room(size_of(topic, payload, properties), true) then
+    by = by or deadlines.after(self.host.now(), opts.timeout, self.opts.timeout)
+    if not self.handle:room(size_of(topic, payload, properties), true) then
       local ok, err = await(self, by, "the queue is still full, with %d messages")
       if not ok and err.kind ~= "timeout" then return nil, err end
       late = err -- once more, for there may be a little room
@@ -138,14 +174,15 @@ function Publications:publish(topic, payload, opts)
 end
 
 --- The end of a message that failed, or that is in the journal; called with the core's event, does not yield.
-function Publications:ended(id, code, topic, payload, dropped, properties)
-  if self.journal and self.journal:has(id) then
-    if dropped then return end -- it stays there for the next time
-    self.journal:remove_named(id)
+---@param event table  id, code, topic, payload, dropped, properties
+function Publications:note_end(event)
+  if self.journal and self.journal:has(event.id) then
+    if event.dropped then return end -- it stays there for the next time
+    self.journal:remove_named(event.id)
   end
-  if code == 0 then return end
-  local err = diagnosis.unpublished(code, topic, dropped, properties)
-  self.session.handlers:notify("drop", { topic = topic, payload = payload, id = id, err = err })
+  if event.code == 0 and not event.dropped then return end
+  local err = diagnosis.unpublished(event)
+  self.notify("drop", { topic = event.topic, payload = event.payload, id = event.id, err = err })
 end
 
 --- Lets those who wait for an empty queue, or for room, look again.
@@ -155,38 +192,20 @@ end
 
 -- What was lost since the last flush that said so.
 local function losses(self)
-  local stats = self.session:stats()
+  local stats = self.handle:stats()
   local total = stats.failed + stats.dropped
   local new = total - self.reported_losses
   self.reported_losses = total
   return new
 end
 
-local RECHECK = 0.01
-
--- Waits until the system has what lies in the connection's write buffer: only after more than it takes at once.
-local function wait_flushed(self, deadline)
-  local session = self.session
-  while not session.ended and not session.handle:flushed() do
-    if session.host.now() >= deadline then
-      return nil, errors.new("timeout", "the broker does not read what was sent")
-    end
-    local ok = session.host.sleep(RECHECK)
-    if not ok then return nil, errors.new("cancelled", "the task was cancelled") end
-  end
-  return true
-end
-
 --- See Session:flush. `deadline` is on the host's scale.
 function Publications:flush(deadline)
-  local session = self.session
-  if session.ended then return nil, session.ended end
-  while not session.handle:drained() do
+  if self.state.ended then return nil, self.state.ended end
+  while not self.handle:drained() do
     local ok, err = await(self, deadline, "%d messages are not acknowledged yet")
     if not ok then return nil, err end
   end
-  local ok, err = wait_flushed(self, deadline)
-  if not ok then return nil, err end
   local lost = losses(self)
   if lost > 0 then return nil, errors.new("mqtt", ("%d messages were lost; on(\"drop\") names them"):format(lost)) end
   return true

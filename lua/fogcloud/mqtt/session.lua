@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: MIT
 
---- One MQTT session as its user sees it. Its keeper (keeper.lua) holds the connection, its handlers (handlers.lua)
---- run the user's functions.
+--- One MQTT session as its user sees it. Its keeper (keeper.lua) holds the connection and changes its state
+--- (state.lua), its handlers (handlers.lua) run the user's functions.
+local core = require "fogcloud.core"
 local Device = require "fogcloud.mqtt.device"
+local Finish = require "fogcloud.mqtt.finish"
 local Handlers = require "fogcloud.mqtt.handlers"
 local Keeper = require "fogcloud.mqtt.keeper"
 local Publications = require "fogcloud.mqtt.publications"
+local State = require "fogcloud.mqtt.state"
 local Subscriptions = require "fogcloud.mqtt.subscriptions"
 local deadlines = require "fogcloud.task.deadline"
 local errors = require "fogcloud.errors"
@@ -15,74 +18,74 @@ local runtime = require "fogcloud.runtime"
 local topic_rules = require "fogcloud.mqtt.topic"
 
 ---@class fogcloud.Session
+---@field ended fogcloud.Error?  why it is over; nil while it goes on
 local Session = {}
 Session.__index = Session
 Session.__name = "fogcloud.Session"
 Session.__tostring = function(self)
-  return ("fogcloud.Session (%s, %s)"):format(self.credentials.clientid, self.keeper.state)
+  return ("fogcloud.Session (%s, %s)"):format(self.credentials.clientid or "", self.state.name)
 end
 
 local NOTICES = { connect = true, disconnect = true, error = true, drop = true }
 
-local function closed_error() return errors.new("closed", "the session is closed") end
+-- The parts of a session whose core half is `handle`. nil, err where the journal cannot be used.
+local function assemble(self, sink)
+  local opts, host, handle, state = self.opts, self.host, self.handle, self.state
+  local logger = log.new(sink, function(text) return self.redactor:clean(text) end)
+  self.handlers = Handlers.new(host, handle, opts.max_handlers, logger)
+  self.handlers.paused = opts.paused
+  local notify = function(name, value) self.handlers:notify(name, value) end
+  self.subscriptions = Subscriptions.new {
+    host = host, handle = handle, state = state, router = self.handlers.router, notify = notify,
+    is_paused = function() return self.handlers.paused == true end, timeout = opts.timeout,
+  }
+  local publications, err = Publications.new {
+    host = host, handle = handle, state = state, opts = opts, notify = notify,
+  }
+  if publications == nil then return nil, err end
+  self.publications = publications
+  self.keeper = Keeper.new {
+    host = host, handle = handle, state = state, opts = opts, credentials = self.credentials, listener = self,
+  }
+  return true
+end
 
-local ONE_WEBSOCKET = "one WebSocket session at a time: close the other first, or use transport = \"tcp\""
-
-local function open_core(self)
-  local handle, id = self.pump:add_session(self, options.limits(self.opts))
-  if handle == nil then return nil, id end
-  self.handle, self.id = handle, id
-  if self.opts.transport == "tcp" or handle:claim_websockets() then return true end
-  handle:close()
-  self.pump:remove_session(id)
-  return nil, errors.new("mqtt", ONE_WEBSOCKET)
+-- Ends what was begun of a session that does not come to be.
+local function give_up(self, err)
+  self.handle:close()
+  self.pump:remove_session(self.id)
+  return nil, err
 end
 
 --- Connects with the credentials of a client and waits until the broker has taken it in. Yields in a task, blocks
---- elsewhere.
+--- elsewhere. With `retry = true` a session that cannot be connected yet is returned all the same, and goes on trying.
 ---@package
 ---@param credentials fogcloud.Credentials  what create_client returned
 ---@param opts fogcloud.SessionOptions?
 ---@param level integer?     whom to blame for wrong arguments
 ---@param sink function?      of the log; default the common one
----@param hold function?      holds the client for this session: gives a function that lets go, or nil, err
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, overflow (the journal), cancelled
-function Session.connect(credentials, opts, level, sink, hold)
+function Session.connect(credentials, opts, level, sink)
   level = (level or 1) + 1
   opts = options.check(opts, level)
   options.check_credentials(credentials, opts, level)
   local readable, unreadable = options.check_files(opts)
   if not readable then return nil, unreadable end
-  local let_go, held = nil, nil
-  if hold then let_go, held = hold() end
-  if hold and let_go == nil then return nil, held end
   local host, pump = runtime.host(), runtime.pump()
   local self = setmetatable({
-    host = host, pump = pump, opts = opts, redactor = errors.redactor(), let_go = let_go or function() end,
-    connects = 0, devices = {}, ready = host.waiter(), finishers = {},
+    host = host, pump = pump, opts = opts, redactor = errors.redactor(), state = State.new(host), devices = {},
+    ready = host.waiter(),
   }, Session)
   self:adopt(credentials)
-  local publications, err = Publications.new(self)
-  if publications == nil then
-    self.let_go()
-    return nil, err
-  end
-  self.publications, self.subscriptions = publications, Subscriptions.new(self)
-  local opened
-  opened, err = open_core(self)
-  if not opened then
-    self.let_go()
-    publications:close()
-    return nil, err
-  end
-  local logger = log.new(sink, function(text) return self.redactor:clean(text) end)
-  self.handlers = Handlers.new(host, self.handle, opts.max_handlers, logger)
-  self.handlers.paused = opts.paused
-  self.keeper = Keeper.new(self)
+  local handle, id = pump:add_session(self, options.limits(opts))
+  if handle == nil then return nil, id end
+  self.handle, self.id = handle, id
+  local whole, err = assemble(self, sink)
+  if not whole then return give_up(self, err) end
   host.spawn(self.keeper.run, self.keeper)
   local replayed
-  replayed, err = publications:replay()
+  replayed, err = self.publications:replay()
   if replayed then return self:wait_ready() end
   self:close()
   return nil, err
@@ -92,11 +95,8 @@ end
 --- Waits for the first attempt to end.
 function Session:wait_ready()
   local woken, why = self.ready:wait(self.host.now() + self.opts.timeout)
-  if self.ended then
-    self.let_go()
-    return nil, self.ended
-  end
-  if woken and self.was_up then return self end
+  if self.ended then return nil, self.ended end
+  if woken ~= nil and (self.state:was_up() or self.opts.retry) then return self end
   local err = self.first_error
   if woken == nil then err = errors.new("cancelled", "the task was cancelled") end
   self:close()
@@ -107,26 +107,41 @@ end
 --- Takes credentials into use. What the broker says is searched for their password from now on.
 function Session:adopt(credentials)
   self.credentials = credentials
-  self.redactor:hide(credentials.password, "password")
+  if credentials.password and credentials.password ~= "" then self.redactor:hide(credentials.password, "password") end
+end
+
+-- No call is taken from now on.
+local function refuse(self, err)
+  self.state:refuse(err)
+  self.ended = self.state.ended
 end
 
 -- What the keeper tells -------------------------------------------------------------------------------------------
 
+-- An id that the broker has chosen (MQTT 5, 3.2.2.3.7) is ours from then on.
+local function adopt_client_id(self, assigned)
+  if assigned == nil then return end
+  local credentials = {}
+  for name, value in pairs(self.credentials) do credentials[name] = value end
+  credentials.clientid = assigned
+  self.credentials, self.keeper.credentials = credentials, credentials
+end
+
 ---@package
-function Session:note_up(session_present, properties)
+function Session:note_up(event)
   local ready = self.ready
-  if not self.was_up and ready.is_abandoned and ready:is_abandoned() then return self:close() end -- nobody has it
-  self.was_up, self.up, self.connects = true, true, self.connects + 1
-  self.connack = properties
+  local first = self.state.connects == 1
+  if first and ready.is_abandoned and ready:is_abandoned() then return self:close() end -- nobody has it
+  adopt_client_id(self, event.properties and event.properties.assigned_client_identifier)
+  self.connack = event.properties
   ready:signal()
-  self.subscriptions:restore()
-  self.handle:resume(self.keeper.link) -- after the subscriptions, so that answers to what is queued find a handler
-  self.handlers:notify("connect", { session_present = session_present, properties = properties })
+  self.subscriptions:restore(event.session_present)
+  self.handle:resume(self.state.link) -- after the subscriptions, so that answers to what is queued find a handler
+  self.handlers:notify("connect", { session_present = event.session_present, properties = event.properties })
 end
 
 ---@package
 function Session:note_lost(err)
-  self.up = false
   self.subscriptions:lost()
   self.handlers:notify("disconnect", err)
 end
@@ -134,69 +149,80 @@ end
 ---@package
 --- A failed attempt that will be repeated. The first one ends `connect`, for its caller waits and can judge better.
 function Session:note_error(err)
-  if not self.was_up then
+  if not self.state:was_up() and not self.opts.retry then
     self.first_error = self.first_error or err
     self.keeper:close()
     self.ready:signal()
     return
   end
+  if not self.state:was_up() then self.ready:signal() end
   self.handlers:notify("error", err)
 end
 
 ---@package
-function Session:note_ending(err)
-  local was_up = self.up
-  self.up = false
-  self.ended = err or self.ended or self.first_error or closed_error()
+function Session:note_ending(err, was_up)
+  refuse(self, err or self.first_error or errors.new("closed", "the session is closed"))
   self.subscriptions:fail(self.ended)
-  if was_up then self.handlers:notify("disconnect", err or closed_error()) end
-  if err and self.was_up then self.handlers:notify("error", err) end
-end
-
-local function wake(waiters)
-  for _, waiter in ipairs(waiters) do waiter:signal() end
+  self.ready:signal()
+  if was_up then self.handlers:notify("disconnect", err or self.ended) end
+  if err and self.state:was_up() then self.handlers:notify("error", err) end
 end
 
 ---@package
 --- The core has let go: nothing comes any more, but what had come may not be handled yet.
 function Session:note_left()
-  self.left = true
-  self.let_go()
   self.publications:close()
-  wake(self.finishers)
+  self.handlers:drain_taken()
 end
 
 ---@package
 function Session:note_closed()
-  self.gone = true
-  self.let_go()
   self.pump:remove_session(self.id)
   self.handlers:close()
   self.ready:signal()
-  wake(self.finishers)
 end
 
+---@package
+--- The filter that a lost link left without its answer.
+function Session:cut_short() return self.subscriptions:cut_short() end
+
+---@package
+function Session:blame(filter, err) return self.subscriptions:blame(filter, err) end
+
 -- What the core tells ---------------------------------------------------------------------------------------------
+
+-- The user's answer to the broker's AUTH (MQTT 5, 4.12).
+local function authenticate(self, event)
+  local how = self.opts.authentication
+  if how == nil or event.link ~= self.state.link then return end
+  self.host.spawn_user(function()
+    local data = how.respond(event.properties and event.properties.authentication_data, event.code)
+    if self.ended then return end
+    local properties = { authentication_method = how.method, authentication_data = data }
+    self.handle:authenticate(core.properties(properties, "auth"))
+  end)
+end
 
 local EVENTS = {
   messages = function(self) self.handlers:wake() end,
   drained = function(self) self.publications:wake() end,
-  subscribed = function(self, token, code, text, _, properties)
-    self.subscriptions:answer(token, code, text, self.redactor:clean_copy(properties))
-  end,
-  published = function(self, id, code, topic, payload, dropped, properties)
-    self.publications:ended(id, code, topic, payload, dropped, self.redactor:clean_copy(properties))
-  end,
+  subscribed = function(self, event) self.subscriptions:answer(event) end,
+  published = function(self, event) self.publications:note_end(event) end,
+  authenticate = authenticate,
 }
 
 ---@package
 --- Called by the pump; does not yield.
-function Session:on_event(name, ...)
+function Session:on_event(name, event)
+  if event and event.properties then event.properties = self.redactor:clean_copy(event.properties) end
   local handler = EVENTS[name]
-  if handler then return handler(self, ...) end
-  local link, code, third, fourth, properties = ...
-  return self.keeper:post(name, link, code, third, fourth, self.redactor:clean_copy(properties))
+  if handler then return handler(self, event) end
+  return self.keeper:post(name, event)
 end
+
+--- Whether the broker has us in at this moment. With on("connect") and on("disconnect") one hears of changes.
+---@return boolean
+function Session:connected() return self.state:is_up() end
 
 -- Subscriptions ---------------------------------------------------------------------------------------------------
 
@@ -221,7 +247,7 @@ function Session:subscribe(filter, qos, handler, opts)
   Subscriptions.check_filter(filter)
   if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("qos: 0, 1 or 2 expected", 2) end
   if type(handler) ~= "function" then error("handler: function expected, got " .. type(handler), 2) end
-  local how = Subscriptions.check_options(opts, self.opts.version)
+  local how = Subscriptions.check_options(opts, self.opts.version, filter)
   local by = deadlines.after(self.host.now(), opts and opts.timeout, self.opts.timeout, 2)
   if self.ended then return nil, self.ended end
   return self.subscriptions:add(filter, qos, handler, how, by)
@@ -304,16 +330,17 @@ end
 
 ---@class fogcloud.SessionStats
 ---@field accepted integer          taken by publish; = acknowledged + failed + dropped + queued, at every moment
----@field acknowledged integer      those that reached the broker; of QoS 0, those that were handed to the connection
+---@field acknowledged integer      those that reached the broker; of QoS 0, those that the system has taken
 ---@field failed integer            lost with a link (QoS 0) or refused
 ---@field dropped integer           still queued when the session closed
 ---@field queued integer            not acknowledged yet
 ---@field queued_bytes integer
----@field in_flight integer         of the queued ones, those that were sent
+---@field in_flight integer         of the queued ones, those of QoS 1 and 2 that were sent
 ---@field received integer
 ---@field received_dropped integer  QoS 0 messages dropped at the inbox's bound
 ---@field inbox integer             received and not handled yet
 ---@field inbox_bytes integer
+---@field connected boolean         the broker has us in
 ---@field connects integer          links that came up: 1, and 1 for each reconnect
 ---@field handler_errors integer    handlers that threw
 
@@ -321,73 +348,51 @@ end
 ---@return fogcloud.SessionStats
 function Session:stats()
   local stats = self.handle:stats()
-  stats.connects, stats.handler_errors = self.connects, self.handlers.errors
+  stats.connected, stats.connects = self.state:is_up(), self.state.connects
+  stats.handler_errors = self.handlers.errors
   return stats
 end
 
--- Waits until the session has come to this point ("left" or "gone"): as a waiter does.
-local function reach(self, point, deadline)
-  while not self[point] do
-    local waiter = self.host.waiter()
-    self.finishers[#self.finishers + 1] = waiter
-    local woken, why = waiter:wait(deadline)
-    if not woken then return woken, why end
-  end
-  return true
-end
-
--- The handlers had their time: what they have not taken is dropped.
-local function cut_short(self, outcome)
-  local text = "%d messages were received and not handled in time, and %d handlers are still at work"
-  local err = errors.new("timeout", text:format(self:stats().inbox, self.handlers:at_work()))
-  outcome.ok, outcome.err = nil, outcome.err or err
-  self.handlers:close()
-end
-
---- Ends the session and loses nothing: waits until what was published is acknowledged, leaves the broker, lets the
---- handlers take what had come, closes. Yields in a task, blocks elsewhere (handlers then run in later steps only).
---- What a handler publishes meanwhile is refused: the session has left. A handler that calls it is not waited for.
+--- Ends the session and loses nothing: waits until what was published is acknowledged, lets the handlers take what
+--- had come, acknowledges it, leaves the broker, closes. Yields in a task; elsewhere it blocks, and serves handlers and
+--- tasks meanwhile as `step` does. A handler that calls it is not waited for.
 ---@param timeout number?  seconds, default the session's; what is not done by then is dropped
 ---@return boolean? ok
 ---@return fogcloud.Error? err  as of flush, and timeout when the handlers did not take all that had come in time
 function Session:finish(timeout)
   local by = deadlines.after(self.host.now(), timeout, self.opts.timeout, 2)
-  if not self.ended then
-    local ok, err = self.publications:flush(by)
-    if not self.ended then -- else it gave up, was closed, or another finish was faster
-      local in_task = self.host.in_task
-      local blocks = in_task ~= nil and not in_task() -- then no handler can run before this returns
-      self.outcome = { ok = ok, err = err, point = blocks and "left" or "gone" }
-      self.ended = closed_error()
-      self.keeper:close()
-    end
+  if self.finishing == nil and not self.ended then
+    self.finishing = Finish.new {
+      host = self.host, handle = self.handle, handlers = self.handlers, publications = self.publications,
+      state = self.state,
+      leave = function() self:leave() end,
+    }
   end
-  local outcome = self.outcome or { err = self.ended, point = "gone" }
-  local excused = self.handlers:inside() and 1 or 0
-  self.handlers:excuse(excused)
-  local done = reach(self, outcome.point, by)
-  if done == false and outcome.point == "gone" then
-    cut_short(self, outcome)
-    done = reach(self, "gone", by + 1)
-  end
-  self.handlers:excuse(-excused)
-  if done == nil then return nil, errors.new("cancelled", "the task was cancelled") end
-  return outcome.ok, outcome.err
+  if self.finishing == nil then return Finish.join(self.state, self.handlers, by, { err = self.ended }) end
+  return self.finishing:run(by)
+end
+
+---@package
+--- No call is taken any more, and the broker is left; what had come is handled.
+function Session:leave()
+  refuse(self, errors.new("closed", "the session is closed"))
+  self.keeper:close()
 end
 
 --- Ends the session: says goodbye to the broker, drops what is queued (see finish). Returns at once, may be called
 --- twice.
-function Session:close()
+---@param goodbye fogcloud.Goodbye?
+function Session:close(goodbye)
+  local said = options.goodbye(goodbye, self.opts and self.opts.version, 2)
   if self.closing or self.keeper == nil then return end -- twice, or never connected
   self.closing = true
-  self.ended = self.ended or closed_error()
-  self.let_go() -- whoever takes the client now ends what is left of this session
+  refuse(self, errors.new("closed", "the session is closed"))
   self.handlers:close()
-  self.keeper:close()
+  self.keeper:close(said)
 end
 
 -- No __gc: the pump holds every session that is open, so it would run when the Lua state is closed, among objects that
--- are gone already. The core's half has one.
-Session.__close = Session.close
+-- are gone already. The core's half has one, which says no goodbye: the program has not.
+Session.__close = function(self) return self:close() end
 
 return Session

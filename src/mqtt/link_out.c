@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bytes out: what has come together is written at once, and the outgoing messages are fed while the system takes it.
+ */
+#include <stdio.h>
+
+#include "link.h"
+
+enum { ROOM = 65536, ROUNDS = 4 };
+
+bool fog_link_append(struct fog_link *link, const struct fog_packet *p) {
+  size_t size = fog_packet_size(link->options->version, p, NULL);
+  char *to = size == 0 ? NULL : fog_writer_room(&link->writer, size);
+  if (to == NULL) {
+    fog_link_no_memory(link);
+    return false;
+  }
+  fog_writer_add(&link->writer, fog_packet_encode(link->options->version, p, to, size));
+  return true;
+}
+
+/* Writes what the writer has. False: the system takes no more now, or the link has ended. */
+static bool write_out(struct fog_link *link) {
+  struct iovec parts[FOG_WRITER_PARTS];
+  struct fog_connection_error error;
+  while (fog_writer_unsent(&link->writer) > 0) {
+    int count = fog_writer_parts(&link->writer, parts);
+    size_t unsent = fog_writer_unsent(&link->writer);
+    ssize_t n = fog_connection_write(link->connection, parts, count, &error);
+    if (n < 0) {
+      fog_link_lost(link, &error);
+      return false;
+    }
+    if (n > 0) {
+      fog_writer_sent(&link->writer, (size_t)n);
+      link->written_ms = fog_loop_now(link->loop);
+      fog_outgoing_written(&link->outgoing, &link->writer);
+    }
+    if ((size_t)n < unsent) return false;
+  }
+  return true;
+}
+
+void fog_link_flush(struct fog_link *link) {
+  bool more = true;
+  for (int round = 0; more && link->state == FOG_UP; round++) {
+    if (round == ROUNDS) { /* the others' turn */
+      if (!link->again_posted) fog_loop_defer(link->loop, &link->again);
+      link->again_posted = true;
+      break;
+    }
+    if (!fog_asks_feed(&link->asks, link->session, &link->outgoing, &link->writer)) {
+      fog_link_no_memory(link);
+      return;
+    }
+    if (fog_session_may_send(link->session)) {
+      if (!fog_outgoing_feed(&link->outgoing, &link->writer, ROOM, fog_loop_now(link->loop))) {
+        fog_link_no_memory(link);
+        return;
+      }
+    } else {
+      fog_outbox_busy(&link->session->outbox); /* told to feed once it may */
+    }
+    more = fog_writer_unsent(&link->writer) > 0 && write_out(link);
+  }
+  fog_link_settle(link);
+  if (link->state == FOG_GREETING || link->state == FOG_LEAVING) {
+    bool all = write_out(link);
+    if (all && link->state == FOG_LEAVING)
+      fog_link_down(link, &(struct fog_loss){.kind = "left", .text = "left the broker"});
+  }
+}
+
+void fog_link_fault(struct fog_link *link, enum fog_packet_type type, const struct fog_packet_fault *fault) {
+  char text[256];
+  struct fog_packet goodbye = {.type = FOG_DISCONNECT, .reason = (uint8_t)fault->reason};
+  (void)snprintf(text, sizeof text, "the broker sent a %s that must not be: %s", fog_packet_name(type), fault->text);
+  if (link->state == FOG_UP && link->options->version == FOG_MQTT_5) { /* 4.13.1: a DISCONNECT, then the end */
+    if (!fog_link_append(link, &goodbye)) return;
+    link->state = FOG_LEAVING; /* so that this flush neither feeds nor comes back here */
+    fog_link_flush(link);
+    if (link->state == FOG_NONE) return;
+  }
+  fog_link_down(link, &(struct fog_loss){.kind = "protocol", .code = (int)fault->reason, .text = text});
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Commands travel to the loop as errands: each is made by Lua's thread and freed by the loop's. What a session needs to
+ * be fed and to be closed is made when it is opened, so that neither can fail.
+ *
+ * The thread is one per process. It ends by itself when the last session is closed, so that a program that is done with
+ * MQTT has no thread left; and at exit the process waits a moment for goodbyes that are under way.
+ */
+#include "native.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/error.h"
+#include "../base/process.h"
+#include "link.h"
+
+enum { EXIT_WAIT_S = 1 };
+
+/* The driver's state of a session: freed by the loop's thread once the session has ended. */
+struct native {
+  struct fog_link link;
+  struct fog_errand feed, end;
+  atomic_bool fed; /* stands in the mailbox */
+  bool silently;
+  struct fog_event *closed;
+};
+
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t ended;
+  struct fog_loop *loop;
+  size_t sessions, ending;
+  bool running;
+  bool joinable; /* a thread that ended, or will, and was not joined */
+  pthread_t thread;
+  bool at_exit;
+  pid_t pid; /* where it was first used; 0: nowhere */
+} n = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+
+#define OWNER(errand, type, member) ((type *)(void *)((char *)(errand)-offsetof(type, member)))
+
+/* The loop's thread ------------------------------------------------------------------------------------------------*/
+
+static bool is_over(void) {
+  (void)pthread_mutex_lock(&n.lock);
+  bool over = n.sessions == 0;
+  if (over) n.running = false;
+  (void)pthread_mutex_unlock(&n.lock);
+  return over;
+}
+
+static void *serve(void *arg) {
+  struct fog_loop *loop = arg;
+  while (!is_over()) fog_loop_turn(loop, -1);
+  fog_connection_forget();
+  fog_loop_free(loop);
+  OPENSSL_thread_stop();
+  return NULL; /* no lock after is_over: whoever starts the next thread joins this one under it */
+}
+
+static void run_feed(struct fog_errand *errand) {
+  struct native *s = OWNER(errand, struct native, feed);
+  atomic_store(&s->fed, false); /* before feeding: what comes from now on posts it again */
+  fog_link_feed(&s->link);
+}
+
+/* After the turn in which the link has ended: nobody calls into it any more. */
+static void let_go(struct fog_errand *errand) {
+  struct native *s = OWNER(errand, struct native, end);
+  struct fog_session *session = s->link.session;
+  fog_link_destroy(&s->link);
+  fog_queue_push(session->events, s->closed);
+  (void)pthread_mutex_lock(&n.lock);
+  n.sessions--;
+  n.ending--;
+  (void)pthread_cond_broadcast(&n.ended);
+  (void)pthread_mutex_unlock(&n.lock);
+  fog_session_unref(session);
+  free(s);
+}
+
+/* Waits, in further turns, until a DISCONNECT is out; the link's own bound ends that. */
+static void run_end(struct fog_errand *errand) {
+  static const struct fog_goodbye NORMAL = {0, NULL, 0};
+  struct native *s = OWNER(errand, struct native, end);
+  if (!s->silently) fog_link_leave(&s->link, &NORMAL);
+  if (s->silently || s->link.state == FOG_NONE) {
+    s->end.run = let_go;
+    fog_loop_defer(s->link.loop, &s->end);
+  } else {
+    s->link.left = &s->end; /* called again once it is out */
+  }
+}
+
+/* Commands ---------------------------------------------------------------------------------------------------------*/
+
+/* One that was sent to the loop. */
+struct command {
+  struct fog_errand errand;
+  struct native *to;
+  struct fog_link_options *options;
+  struct fog_event *up, *down;
+  struct fog_ask *ask;
+  size_t len;
+  uint8_t reason;
+  char bytes[];
+};
+
+static struct command *new_command(struct fog_session *s, void (*run)(struct fog_errand *), const char *bytes,
+                                   size_t len) {
+  struct command *c = calloc(1, sizeof *c + len);
+  if (c == NULL) return NULL;
+  c->errand.run = run;
+  c->to = s->of_driver;
+  c->len = len;
+  if (len > 0) memcpy(c->bytes, bytes, len);
+  return c;
+}
+
+static int post(struct command *c) {
+  fog_loop_post(c->to->link.loop, &c->errand);
+  return FOG_OK;
+}
+
+static void run_connect(struct fog_errand *errand) {
+  struct command *c = OWNER(errand, struct command, errand);
+  fog_link_connect(&c->to->link, c->options, c->up, c->down);
+  free(c);
+}
+
+static int native_connect(struct fog_session *s, struct fog_link_options *o) {
+  struct command *c = new_command(s, run_connect, NULL, 0);
+  struct fog_event *up = fog_event_new(FOG_EV_UP, s->id), *down = fog_event_new(FOG_EV_DOWN, s->id);
+  if (c == NULL || up == NULL || down == NULL) {
+    if (up != NULL) up->release(up);
+    if (down != NULL) down->release(down);
+    free(c);
+    fog_link_options_free(o);
+    return FOG_ENOMEMORY;
+  }
+  c->options = o;
+  c->up = up;
+  c->down = down;
+  return post(c);
+}
+
+static void run_subscribe(struct fog_errand *errand) {
+  struct command *c = OWNER(errand, struct command, errand);
+  fog_link_subscribe(&c->to->link, c->ask);
+  free(c);
+}
+
+static int native_subscribe(struct fog_session *s, uint64_t token, const char *filter,
+                            const struct fog_subscription *how) {
+  struct command *c = new_command(s, run_subscribe, NULL, 0);
+  if (c != NULL) c->ask = fog_ask_new(s, token, filter, how);
+  if (c == NULL || c->ask == NULL) {
+    free(c);
+    return FOG_ENOMEMORY;
+  }
+  return post(c);
+}
+
+static void run_authenticate(struct fog_errand *errand) {
+  struct command *c = OWNER(errand, struct command, errand);
+  fog_link_authenticate(&c->to->link, (struct fog_bytes){c->bytes, c->len});
+  explicit_bzero(c->bytes, c->len);
+  free(c);
+}
+
+static int native_authenticate(struct fog_session *s, const char *properties, size_t len) {
+  struct command *c = new_command(s, run_authenticate, properties, len);
+  return c == NULL ? FOG_ENOMEMORY : post(c);
+}
+
+static void native_feed(struct fog_session *s) {
+  struct native *own = s->of_driver;
+  if (!atomic_exchange(&own->fed, true)) fog_loop_post(own->link.loop, &own->feed);
+}
+
+static void run_leave(struct fog_errand *errand) {
+  struct command *c = OWNER(errand, struct command, errand);
+  fog_link_leave(&c->to->link, &(struct fog_goodbye){c->reason, c->bytes, c->len});
+  free(c);
+}
+
+static void post_end(struct native *own, bool silently) {
+  own->silently = silently;
+  (void)pthread_mutex_lock(&n.lock);
+  n.ending++;
+  (void)pthread_mutex_unlock(&n.lock);
+  fog_loop_post(own->link.loop, &own->end);
+}
+
+static int native_leave(struct fog_session *s, enum fog_leave how, const struct fog_goodbye *goodbye) {
+  if (fog_process_forked(n.pid)) return FOG_EFORKED;
+  if (how == FOG_LEAVE || goodbye != NULL) {
+    size_t len = goodbye == NULL ? 0 : goodbye->properties_len;
+    struct command *c = new_command(s, run_leave, goodbye == NULL ? NULL : goodbye->properties, len);
+    if (c == NULL && how == FOG_LEAVE) return FOG_ENOMEMORY;
+    if (c != NULL) {
+      c->reason = goodbye == NULL ? 0 : goodbye->reason;
+      (void)post(c);
+    }
+  }
+  if (how != FOG_LEAVE) post_end(s->of_driver, how == FOG_END_SILENTLY);
+  return FOG_OK;
+}
+
+/* Opening ----------------------------------------------------------------------------------------------------------*/
+
+/* Gives goodbyes that are under way a moment, so that the broker hears DISCONNECT and not a broken link. */
+static void finish_at_exit(void) {
+  struct timespec end;
+  if (fog_process_forked(n.pid)) return;
+  (void)clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_sec += EXIT_WAIT_S;
+  (void)pthread_mutex_lock(&n.lock);
+  while (n.ending > 0) {
+    if (pthread_cond_timedwait(&n.ended, &n.lock, &end) == ETIMEDOUT) break;
+  }
+  bool ended = !n.running && n.joinable;
+  n.joinable = n.joinable && !ended;
+  (void)pthread_mutex_unlock(&n.lock);
+  if (ended) (void)pthread_join(n.thread, NULL);
+}
+
+/* Under the lock. */
+static int start_thread(void) {
+  if (n.joinable) (void)pthread_join(n.thread, NULL); /* it has ended but for its return */
+  n.joinable = false;
+  n.loop = fog_loop_new();
+  if (n.loop == NULL) return FOG_ENOMEMORY;
+  if (fog_process_thread(&n.thread, serve, n.loop) != 0) {
+    fog_loop_free(n.loop);
+    return FOG_ENOTHREAD;
+  }
+  n.running = n.joinable = true;
+  if (!n.at_exit) n.at_exit = atexit(finish_at_exit) == 0;
+  return FOG_OK;
+}
+
+/* Counts one in. The loop runs from here on. */
+static int enter(struct fog_loop **loop) {
+  int rc = FOG_OK;
+  (void)pthread_mutex_lock(&n.lock);
+  n.pid = getpid();
+  n.sessions++;
+  if (!n.running) rc = start_thread();
+  if (rc != FOG_OK) n.sessions--;
+  *loop = n.loop;
+  (void)pthread_mutex_unlock(&n.lock);
+  return rc;
+}
+
+static int native_open(struct fog_session *s) {
+  if (n.pid != 0 && fog_process_forked(n.pid)) return FOG_EFORKED;
+  struct native *own = calloc(1, sizeof *own);
+  struct fog_event *closed = fog_event_new(FOG_EV_CLOSED, s->id);
+  struct fog_loop *loop = NULL;
+  int rc = own == NULL || closed == NULL ? FOG_ENOMEMORY : enter(&loop);
+  if (rc != FOG_OK) {
+    if (closed != NULL) closed->release(closed);
+    free(own);
+    return rc;
+  }
+  fog_link_init(&own->link, loop, fog_session_ref(s));
+  own->feed.run = run_feed;
+  own->end.run = run_end;
+  own->closed = closed;
+  s->of_driver = own;
+  return FOG_OK;
+}
+
+static const char *native_version(void) { return "0.2"; }
+
+const struct fog_driver fog_native = {
+    .name = "native",
+    .can = {true, true, true, true, true, true, true, NULL},
+    .version = native_version,
+    .open = native_open,
+    .connect = native_connect,
+    .subscribe = native_subscribe,
+    .feed = native_feed,
+    .authenticate = native_authenticate,
+    .leave = native_leave,
+};
