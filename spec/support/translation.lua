@@ -9,6 +9,7 @@ translation.PAGES = {
   { "README.md", "docs/zh/README.md" },
   { "docs/guide-first-steps.md", "docs/zh/guide-first-steps.md" },
   { "docs/cli.md", "docs/zh/cli.md" },
+  { "docs/sandbox.md", "docs/zh/sandbox.md" },
 }
 
 local function checksum(text)
