@@ -10,6 +10,7 @@ translation.PAGES = {
   { "docs/guide-first-steps.md", "docs/zh/guide-first-steps.md" },
   { "docs/cli.md", "docs/zh/cli.md" },
   { "docs/sandbox.md", "docs/zh/sandbox.md" },
+  { "docs/troubleshooting.md", "docs/zh/troubleshooting.md" },
 }
 
 local function checksum(text)
