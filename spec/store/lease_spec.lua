@@ -6,7 +6,7 @@ local Lease = require "fogcloud.store.lease"
 local Redis = require "spec.support.redis"
 local core = require "fogcloud.core"
 local dictionary = require "spec.support.dictionary"
-local hosts = require "fogcloud.host"
+local runtime = require "fogcloud.runtime"
 local stores = require "fogcloud.store"
 local support = require "spec.support.sandbox"
 local virtual = require "spec.support.virtual"
@@ -27,7 +27,7 @@ local STORES = {
     return stores.resolve("shdict:fogcloud", host), host, host.advance
   end,
   Redis = function(_, redis)
-    local host = hosts.get()
+    local host = runtime.host()
     return stores.resolve(redis:url(nil, "/0?timeout=2"), host), host, function(seconds)
       assert(host.sleep(seconds / 50 + 0.01)) -- a life is 50 times shorter there
     end
@@ -91,6 +91,20 @@ for name, make in pairs(STORES) do
         one, other, last = other, one, fence
       end
       one:release()
+    end)
+
+    it("has members beside it, who know their place and how many there are", function()
+      assert.same({ place = 1, count = 1 }, store:join("g", "a", 10 / scale))
+      assert.same({ place = 2, count = 2 }, store:join("g", "b", 100 / scale))
+      assert.same({ place = 3, count = 3 }, store:join("g", "c", 100 / scale))
+      assert.same({ place = 2, count = 3 }, store:join("g", "b", 100 / scale))
+      assert.same({ place = 1, count = 1 }, store:join("other", "c", 10 / scale))
+      pass(11) -- the first one's time is over
+      assert.same({ place = 2, count = 2 }, store:join("g", "c", 10 / scale))
+      assert.same({ place = 0, count = 1 }, store:join("g", "c", 0))
+      assert.same({ place = 0, count = 1 }, store:join("g", "c", 0))
+      assert.same({ place = 1, count = 1 }, store:join("g", "b", 10 / scale))
+      store:join("g", "b", 0)
     end)
 
     it("that was lost and is had again is another one, with another number", function()

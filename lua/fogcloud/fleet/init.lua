@@ -79,8 +79,9 @@ function Fleet.new(options, host, level)
   local self = setmetatable({
     name = options.name, cloud = cloud, app_id = options.app_id or cloud.options.app_id, store = store, host = host,
     slots = options.slots or 16, source = options.devices, start = options.start, session = options.session or {},
-    journal = options.journal, life = life, mark = marks.new(), held = {}, failures = {}, not_before = {}, members = {},
-    owners = {}, by_slot = {}, known = {}, waiters = {}, next_layout = 0, next_devices = 0, next_settle = 0,
+    journal = options.journal, life = life, mark = marks.new(), held = {}, failures = {}, not_before = {},
+    members = { place = 0, count = 0 }, owners = {}, by_slot = {}, known = {}, waiters = {}, next_layout = 0,
+    next_devices = 0, next_settle = 0,
     counters = { taken = 0, handed_over = 0, lost = 0, failed = 0 },
   }, Fleet)
   host.spawn(self.run, self)
@@ -207,7 +208,7 @@ local function hand_one_over(self)
 end
 
 local function balance(self)
-  local target, have = share.target(self.top, self.members, self.mark), count_of(self.held)
+  local target, have = share.target(self.top, self.members.count, self.members.place), count_of(self.held)
   self.target = target
   if have < target then return take_some(self, target - have) end
   if have > target then hand_one_over(self) end
@@ -330,7 +331,7 @@ end
 ---@return fogcloud.FleetStats
 function Fleet:stats()
   local stats = {
-    slots = self.slots, members = #self.members, target = self.target or 0, held = {},
+    slots = self.slots, members = self.members.count, target = self.target or 0, held = {},
     devices = self.devices and #self.devices or 0,
   }
   for name, value in pairs(self.counters) do stats[name] = value end

@@ -66,14 +66,12 @@ end
 
 --- How many of the slots a member should have: all slots are shared out, and no two shares differ by more than one.
 ---@param slots integer
----@param members string[]  in order, the same for all
----@param member string     one that is not among them has none
+---@param count integer  of members
+---@param place integer  which of them it is, from 1; 0 for one that is none
 ---@return integer
-function share.target(slots, members, member)
-  for i, other in ipairs(members) do
-    if other == member then return math.floor(slots / #members) + (i <= slots % #members and 1 or 0) end
-  end
-  return 0
+function share.target(slots, count, place)
+  if place == 0 then return 0 end
+  return math.floor(slots / count) + (place <= slots % count and 1 or 0)
 end
 
 return share

@@ -3,23 +3,24 @@
 --- A list of members as a record: mark -> when its membership ends. For stores that keep no such list themselves. Pure.
 local members = {}
 
---- The record with `mark` in it until now + life (0: without it), and without those whose time is over; and the marks
---- of all that are in it, in order.
+--- The record with `mark` in it until now + life (0: without it), and without those whose time is over.
 ---@param record table?
 ---@param mark string
 ---@param life number
 ---@param now number
----@return string[] marks
+---@return { place: integer, count: integer } standing  place: 0 for one that is no member
 ---@return table record
 function members.update(record, mark, life, now)
-  local result, marks = {}, {}
+  local result, count, place = {}, 0, life > 0 and 1 or 0
   for name, ends in pairs(record or {}) do
     if type(ends) == "number" and now < ends then result[name] = ends end
   end
   result[mark] = life > 0 and now + life or nil
-  for name in pairs(result) do marks[#marks + 1] = name end
-  table.sort(marks)
-  return marks, result
+  for name in pairs(result) do
+    count = count + 1
+    if life > 0 and name < mark then place = place + 1 end
+  end
+  return { place = place, count = count }, result
 end
 
 return members

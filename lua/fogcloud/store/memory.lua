@@ -101,9 +101,9 @@ function Memory.release(_, key, mark)
 end
 
 function Memory:join(key, mark, life)
-  local marks
-  marks, groups[key] = members.update(groups[key], mark, life, self.host.now())
-  return marks
+  local standing
+  standing, groups[key] = members.update(groups[key], mark, life, self.host.now())
+  return standing
 end
 
 return Memory

@@ -68,17 +68,29 @@ local held = redis.call('GET', KEYS[1])
 if held and string.match(held, '^%d+ (.*)$') == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0]]
 
+-- Members by the end of their time, and in the order in which they joined, so that nobody's place changes while none
+-- leaves. However many there are, the answer is two numbers.
 local JOIN = [[
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
+  redis.call('ZREM', KEYS[1], gone)
+  redis.call('ZREM', KEYS[2], gone)
+end
 if tonumber(ARGV[2]) > 0 then
   redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+  if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then
+    local last = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2] or 0
+    redis.call('ZADD', KEYS[2], last + 1, ARGV[1])
+  end
   redis.call('PEXPIRE', KEYS[1], 86400000)
+  redis.call('PEXPIRE', KEYS[2], 86400000)
 else
   redis.call('ZREM', KEYS[1], ARGV[1])
+  redis.call('ZREM', KEYS[2], ARGV[1])
 end
-return table.concat(redis.call('ZRANGE', KEYS[1], 0, -1), '\n')]]
+local rank = redis.call('ZRANK', KEYS[2], ARGV[1])
+return (rank and rank + 1 or 0) .. ' ' .. redis.call('ZCARD', KEYS[2])]]
 
 local clients = setmetatable({}, { __mode = "v" }) -- URL -> client: one connection for all stores of a place
 
@@ -235,12 +247,11 @@ function Redis:release(key, mark)
 end
 
 function Redis:join(key, mark, life)
-  local text, err = script(self, JOIN, { PREFIX .. "group " .. key }, mark, ("%.0f"):format(life * 1000))
-  if text == nil then return nil, err or failure(self, "protocol", "no answer to a member") end
-  local list = {}
-  for member in text:gmatch("[^\n]+") do list[#list + 1] = member end
-  table.sort(list)
-  return list
+  local name = PREFIX .. "{group " .. key .. "}"
+  local text, err = script(self, JOIN, { name, name .. " order" }, mark, ("%.0f"):format(life * 1000))
+  local place, count = (text or ""):match("^(%d+) (%d+)$")
+  if place == nil then return nil, err or failure(self, "protocol", "its answer is not a group's") end
+  return { place = tonumber(place), count = tonumber(count) }
 end
 
 return Redis

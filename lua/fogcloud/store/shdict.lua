@@ -144,11 +144,12 @@ function Shdict:join(key, mark, life)
   key = "group " .. key
   local unlock, err = self:lock(key, self.host.now() + 1)
   if unlock == nil then return nil, err end
-  local list, record = members.update(self:get(key), mark, life, self.host.now())
+  local standing, record = members.update(self:get(key), mark, life, self.host.now())
   local kept
   kept, err = self:set(key, record)
   unlock()
-  return kept and list, err
+  if not kept then return nil, err end
+  return standing
 end
 
 return Shdict
