@@ -155,7 +155,7 @@ describe("the pages", function()
     for _, path in ipairs(pages.list()) do
       for _, block in ipairs(pages.blocks(path)) do
         if block.language == "sh" then
-          for name in ("\n" .. block.text):gmatch "\n[^\n#]*%f[%a]make ([%l-]+)%f[%s]" do
+          for name in ("\n" .. block.text):gmatch "\n[^\n#]*%f[%a]make ([%l][%l-]*)%f[%s]" do
             local by_luarocks = block.text:find("luarocks make " .. name, 1, true)
             assert.is_truthy(by_luarocks or targets[name], ("%s: make %s"):format(path, name))
           end

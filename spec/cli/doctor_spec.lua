@@ -68,7 +68,7 @@ describe("fogcloud doctor", function()
     failing("MQTT permission", "no permission", "--device dev2")
     failing("MQTT client", "no client 'nobody'", "--client nobody")
     support.shell(("umask 077; echo '[1]' >%s/list.json"):format(cli.home))
-    failing("MQTT client", "field 'clientid' must be", ("--credentials %s/list.json"):format(cli.home))
+    failing("MQTT client", "field 'mqtthost' must be", ("--credentials %s/list.json"):format(cli.home))
     assert.truthy(doctor("", cli.environment .. " FOGCLOUD_CA_FILE=/nowhere")["API TLS"].remedy:find("PEM", 1, true))
   end)
 

@@ -69,7 +69,11 @@ local function announce(session, context)
   session:on("disconnect", function(err)
     if err.kind ~= "closed" then context.out:event("disconnect", "link lost: " .. errors.text(err), err) end
   end)
-  session:on("connect", function() context.out:event("connect", "connected again") end)
+  local before = false -- the first connection is no news
+  session:on("connect", function()
+    if before then context.out:event("connect", "connected again") end
+    before = true
+  end)
   session:on("error", function(err) context.out:fail(err) end)
 end
 

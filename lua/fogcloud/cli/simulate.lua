@@ -108,9 +108,8 @@ local function live(i, job, context)
     return
   end
   job.sessions[#job.sessions + 1] = session
-  counts.up = counts.up + 1
   session:on("disconnect", function() counts.up = counts.up - 1 end)
-  session:on("connect", function() counts.up = counts.up + 1 end)
+  session:on("connect", function() counts.up = counts.up + 1 end) -- the first time, too
   local device = setmetatable({ id = id, index = i, session = session, counts = counts }, Device)
   local ran, why = protect.call(job.run, device)
   if not ran and not job.ending then

@@ -138,7 +138,7 @@ end
 
 -- Whether a message is to be printed.
 local function wanted(args, state, filtered_out, topic, message)
-  if args.count and state.count >= args.count or state.over then return false end
+  if args.count and state.count >= args.count or state.over or args.exit_after_subscribing then return false end
   if args.retained_only and not message.retained then
     state.over = true
     return false
