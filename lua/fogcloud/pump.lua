@@ -30,19 +30,16 @@ local function note_timings(timings, resolve, connect, tls, first_byte, total)
     resolve, connect, tls, first_byte, total
 end
 
--- What it came to lies in the call before anything says that it has, for a hook may throw in between (scheduler.lua).
--- Forgotten here, for the caller may be gone: a host may end a coroutine that waits.
-local function settle_call(self, id, call)
-  call.waiter:signal()
-  self.waiting[id] = nil
-end
+-- What a call came to lies in it before anything says that it has, for a hook may throw in between (scheduler.lua). The
+-- call is forgotten here, for the caller may be gone: a host may end a coroutine that waits.
 
 local function on_reply(self, id, status, head, body, ...)
   local call = self.waiting[id]
   if call == nil then return end
   if call.timings then note_timings(call.timings, ...) end
   call.reply = setmetatable({ status = status, head = head, body = body }, Reply)
-  settle_call(self, id, call)
+  call.waiter:signal()
+  self.waiting[id] = nil
 end
 
 local function on_failure(self, id, kind, text, sent, tunnel, ...)
@@ -51,7 +48,8 @@ local function on_failure(self, id, kind, text, sent, tunnel, ...)
   if call.timings then note_timings(call.timings, ...) end
   call.err = errors.new(kind, text, { sent = sent })
   if tunnel ~= 0 then call.err.tunnel = tunnel end
-  settle_call(self, id, call)
+  call.waiter:signal()
+  self.waiting[id] = nil
 end
 
 -- One event; false when there was none.

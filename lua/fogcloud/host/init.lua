@@ -24,6 +24,7 @@
 --   host.attach(pump)         called once, before the first wait: from now on, whenever the engine's descriptor
 --                             is readable, pump:collect() has to be called
 --
+--   host.try_wait()           may be missing: raises where a wait would, on a Lua that cannot tell before (Lua 5.1)
 --   host.offer(make)          may be missing: told before anything else that make() gives the pump, which it attaches;
 --                             for a host that may have to wait before anybody needed the engine
 --   host.report(line)         may be missing: tells whoever runs the program of an error that nobody handles; stderr

@@ -177,8 +177,8 @@ function looped.new(name, loop)
   end
   host.spawn, host.spawn_user = host.spawn_task, host.spawn_task
 
-  function host.try_wait()
-    if protect.must_try then host.sleep(0) end
+  if protect.must_try then
+    function host.try_wait() host.sleep(0) end
   end
 
   function host.sleep(seconds)

@@ -3,6 +3,7 @@
 --- The host of plain scripts and of frame loops: a call blocks in the engine outside of tasks and yields inside.
 local core = require "fogcloud.core"
 local log = require "fogcloud.log"
+local protect = require "fogcloud.task.protect"
 local Scheduler = require "fogcloud.task.scheduler"
 
 local plain = { name = "plain", now = core.now, wall = core.wall }
@@ -22,9 +23,9 @@ function plain.attach(attached) pump = attached end
 
 function plain.offer(make) make_pump = make end
 
-function plain.waiter() return scheduler:waiter() end
+plain.waiter = scheduler.new_waiter
 
-plain.try_wait = scheduler.try_wait
+if protect.must_try then plain.try_wait = scheduler.try_wait end
 
 function plain.spawn(fn, ...) return scheduler:spawn(fn, true, false, ...) end
 

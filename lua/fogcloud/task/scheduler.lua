@@ -41,14 +41,14 @@ function Scheduler.new(now, poll, report)
     entered = {}, -- task -> true: those that are being resumed
     unfinished = {}, -- depth -> true: a turn has begun there and not ended
   }, Scheduler)
+  -- host.waiter: outside of tasks its wait lets the library's tasks go on.
+  self.new_waiter = function() return setmetatable({ scheduler = self, signalled = false, users = false }, Waiter) end
   -- Waiting for a task outside of any is asking for it to run.
   self.joining = { now = now, waiter = function() return self:waiter(true) end, raises_interrupts = true }
   return self
 end
 
 -- Resuming ----------------------------------------------------------------------------------------------------------
-
-local function is_empty(queue) return queue.first > queue.last end
 
 local function make_ready(task)
   if task.ready or task.done then return end
@@ -229,7 +229,7 @@ end
 function Waiter:wait(deadline)
   local result, why = self.signalled, nil
   if not result then
-    local task = Task.current()
+    local task = next(self.scheduler.entered) ~= nil and Task.current() or nil
     if task ~= nil and task.cancelled then
       result, why = nil, "cancelled"
     elseif task ~= nil and task.scheduler == self.scheduler and protect.can_yield() then
@@ -242,23 +242,12 @@ function Waiter:wait(deadline)
   return result, why
 end
 
---- Raises where a wait would, although protect.can_yield says that it can: in a metamethod on Lua 5.1.
+--- For where protect.must_try says so: raises where a wait would, although protect.can_yield says that it can.
 function Scheduler.try_wait()
-  if protect.must_try and Task.current() and protect.can_yield() then coroutine.yield(TRY) end
+  if Task.current() and protect.can_yield() then coroutine.yield(TRY) end
 end
 
 -- Turns -------------------------------------------------------------------------------------------------------------
-
-local function take_turn(self, deadline, users)
-  local timers, ready = self.timers, self.ready
-  local due = timers:next()
-  if due ~= nil and (deadline == nil or due < deadline) then deadline = due end
-  local busy = not is_empty(ready[true]) or (users and not is_empty(ready[false]))
-  self.poll(busy and 0 or (deadline and math.max(0, deadline - self.now())))
-  if timers:next() ~= nil then timers:fire(self.now()) end
-  if not is_empty(ready[true]) then run_all(self, true) end
-  if users and not is_empty(ready[false]) then run_all(self, false) end
-end
 
 local function is_torn(unfinished, depth)
   for level in pairs(unfinished) do
@@ -272,13 +261,19 @@ end
 ---@param users boolean  the user's tasks too
 ---@param budget table?  used, events, until_: what this turn may use up
 function Scheduler:turn(deadline, users, budget)
-  local depth, outer, unfinished = depth_of(self), self.budget, self.unfinished
-  if is_torn(unfinished, depth) then recover(self, depth) end
+  local depth, outer, unfinished = next(self.entered) and depth_of(self) or 0, self.budget, self.unfinished
+  if next(unfinished) and is_torn(unfinished, depth) then recover(self, depth) end
   unfinished[depth], self.budget = true, budget
-  take_turn(self, deadline, users)
+  local timers, internal, user = self.timers, self.ready[true], self.ready[false]
+  if timers.torn then timers:next() end
+  if timers.due and (deadline == nil or timers.due < deadline) then deadline = timers.due end
+  local busy = internal.first <= internal.last or (users and user.first <= user.last)
+  self.poll(busy and 0 or (deadline and math.max(0, deadline - self.now())))
+  if timers.torn or (timers.due and timers.due <= self.now()) then timers:fire(self.now()) end
+  if internal.first <= internal.last then run_all(self, true) end
+  if users and user.first <= user.last then run_all(self, false) end
   unfinished[depth], self.budget = nil, depth > 0 and outer or nil
-  local interrupted = protect.take_interrupt()
-  if interrupted then error(interrupted, 0) end
+  if protect.interrupted then error(protect.take_interrupt(), 0) end
 end
 
 --- True when the step under way has used up its budget.

@@ -10,6 +10,8 @@ Timers.__index = Timers
 
 local FEW = 64 -- unwanted entries that do no harm
 
+--- `due` is when to look again, nil for never: no entry is due before. It may be the time of one that was cancelled. It
+--- says nothing while `torn` is true.
 function Timers.new() return setmetatable({ heap = {}, n = 0, unwanted = 0, wanted = {}, torn = false }, Timers) end
 
 local function swap(heap, i, j) heap[i], heap[j] = heap[j], heap[i] end
@@ -47,7 +49,7 @@ local function rebuild(self)
     end
   end
   table.sort(heap, is_earlier)
-  self.heap, self.n, self.unwanted = heap, n, 0
+  self.heap, self.n, self.unwanted, self.due = heap, n, 0, n > 0 and heap[1].at or nil
   self.torn = false
 end
 
@@ -61,6 +63,7 @@ function Timers:add(at, fn, argument)
   local n = self.n + 1
   self.n, self.heap[n] = n, entry
   sift_up(self.heap, n)
+  self.due = self.heap[1].at
   self.torn = false
   return entry
 end
@@ -87,14 +90,14 @@ local function pop(self)
   self.n = n - 1
   self.unwanted = self.unwanted - 1
   sift_down(heap, 1, n - 1)
+  self.due = n > 1 and heap[1].at or nil
   self.torn = false
 end
 
---- When to look again, nil for never: no entry is due before. It may be the time of one that was cancelled.
+--- `due`, also after an interruption.
 function Timers:next()
   if self.torn then rebuild(self) end
-  local first = self.heap[1]
-  return first and first.at
+  return self.due
 end
 
 --- Calls what is due: once, or twice where the first time was interrupted.
