@@ -23,10 +23,11 @@ function exports.list(info)
   return list
 end
 
--- As shells and what reads .env files take it; in quotes only where it has to be, for Docker keeps them.
-local function quoted(line)
+-- As a shell takes it, whatever is in it; `plain`: as what reads .env files does, in quotes only where it has to be, for
+-- Docker keeps them.
+local function quoted(line, plain)
   local name, value = line:match("^(.-)=(.*)$")
-  if value:find("^[%w_./:@%%+,=#-]*$") and not value:find("#", 1, true) then return line end
+  if plain and value:find("^[%w_./:@%%+,=#-]*$") and not value:find("#", 1, true) then return line end
   return ("%s='%s'"):format(name, (value:gsub("'", "'\\''")))
 end
 
@@ -34,7 +35,7 @@ end
 ---@param prefix string?  "export "
 function exports.text(info, prefix)
   local lines = {}
-  for i, line in ipairs(exports.list(info)) do lines[i] = (prefix or "") .. quoted(line) .. "\n" end
+  for i, line in ipairs(exports.list(info)) do lines[i] = (prefix or "") .. quoted(line, prefix == nil) .. "\n" end
   return table.concat(lines)
 end
 
