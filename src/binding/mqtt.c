@@ -37,7 +37,7 @@ static struct fog_session *check(lua_State *L) {
 static int l_close(lua_State *L) {
   struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
   struct fog_goodbye goodbye = {(uint8_t)luaL_optinteger(L, 2, 0), luaL_optstring(L, 3, NULL), 0};
-  if (goodbye.properties != NULL) goodbye.properties_len = lua_rawlen(L, 3);
+  if (goodbye.properties != NULL) goodbye.properties_len = (size_t)lua_rawlen(L, 3);
   if (box->session == NULL || box->closed) return 0;
   box->closed = true;
   bool special = goodbye.reason != 0 || goodbye.properties_len > 0;

@@ -188,7 +188,7 @@ static int l_list(lua_State *L) {
 
 static int l_remove(lua_State *L) {
   struct fog_durable *d = handle_of(L);
-  struct fog_durable_error error = {FOG_DURABLE_MEMORY, "no memory"};
+  struct fog_durable_error error = {.code = FOG_DURABLE_MEMORY, .text = "no memory"};
   enum fog_durable_code code = d->head.ops->remove(d, (int64_t)luaL_checknumber(L, 2));
   if (code == FOG_DURABLE_OK) code = d->head.ops->commit(d, &error);
   if (code != FOG_DURABLE_OK) return push_error(L, &error);
