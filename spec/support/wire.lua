@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
---- A broker that the spec plays itself, packet by packet, in its own process: what goes over the wire, and in what order.
---- Whoever waits here lets fogcloud work meanwhile.
+--- A broker that the spec plays itself, packet by packet, in its own process: what goes over the wire, and in what
+--- order. Whoever waits here lets fogcloud work meanwhile.
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
 local socket = require "socket"
@@ -105,16 +105,22 @@ READ.DISCONNECT, READ.AUTH = read_reason, read_reason
 
 -- A link ------------------------------------------------------------------------------------------------------------
 
+local function receive(self)
+  local bytes, why, part = self.socket:receive(65536)
+  self.got = self.got .. (bytes or part or "")
+  local len, from = varint(self.got, 2)
+  local whole = len ~= nil and #self.got >= from - 1 + len
+  if why == "closed" and not whole then self.closed = true end
+  return self.closed or whole
+end
+
+--- Whether a packet, or the end, is there already.
+function Link:ready() return receive(self) end
+
 --- The next packet, with what its type has: id, topic, payload, qos, dup, retained, reason, properties (a string), …
 --- nil: the other side has closed.
 function Link:read()
-  wait("a packet", function()
-    local bytes, why, part = self.socket:receive(65536)
-    self.got = self.got .. (bytes or part or "")
-    local len, from = varint(self.got, 2)
-    if why == "closed" and (len == nil or #self.got < from - 1 + len) then self.closed = true end
-    return self.closed or (len and #self.got >= from - 1 + len)
-  end)
+  wait("a packet", function() return receive(self) end)
   if self.closed then return nil end
   local len, from = varint(self.got, 2)
   local first = self.got:byte(1)
