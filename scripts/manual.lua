@@ -96,11 +96,17 @@ Secrets are never arguments: \fBlogin\fR asks for them without echo, or reads \f
 \fBFOGCLOUD_CA_FILE\fR
 The API's URL, the Access Key and its secret, the application, and the authorities to trust.
 .TP
-\fBFOGCLOUD_PROFILE\fR
-The profile to use.
+\fBFOGCLOUD_PROFILE\fR, \fBFOGCLOUD_CLIENT\fR
+The profile to use, and the client that is kept here.
+.TP
+\fBFOGCLOUD_MQTT_PASSWORD\fR
+The password at a broker that is named by \fB\-\-host\fR or the like.
 .TP
 \fBFOGCLOUD_LOG\fR
 \fIdebug\fR, \fIinfo\fR, \fIwarn\fR or \fIerror\fR: what the library tells on standard error.
+.TP
+\fBLC_ALL\fR, \fBLC_MESSAGES\fR, \fBLANG\fR
+Where the first of them that is set begins with \fIzh\fR and names UTF\-8, help and notes are in Chinese.
 .TP
 \fBNO_COLOR\fR
 When set and not empty, no colours; nor with \fBTERM\fR=\fIdumb\fR.

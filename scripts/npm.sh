@@ -3,6 +3,7 @@
 # Installs what the specs need of npm into build/npm: once, and again when the list below changes.
 set -eu
 cd "$(dirname "$0")/.."
+[ -z "${FOGCLOUD_SKIP_INSTALL:-}" ] || exit 0
 packages="mqtt@5 playwright-core@1 axe-core@4"
 mark=build/npm/installed
 [ "$(cat "$mark" 2>/dev/null)" != "$packages" ] || exit 0

@@ -24,6 +24,7 @@ function broker.options(parser)
     parser:option("-I --id-prefix", "the client id is this and the process's number"):argname("TEXT"),
     parser:option("--cert", "the client's certificate, PEM"):argname("FILE"),
     parser:option("--key", "its private key, PEM"):argname("FILE"),
+    parser:option("--tls-alpn", "the protocol to ask for, where a port has several"):argname("NAME"),
     parser:flag("--tls-use-os-certs", "TLS, with the authorities of the system"),
   }
   parser:group("Options for a broker that you name, as mosquitto_pub and mosquitto_sub have them",
@@ -114,7 +115,8 @@ function broker.target(args, context)
     clientid = client_id(args), loginname = user, password = user and password(args, context),
     mqtthost = args.host or url.host or "localhost", mqttport = port, sslport = port,
   }
-  return credentials, { tls = tls, ca_file = args.ca_file, cert_file = args.cert, key_file = args.key }, url.topic
+  return credentials, { tls = tls, ca_file = args.ca_file, cert_file = args.cert, key_file = args.key,
+    alpn = args.tls_alpn }, url.topic
 end
 
 -- The will that is asked for, nil for none.

@@ -19,6 +19,7 @@ local LONG = {
   ["--max-inflight"] = "--max-inflight", ["--message"] = "--message", ["--file"] = "--file",
   ["--filter-out"] = "--filter-out", ["--unsubscribe"] = "--unsubscribe", ["--will-topic"] = "--will-topic",
   ["--will-payload"] = "--will-payload", ["--will-qos"] = "--will-qos", ["--cert"] = "--cert", ["--key"] = "--key",
+  ["--tls-alpn"] = "--tls-alpn",
   ["--format"] = "--format", ["--device"] = "--device",
 }
 local FLAGS = { ["--stdin-file"] = "-s", ["--stdin-line"] = "-l", ["--null-message"] = "-n" }

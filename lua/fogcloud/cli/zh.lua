@@ -157,6 +157,7 @@ return {
   ["the client id, default one that nobody has"] = "client id，默认是一个没有人用的",
   ["the client id is this and the process's number"] = "client id 由它加上进程号组成",
   ["the client's certificate, PEM"] = "客户端证书，PEM", ["its private key, PEM"] = "私钥，PEM",
+  ["the protocol to ask for, where a port has several"] = "要求的协议，用于一个端口有多种协议时",
   ["TLS, with the authorities of the system"] = "使用 TLS，信任系统的证书机构",
   ["seconds between signs of life, default 60"] = "保活间隔的秒数，默认 60",
   ["the broker keeps the session; needs --id"] = "让 broker 保留会话；需要 --id",
