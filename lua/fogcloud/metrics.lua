@@ -32,10 +32,6 @@ local function durations(stats, emit)
   end
 end
 
-local function connected(stats, emit)
-  if stats.connected ~= nil then emit(stats.connected and 1 or 0, {}) end
-end
-
 -- A figure of each slot that is held.
 local function of_slots(field)
   return function(stats, emit)

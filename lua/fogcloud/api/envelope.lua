@@ -33,7 +33,9 @@ local STATUS = {
   [404] = { "http", "there is no FogCloud API at this address: check base_url" },
   [407] = { "http", "the proxy wants to know who asks: give user name and password in the option proxy" },
   [408] = { "http", "the server gave up waiting for the request", retryable = true },
-  [421] = { "http", "the connection leads to a server that is not in charge of the host in base_url", retryable = true },
+  [421] = {
+    "http", "the connection leads to a server that is not in charge of the host in base_url", retryable = true,
+  },
   [425] = { "http", "the server does not want to take the request so early", retryable = true },
   [429] = { "http", "too many requests: the server asks for a slower pace", retryable = true },
 }

@@ -23,8 +23,8 @@ function exports.list(info)
   return list
 end
 
--- As a shell takes it, whatever is in it; `plain`: as what reads .env files does, in quotes only where it has to be, for
--- Docker keeps them.
+-- As a shell takes it, whatever is in it; `plain`: as what reads .env files does, in quotes only where it has to be,
+-- for Docker keeps them.
 local function quoted(line, plain)
   local name, value = line:match("^(.-)=(.*)$")
   if plain and value:find("^[%w_./:@%%+,=#-]*$") and not value:find("#", 1, true) then return line end
