@@ -34,9 +34,9 @@ once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.l
 specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' | sort | grep -vxF -f <(tr ' ' '\n' <<<"$once"); }
 
 # Short runs under a sanitizer: what drives the C side.
-short_asan="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/journal mqtt/keeper mqtt/session_features mqtt/delivery api/cloud guest store/redis store/redis_outage"
+short_asan="http/http binding/engine mqtt/session mqtt/wire_random mqtt/mqtt5 mqtt/journal mqtt/keeper mqtt/session_features mqtt/delivery api/cloud guest store/redis store/redis_outage"
 short_asan_51="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/device guest store/file"
-short_tsan="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/keeper mqtt/stall host/conformance store/redis store/redis_outage"
+short_tsan="http/http binding/engine mqtt/session mqtt/wire_random mqtt/mqtt5 mqtt/keeper mqtt/stall host/conformance store/redis store/redis_outage"
 paths() { printf 'spec/%s_spec.lua\n' "$@"; }
 
 # name, then a command whose output ends in busted's or our own counts

@@ -194,8 +194,9 @@ static void post_end(struct native *own, bool silently) {
   own->silently = silently;
   (void)pthread_mutex_lock(&n.lock);
   n.ending++;
+  fog_loop_post(own->link.loop, &own->end); /* under the lock: the last session's end frees the loop, which must not
+                                               happen before this has woken it */
   (void)pthread_mutex_unlock(&n.lock);
-  fog_loop_post(own->link.loop, &own->end);
 }
 
 static int native_leave(struct fog_session *s, enum fog_leave how, const struct fog_goodbye *goodbye) {
