@@ -51,7 +51,8 @@ for _, version in ipairs { "3.1.1", "5.0" } do
     it("a CONNECT comes first, and nothing more before the CONNACK", function()
       local opened = broker:connect { version = version, clean = true, keepalive = 30, client_id = "me" }
       local link = broker:accept()
-      assert.same({ five and 5 or 4, true, "me" }, { link.version, link.connect.clean, link.connect.client_id })
+      assert.same({ five and 5 or 4, true, 30, "me" },
+        { link.version, link.connect.clean, link.connect.keepalive, link.connect.client_id })
       assert.equal("\0\4MQTT", link.connect.body:sub(1, 6))
       for _ = 1, 20 do fogcloud.step(0.005) end
       assert.is_nil((link.socket:receive(1)))
@@ -208,6 +209,24 @@ for _, version in ipairs { "3.1.1", "5.0" } do
       assert.equal(3, link:expect("PUBCOMP").id)
     end)
 
+    it("a PUBLISH of QoS 2 that is repeated is acknowledged again and handled once", function()
+      local link = open()
+      local got = handled(link)
+      link:publish("t", "a", 2, 5)
+      assert.equal(5, link:expect("PUBREC").id)
+      link:publish("t", "a", 2, 5, 8)
+      assert.equal(5, link:expect("PUBREC").id)
+      link = cut(link)
+      link:publish("t", "a", 2, 5, 8)
+      assert.equal(5, link:expect("PUBREC").id)
+      link:answer("PUBREL", 5)
+      assert.equal(5, link:expect("PUBCOMP").id)
+      link:publish("t", "end", 1, 6)
+      link:expect "PUBACK"
+      wire.wait("the end", function() return got[#got] == "end" end)
+      assert.same({ "a", "end" }, got)
+    end)
+
     it("an id is a new message's after its PUBACK and after its PUBCOMP", function()
       local link = open()
       local got = handled(link)
@@ -305,9 +324,13 @@ for _, version in ipairs { "3.1.1", "5.0" } do
 
     for name, packet in pairs {
       ["QoS 3"] = five and "36 06 0001't' 0001 00" or "36 05 0001't' 0001", ["packet type 0"] = "00 00",
-      ["a reserved flag"] = "d1 00", ["a length of five bytes"] = "30 8080808001", ["a PINGREQ"] = "c0 00",
+      ["a reserved flag"] = "d1 00", ["a length of five bytes"] = "30 8080808001",
+      ["a topic that is not UTF-8"] = five and "30 04 0001 ff 00" or "30 03 0001 ff",
+      ["a topic with NUL"] = five and "30 04 0001 00 00" or "30 03 0001 00",
+      ["a wildcard in a topic"] = five and "30 04 0001'#' 00" or "30 03 0001'#'",
       ["a second CONNACK"] = five and "20 03 00 00 00" or "20 02 00 00",
       ["packet id 0"] = five and "32 06 0001't' 0000 00" or "32 05 0001't' 0000",
+      ["a PINGREQ"] = "c0 00",
     } do
       it("the link ends with " .. name, function()
         local link = open()

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "link.h"
+#include "properties.h"
 
 typedef enum fog_step on_packet(struct fog_link *link, const struct fog_packet *p, struct fog_packet_fault *fault);
 
@@ -64,7 +65,21 @@ static enum fog_step on_disconnect(struct fog_link *link, const struct fog_packe
   return FOG_STEP_ON;
 }
 
+/* Each AUTH has the method of our CONNECT, and none comes where that had none (MQTT-4.12.0-5, MQTT-4.12.0-6). A success
+ * may have been cut down to nothing. */
+static bool same_method(const struct fog_link_options *o, struct fog_bytes properties) {
+  enum { AUTHENTICATION_METHOD = 21 };
+  struct fog_property ours, theirs;
+  if (!fog_properties_find((struct fog_bytes){o->properties, o->properties_len}, AUTHENTICATION_METHOD, &ours))
+    return false;
+  if (properties.len == 0) return true;
+  return fog_properties_find(properties, AUTHENTICATION_METHOD, &theirs) && theirs.text_len == ours.text_len &&
+         memcmp(theirs.text, ours.text, ours.text_len) == 0;
+}
+
 static enum fog_step on_auth(struct fog_link *link, const struct fog_packet *p, struct fog_packet_fault *fault) {
+  if (!same_method(link->options, p->properties))
+    return refuse(fault, FOG_PROTOCOL_ERROR, "it was not asked for, or has another method");
   struct fog_event *ev = fog_event_new(FOG_EV_AUTHENTICATE, link->session->id);
   if (ev == NULL) return refuse(fault, FOG_UNSPECIFIED, "not enough memory");
   ev->id = link->options->number;
