@@ -153,7 +153,7 @@ test:
 	  $(MAKE) --no-print-directory -s test-chosen SUITES="$$suites"
 
 test-chosen:
-	@$(if $(filter languages,$(SUITES)),scripts/npm.sh)
+	@$(if $(filter languages console,$(SUITES)),scripts/npm.sh)
 	@$(MAKE) --no-print-directory -s -j2 build-all SANITIZE=$(SANITIZE)
 	@$(if $(SANITIZE),$(MAKE) --no-print-directory -s build-luajit SANITIZE=) # the spec of fork() runs a plain LuaJIT
 	@$(if $(filter checkers,$(SUITES)),$(MAKE) --no-print-directory -s -j2 build-lua5.4 build-lua5.1 SANITIZE=address$(comma)undefined)
@@ -220,7 +220,7 @@ dist:
 
 # What LuaRocks calls, with LUA_INCDIR when it builds, LUADIR, LIBDIR and BINDIR when it installs.
 ROCK := $(BUILD)/rock
-ROCK_SANDBOX_LUA := $(shell cd lua 2>/dev/null && find fogcloud/sandbox fogcloud/cli/sandbox*.lua -name '*.lua' 2>/dev/null)
+ROCK_SANDBOX_LUA := $(shell cd lua 2>/dev/null && find fogcloud/sandbox fogcloud/cli/sandbox*.lua -type f 2>/dev/null)
 ROCK_CORE_LUA := $(filter-out $(ROCK_SANDBOX_LUA),$(shell cd lua 2>/dev/null && find fogcloud -name '*.lua'))
 
 rock: $(CORE_OBJ)

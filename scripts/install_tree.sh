@@ -9,7 +9,7 @@ case $prefix in *['?;
 ']*) echo "PREFIX: Lua's search paths cannot hold '?' and ';': $prefix" >&2; exit 2 ;; esac
 root=${DESTDIR:-}$prefix
 
-(cd lua && find fogcloud -name '*.lua') | while IFS= read -r file; do
+(cd lua && find fogcloud -type f) | while IFS= read -r file; do
   install -D -m 644 "lua/$file" "$root/share/lua/$version/$file"
 done
 (cd "$BUILD/$LUA" && find fogcloud -name '*.so') | while IFS= read -r file; do

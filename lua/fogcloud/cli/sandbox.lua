@@ -10,6 +10,7 @@ local json = require "fogcloud.sandbox.json"
 local options = require "fogcloud.sandbox.options"
 local sandbox = require "fogcloud.sandbox.daemon"
 local seeds = require "fogcloud.sandbox.seed"
+local record = require "fogcloud.cli.sandbox_record"
 local verbs = require "fogcloud.cli.sandbox_verbs"
 
 local command = { summary = "Start a FogCloud of your own on this machine; prints what to export." }
@@ -30,6 +31,7 @@ function command.options(p)
   p:command("exec", "start one for a command: exported to it, ended with it; its exit code is the command's")
     :argument("argv", "the command and its arguments, behind --"):args("+")
   verbs.declare(p)
+  record.declare(p)
 end
 
 local function fail(why, code)

@@ -10,6 +10,7 @@ local core = require "fogcloud.sandbox.core"
 local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local protect = require "fogcloud.task.protect"
+local record = require "fogcloud.cli.sandbox_record"
 local seeds = require "fogcloud.sandbox.seed"
 
 local verbs = {}
@@ -25,6 +26,7 @@ local function try(fn, ...)
   return result
 end
 
+--- The sandbox that is meant.
 local function attach(context)
   local settings = context:settings()
   return try(Sandbox.attach, settings.base_url, settings.ca_file)
@@ -216,7 +218,7 @@ end
 
 --- Runs a verb; in a task.
 function verbs.run(args, context)
-  local ok, code = protect.call(ACTIONS[args.action], args, context)
+  local ok, code = protect.call(ACTIONS[args.action] or record.ACTIONS[args.action], args, context, attach)
   if ok then return code end
   if type(code) == "table" and code.refused then return context:failed(code.refused) end
   error(code, 0)

@@ -4,6 +4,7 @@
 --- and the timeline. Routes as those of control.lua, which takes them in.
 local Player = require "fogcloud.sandbox.player"
 local json = require "fogcloud.sandbox.json"
+local telling = require "fogcloud.sandbox.telling"
 local topic_rules = require "fogcloud.mqtt.topic"
 
 local acts = {}
@@ -121,10 +122,21 @@ local function timeline(cloud, params)
   return 200, { last = cloud.timeline.last, entries = json.list(cloud.timeline:since(after, most, upto)) }
 end
 
+-- A part of the timeline as a test file.
+local function spec(cloud, params)
+  cloud.watch:turn()
+  local after, upto = tonumber(params.after or 0), tonumber(params.upto or cloud.timeline.last)
+  if after == nil or upto == nil then return refuse("'after' and 'upto' are numbers") end
+  local text, why = telling.tell(cloud, after, upto, params.as or "busted")
+  if text == nil then return refuse(why) end
+  return 200, { text = text }
+end
+
 --- Taken in by control.lua.
 acts.ROUTES = {
   ["POST grants"] = grant, ["DELETE grants"] = revoke, ["GET links"] = links, ["POST play"] = play,
   ["POST report"] = report, ["POST publish"] = publish, ["GET timeline"] = timeline,
+  ["GET spec"] = spec,
 }
 
 local PAIR = { client_id = "string", device_id = "string" }
@@ -137,6 +149,7 @@ acts.FIELDS = {
   },
   ["POST publish"] = { topic = "string", payload = "string", qos = "number", retain = "boolean" },
   ["GET timeline"] = { after = true, upto = true, most = true },
+  ["GET spec"] = { after = true, upto = true, as = true },
 }
 
 return acts

@@ -210,7 +210,7 @@ function Daemon:pulse()
     time = core.wall(), began = self.began, now = self.clock:now(), frozen = self.clock.frozen ~= nil,
     life = self.token_life, messages = counts.messages, bytes = counts.bytes, dropped = counts.dropped,
     connected = #self.watch:connected(), calls = self.journal:total(), broker = self.broker:running(),
-    always_200 = self.always_200, relay = self.relay ~= nil,
+    always_200 = self.always_200, relay = self.relay ~= nil, struck = self.relay and self.relay:struck(),
   }
 end
 

@@ -48,24 +48,26 @@ function Events:open(request, last, headers)
   if not self.server:stream(request.id, all) then return true end
   local boot, number = (last or ""):match("^(%x+)%-(%d+)$")
   local goes_on = boot == self.boot
-  local stream = { id = request.id, at = goes_on and tonumber(number) or self.timeline.last - FIRST }
+  local stream = { id = request.id, at = goes_on and tonumber(number) or math.max(0, self.timeline.last - FIRST) }
   self.streams[#self.streams + 1] = stream
   local begin = ("retry: 1000\n\n%s"):format(boot and not goes_on and event("restart", "{}") or "")
-  self.server:push(stream.id, begin .. event("pulse", json.encode(self.pulse())) .. (fresh(self, stream) or ""))
+  local pulse = event("pulse", json.encode(self.pulse()), id_of(self, stream.at))
+  self.server:push(stream.id, begin .. pulse .. (fresh(self, stream) or ""))
   return true
 end
 
 --- Sends what is new. Those that have gone are forgotten.
 function Events:turn()
   if #self.streams == 0 then return end
-  local now, pulse = core.now(), ""
+  local now, pulse = core.now(), nil
   if now >= self.next_pulse then
     self.next_pulse = now + PULSE
-    pulse = event("pulse", json.encode(self.pulse()))
+    pulse = json.encode(self.pulse())
   end
   local kept = {}
   for _, stream in ipairs(self.streams) do
-    local text = pulse .. (fresh(self, stream) or "")
+    local text = fresh(self, stream) or ""
+    if pulse then text = text .. event("pulse", pulse, id_of(self, stream.at)) end
     if text == "" or self.server:push(stream.id, text) then kept[#kept + 1] = stream end
   end
   self.streams = kept

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
---- What the sandbox answers over HTTP: the five calls, the control API, the OpenAPI document.
+--- What the sandbox answers over HTTP: the five calls, the control API, the console's pages, the OpenAPI document.
 local errors = require "fogcloud.errors"
 local Faults = require "fogcloud.sandbox.faults"
 local control = require "fogcloud.sandbox.control"
@@ -8,6 +8,7 @@ local core = require "fogcloud.sandbox.core"
 local guard = require "fogcloud.sandbox.guard"
 local json = require "fogcloud.sandbox.json"
 local openapi = require "fogcloud.sandbox.openapi"
+local pages = require "fogcloud.sandbox.pages"
 local params_of = require("fogcloud.sandbox.params").of
 local routes = require "fogcloud.sandbox.routes"
 
@@ -28,6 +29,13 @@ local function answer_document(self, request)
   send(self, request.id, 200, { JSON }, json.pretty(openapi.document(self.url)))
 end
 
+local function answer_page(self, request, page)
+  local headers = {}
+  for i, line in ipairs(pages.HEADERS) do headers[i] = line end
+  headers[#headers + 1] = "Content-Type: " .. page.media
+  send(self, request.id, 200, headers, page.text)
+end
+
 -- The same token has the same number wherever it stands on the timeline, which does not have it.
 local function number_of(self, bearer)
   if bearer == nil then return nil end
@@ -39,14 +47,19 @@ local function number_of(self, bearer)
   return bearers[digest]
 end
 
+-- What the broker sees anyway.
+local SEEN = { ["/_sandbox/report"] = true, ["/_sandbox/publish"] = true }
+local LARGEST_SEED = 65536
+
 -- What the timeline tells of something that was done to the sandbox itself.
 local function note_control(self, request, params, reply)
+  if SEEN[request.path] then return end
   local copy = {}
   for name, value in pairs(params) do copy[name] = value end
   if request.path:find("/tokens", 1, true) and copy.revoke and copy.revoke ~= "*" then
     copy.revoke, copy.token = nil, number_of(self, copy.revoke)
   end
-  if request.path:find("/seed", 1, true) then copy = { accounts = #copy.accounts } end
+  if request.path:find("/seed", 1, true) and #request.body > LARGEST_SEED then copy = {} end
   self:note {
     kind = "control", call = request.method .. " " .. request.path:match("^/_sandbox/([%w_]+)"), params = copy,
     fault = request.path:find("/faults", 1, true) and reply.id or nil,
@@ -148,6 +161,8 @@ local function find(request)
   if request.method == "GET" then
     if request.path == "/openapi.json" then return answer_document end
     if request.path == "/_sandbox/events" then return answer_events end
+    local page = pages.find(request.path)
+    if page then return answer_page, page end
   end
   return request.path:find("^/_sandbox/") and answer_control or answer_api
 end

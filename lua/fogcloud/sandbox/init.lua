@@ -5,7 +5,7 @@ local cjson = require "cjson"
 local errors = require "fogcloud.errors"
 local child = require "fogcloud.sandbox.child"
 local core = require "fogcloud.sandbox.core"
-local http = require "socket.http"
+local http = require "fogcloud.sandbox.http"
 local interpreter = require "fogcloud.sandbox.interpreter"
 local ltn12 = require "ltn12"
 local options_of = require "fogcloud.sandbox.options"
@@ -32,13 +32,7 @@ local function call(self, method, path, body)
     source = ltn12.source.string(text),
     headers = { ["content-type"] = "application/json", ["content-length"] = #text },
   }
-  local ok, status, headers
-  if request.url:find("^https:") then
-    request.verify, request.cafile = "peer", self.ca_file
-    ok, status, headers = require("ssl.https").request(request)
-  else
-    ok, status, headers = http.request(request)
-  end
+  local ok, status, headers = http(request, self.ca_file)
   if not ok then error("sandbox: " .. errors.text(status) .. complaint(self), 3) end
   if headers == nil or headers["x-fogcloud-sandbox"] == nil then error(self.url .. " is not a sandbox", 3) end
   local said = table.concat(out)
@@ -248,6 +242,22 @@ function Sandbox:always_200(on) call(self, "POST", "switches", { always_200 = on
 
 --- Ends ("stop"), kills ("kill") or starts ("start") the broker; it keeps its ports.
 function Sandbox:broker(action) call(self, "POST", "broker", { action = action }) end
+
+--- What happened, oldest first, after the entry of this number; see docs/sandbox.md.
+---@param after integer?
+function Sandbox:timeline(after)
+  return call(self, "GET", ("timeline?after=%d"):format(after or 0)).entries
+end
+
+--- A test file of what happened between two numbers of the timeline.
+---@param after integer  the number before the first
+---@param upto integer?  the last
+---@param as string?     "busted", "pytest", or "json", the steps of `fogcloud sandbox replay`
+---@return string
+function Sandbox:spec(after, upto, as)
+  local path = ("spec?after=%d&as=%s"):format(after, as or "busted")
+  return call(self, "GET", path .. (upto and ("&upto=%d"):format(upto) or "")).text
+end
 
 --- All that a program needs to use it, as `GET info` has it.
 function Sandbox:info() return (call(self, "GET", "info")) end

@@ -175,6 +175,11 @@ local function console_paths()
     publish = { post = control("Publishes as the broker itself", ok, object({
       topic = string_of { minLength = 1 }, payload = payload, qos = qos, retain = retain,
     }, "topic")) },
+    spec = { get = control("A test file of what happened between two numbers", object({ text = string_of() }, "text"),
+      nil, { parameters = {
+        parameter("after", schemas.integer), parameter("upto", schemas.integer),
+        parameter("as", string_of { enum = { "busted", "pytest", "json" } }),
+      } }) },
     timeline = { get = control("What happened, oldest first; the last 10,000 are kept", ref "Timeline", nil, span) },
   }
 end

@@ -145,6 +145,9 @@ local function same(a, b)
   return true
 end
 
+--- Whether two seeds say the same.
+seed.same = same
+
 local function write(path, text)
   local file, why = io.open(path .. ".new", "w")
   if file == nil then return nil, why end
