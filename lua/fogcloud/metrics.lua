@@ -82,7 +82,6 @@ local METRICS = {
   { "sessions", "fogcloud_received_dropped_total", "counter", "QoS 0 messages dropped unheard.", "received_dropped" },
   { "sessions", "fogcloud_inbox", "gauge", "Messages received and not handled yet.", "inbox" },
   { "sessions", "fogcloud_inbox_bytes", "gauge", "Bytes of them.", "inbox_bytes" },
-  { "sessions", "fogcloud_connected", "gauge", "1 while the broker has the session in.", connected },
   { "sessions", "fogcloud_connects_total", "counter", "Links that came up.", "connects" },
   { "sessions", "fogcloud_handler_errors_total", "counter", "Handlers that threw.", "handler_errors" },
   { "fleets", "fogcloud_fleet_slots", "gauge", "Slots of the fleet.", "slots" },
