@@ -289,6 +289,15 @@ return {
   ["of docs/sandbox.md: those where they are equal"] = "见 docs/sandbox.md：只要字段相等的",
   ["only how many"] = "只要数量", ["forget all of them afterwards"] = "然后全部忘掉",
   ["close a client's connections"] = "关闭一个客户端的连接", ["default: everybody's"] = "默认：所有人的",
+  ["busted, pytest, or json, for replay"] = "busted、pytest，或供 replay 使用的 json",
+  ["do what was recorded again, in a sandbox of its own, and see whether the same happens"] =
+    "在一个独立的沙箱里重做所记录的事，看结果是否相同",
+  ["for so many seconds"] = "记录这么多秒",
+  ["of record --as json, - for standard input"] = "来自 record --as json，- 表示标准输入",
+  ["to this file, default standard output"] = "写入这个文件，默认是标准输出",
+  ["what has happened already, instead"] = "改为已经发生的事",
+  ["write a test of what happens in a running one, until Ctrl-C"] = "把正在运行的沙箱里发生的事写成测试，直到按下 Ctrl-C",
+  ["Recording; end it with Ctrl-C."] = "正在记录；按 Ctrl-C 结束。",
   ["back to the seed"] = "回到种子状态", ["NAME=VALUE expected, got '%s'"] = "应为 NAME=VALUE，得到 '%s'",
 
   -- Looking for what is wrong
