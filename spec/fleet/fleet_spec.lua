@@ -186,6 +186,24 @@ describe("a fleet", function()
     assert.equal(1, sandbox:count { endpoint = "token" })
   end)
 
+  it("handles again what a worker was at when it was killed, and what it had not begun", function()
+    local one = start()
+    wait_shares { [one] = 6 }
+    write("stop.hold", "")
+    send(device_ids(1, 20))
+    send(device_ids(1, 20))
+    wait_for("a handler in each slot", function()
+      local n = 0
+      for _, line in ipairs(log()) do n = n + (line.what == "begun" and 1 or 0) end
+      return n == 6 -- one message of a slot at a time
+    end)
+    process.kill(one, KILL)
+    os.remove(folder .. "/stop.hold")
+    local two = start()
+    wait_shares { [two] = 6 }
+    check_handled()
+  end)
+
   it("goes on when a worker that was stopped goes on", function()
     local one, two = start(), start()
     wait_shares { [one] = 3, [two] = 3 }

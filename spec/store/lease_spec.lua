@@ -94,16 +94,20 @@ for name, make in pairs(STORES) do
     end)
 
     it("has members beside it, who know their place and how many there are", function()
-      assert.same({ place = 1, count = 1 }, store:join("g", "a", 10 / scale))
-      assert.same({ place = 2, count = 2 }, store:join("g", "b", 100 / scale))
-      assert.same({ place = 3, count = 3 }, store:join("g", "c", 100 / scale))
-      assert.same({ place = 2, count = 3 }, store:join("g", "b", 100 / scale))
-      assert.same({ place = 1, count = 1 }, store:join("other", "c", 10 / scale))
+      local function join(...)
+        local standing = assert(store:join(...))
+        return { standing.place, standing.count, standing.new }
+      end
+      assert.same({ 1, 1, true }, join("g", "a", 10 / scale))
+      assert.same({ 2, 2, true }, join("g", "b", 100 / scale))
+      assert.same({ 3, 3, true }, join("g", "c", 100 / scale))
+      assert.same({ 2, 3, false }, join("g", "b", 100 / scale))
+      assert.same({ 1, 1, true }, join("other", "c", 10 / scale))
       pass(11) -- the first one's time is over
-      assert.same({ place = 2, count = 2 }, store:join("g", "c", 10 / scale))
-      assert.same({ place = 0, count = 1 }, store:join("g", "c", 0))
-      assert.same({ place = 0, count = 1 }, store:join("g", "c", 0))
-      assert.same({ place = 1, count = 1 }, store:join("g", "b", 10 / scale))
+      assert.same({ 2, 2, false }, join("g", "c", 10 / scale))
+      assert.same({ 0, 1, false }, join("g", "c", 0))
+      assert.same({ 0, 1, true }, join("g", "c", 0))
+      assert.same({ 1, 1, false }, join("g", "b", 10 / scale))
       store:join("g", "b", 0)
     end)
 

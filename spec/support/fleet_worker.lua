@@ -30,6 +30,10 @@ local function start(session, slot)
   session:on("disconnect", function() note("left", slot) end)
   session:on("connect", function() note("back", slot) end)
   local granted, err = session:subscribe("d2c/+/n", 1, function(topic, payload)
+    if is_there(settings.stop .. ".hold") then -- a handler that never ends
+      note("begun", slot)
+      fogcloud.sleep(60)
+    end
     note(("got:%s:%s"):format(topic:match "^d2c/([^/]+)/", payload), slot)
   end)
   if granted == nil then return nil, err end

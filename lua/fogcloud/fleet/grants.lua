@@ -47,7 +47,7 @@ function Grants.load(fleet, slot, lease)
   if err then return nil, err end
   local self = setmetatable({ fleet = fleet, slot = slot, lease = lease, had = {}, certain = false }, Grants)
   local known = fleet.known[slot]
-  if record == nil and known then self.credentials, self.had = known.credentials, known.had end
+  if record == nil and known then self.credentials, self.had, self.lost = known.credentials, known.had, true end
   if record == nil then return self end
   self.had, self.certain = set_of(record.fleet_devices), record.fleet_certain == true
   self.credentials = {}
@@ -68,7 +68,7 @@ local function save(self)
     local kind = type(value)
     if kind == "string" or kind == "number" or kind == "boolean" then record[name] = value end
   end
-  record.fleet_devices = text_of(self.had)
+  record.fleet_devices, self.lost = text_of(self.had), nil
   note_known(self)
   return self.fleet.store:set(key_of(self.fleet, self.slot), record)
 end
@@ -108,7 +108,7 @@ end
 ---@return fogcloud.Error? err
 function Grants:grant(wanted)
   local list = missing(self, wanted)
-  if #list == 0 then return true end
+  if #list == 0 then return not self.lost or save(self) end
   for _, device in ipairs(list) do self.had[device] = true end
   self.certain = false
   local kept, err = save(self)

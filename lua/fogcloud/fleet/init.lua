@@ -27,6 +27,7 @@ Fleet.__tostring = function(self) return ("fogcloud.Fleet (%s)"):format(self.nam
 
 local LIFE, MAX_BACKOFF, MAX_SLOTS = 10, 30, 1024
 local MEMBERSHIP = 2 / 3 -- of a life: over before the leases are, so that others look for them in time
+local WELCOME = 1 / 4 -- of a life that a new member waits for others: the first would take all, and hand it over again
 
 ---@class (exact) fogcloud.FleetOptions
 ---@field cloud fogcloud.Cloud          whose client the slots' are
@@ -251,15 +252,17 @@ end
 -- One look at everything. What fails is tried again with the next.
 local function look(self)
   local now = self.host.now()
-  local ok, err = plan.look_at_slots(self, now)
+  local members, err = self.store:join("fleet " .. self.name, self.mark, MEMBERSHIP * self.life)
+  if members == nil then return nil, err end
+  if members.new then self.next_layout = 0 end -- we were late, or the store has lost us and all else
+  self.members, self.joined = members, not members.new and self.joined or now
+  local ok
+  ok, err = plan.look_at_slots(self, now)
   if not ok then return nil, err end
   plan.look_at_devices(self, now)
-  local members
-  members, err = self.store:join("fleet " .. self.name, self.mark, MEMBERSHIP * self.life)
-  if members == nil then return nil, err end
-  self.members = members
   if self.devices == nil then return true end
   look_at_grants(self, now)
+  if now - self.joined < WELCOME * self.life then return true end
   return balance(self)
 end
 
@@ -278,7 +281,8 @@ function Fleet:run()
   while not self.stopped do
     local _, err = look(self)
     note_trouble(self, "the store cannot tell who has what", err)
-    local hurried = self.target and count_of(self.held) ~= self.target
+    if err then self.joined = nil end
+    local hurried = count_of(self.held) ~= self.target -- also before there is one
     if not self.stopped then self.alarm:wait(self.host.now() + self.life / (hurried and 10 or 5)) end
   end
   leave(self)

@@ -44,9 +44,11 @@ end
 
 -- The session, by the client that is kept or a new one. A client that the broker refuses is gone for good.
 local function connected(self, grants)
+  local fleet = self.parts.fleet
   local session, err
   if grants.credentials then session, err = connect(self, grants.credentials) end
   if session or err and err.kind ~= "auth" then return session, err end
+  if err then fleet:complain(("slot %d gets another client: %s"):format(self.index, tostring(err))) end
   local made
   made, err = grants:new_client()
   if not made then return nil, err end

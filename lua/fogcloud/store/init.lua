@@ -24,9 +24,10 @@
 --                                it was not renewed for its life, whatever its holder does. A store need not have
 --                                it: then nothing can be led over it
 --   store:release(key, mark)     gives the lease up if this mark has it; true, or nil, err
---   store:join(key, mark, life)  is a member of a group for `life` seconds from now (0: no more): { place =, count = },
---                                how many members there are, and which of them this one is, from 1, in an order that
---                                is the same for all and stays while nobody leaves; or nil, err. Only a fleet needs it
+--   store:join(key, mark, life)  is a member of a group for `life` seconds from now (0: no more): { place =, count =,
+--                                new = }, how many members there are, and which of them this one is, from 1, in an
+--                                order that is the same for all and stays while nobody leaves; new: it was none until
+--                                now. Or nil, err. Only a fleet needs it
 --   store.shared                 true when other processes use it too: times in records are then the wall clock's
 --
 -- Keys are text made by the library, of any length, on one line. All functions may wait in the host's way; none may

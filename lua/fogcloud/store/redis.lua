@@ -69,7 +69,7 @@ if held and string.match(held, '^%d+ (.*)$') == ARGV[1] then return redis.call('
 return 0]]
 
 -- Members by the end of their time, and in the order in which they joined, so that nobody's place changes while none
--- leaves. However many there are, the answer is two numbers.
+-- leaves. However many there are, the answer is three numbers.
 local JOIN = [[
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -77,6 +77,7 @@ for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
   redis.call('ZREM', KEYS[1], gone)
   redis.call('ZREM', KEYS[2], gone)
 end
+local new = redis.call('ZSCORE', KEYS[1], ARGV[1]) and 0 or 1
 if tonumber(ARGV[2]) > 0 then
   redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
   if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then
@@ -90,7 +91,7 @@ else
   redis.call('ZREM', KEYS[2], ARGV[1])
 end
 local rank = redis.call('ZRANK', KEYS[2], ARGV[1])
-return (rank and rank + 1 or 0) .. ' ' .. redis.call('ZCARD', KEYS[2])]]
+return (rank and rank + 1 or 0) .. ' ' .. redis.call('ZCARD', KEYS[2]) .. ' ' .. new]]
 
 local clients = setmetatable({}, { __mode = "v" }) -- URL -> client: one connection for all stores of a place
 
@@ -249,9 +250,9 @@ end
 function Redis:join(key, mark, life)
   local name = PREFIX .. "{group " .. key .. "}"
   local text, err = script(self, JOIN, { name, name .. " order" }, mark, ("%.0f"):format(life * 1000))
-  local place, count = (text or ""):match("^(%d+) (%d+)$")
+  local place, count, new = (text or ""):match("^(%d+) (%d+) ([01])$")
   if place == nil then return nil, err or failure(self, "protocol", "its answer is not a group's") end
-  return { place = tonumber(place), count = tonumber(count) }
+  return { place = tonumber(place), count = tonumber(count), new = new == "1" }
 end
 
 return Redis
