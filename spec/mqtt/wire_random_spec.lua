@@ -203,51 +203,71 @@ for _, version in ipairs { "3.1.1", "5.0" } do
       fogcloud.run()
     end)
 
-    for run = 1, RUNS do
-      it("nothing is lost, doubled or out of order, seed " .. run, function()
-        local random = random_from(1000 * run + (version == "5.0" and 7 or 1))
-        local model = Model.new()
-        local link
-        session, link = broker:open { version = version, clean = false }
-        model:begin(link)
-        local got, told = {}, {} -- told: a broker that hangs up on a message again and again is thought to refuse it
-        session:on("drop", function(notice) told[notice.payload or ""] = true end)
-        fogcloud.spawn(function() session:subscribe("t", 2, function(_, payload) got[#got + 1] = payload end) end)
-        wire.wait("the subscription", function()
-          model:hear()
-          return model.subscribed
-        end)
+    local function cut(model)
+      model.wire:close()
+      model:begin(broker:greet(true))
+    end
 
-        local function cut()
-          model.wire:close()
-          model:begin(broker:greet(true))
-        end
-        for step = 1, STEPS do
-          local what = random(20)
-          if what <= 7 then
-            local m = { payload = "c" .. step, qos = random(3) - 1 }
-            if session:publish("t", m.payload, { qos = m.qos }) then model.published[#model.published + 1] = m end
-          elseif what <= 12 then
-            model:tell("b" .. step, random(3) - 1)
-          elseif what <= 18 then
-            fogcloud.step(0)
-            if model:hear() then cut() end
-            model:pay(random(6) - 1)
-          elseif what == 19 then
-            fogcloud.step(0.002)
-          elseif random(4) == 1 then
-            cut()
-          end
-        end
-        wire.wait("the end", function()
-          if model:hear() then cut() end
-          model:pay(1000)
-          return #model.sent == 0 and #model.owed == 0 and session:stats().queued == 0
+    local function hear(model)
+      if model:hear() then cut(model) end
+    end
+
+    -- One of all the things that can happen; one in `cuts` of the last kind is a cut.
+    local function act(model, random, step, cuts)
+      local what = random(20)
+      if what <= 7 then
+        local m = { payload = "c" .. step, qos = random(3) - 1 }
+        if session:publish("t", m.payload, { qos = m.qos }) then model.published[#model.published + 1] = m end
+      elseif what <= 12 then
+        model:tell("b" .. step, random(3) - 1)
+      elseif what <= 18 then
+        fogcloud.step(0)
+        hear(model)
+        model:pay(random(6) - 1)
+      elseif what == 19 then
+        fogcloud.step(0.002)
+      elseif random(cuts) == 1 then
+        cut(model)
+      end
+    end
+
+    -- A run with the session's options; every third handler yields for so long.
+    local function run(seed, opts, yields, cuts)
+      local random = random_from(1000 * seed + (version == "5.0" and 7 or 1))
+      local model = Model.new()
+      local link
+      opts.version, opts.clean = version, false
+      session, link = broker:open(opts)
+      model:begin(link)
+      local got, told = {}, {} -- told: a broker that hangs up on a message again and again is thought to refuse it
+      session:on("drop", function(notice) told[notice.payload or ""] = true end)
+      fogcloud.spawn(function()
+        session:subscribe("t", 2, function(_, payload)
+          got[#got + 1] = payload
+          if yields and #got % 3 == 0 then fogcloud.sleep(yields) end
         end)
-        fogcloud.step(0.05)
-        support.assert_identity(session)
-        compare(model.published, model.arrived, told)
-        compare(model.told, got, {})
+      end)
+      wire.wait("the subscription", function()
+        model:hear()
+        return model.subscribed
+      end)
+      for step = 1, STEPS do act(model, random, step, cuts) end
+      wire.wait("the end", function()
+        hear(model)
+        model:pay(1000)
+        return #model.sent == 0 and #model.owed == 0 and session:stats().queued == 0
+      end)
+      fogcloud.step(0.05)
+      support.assert_identity(session)
+      compare(model.published, model.arrived, told)
+      compare(model.told, got, {})
+    end
+
+    for seed = 1, RUNS do
+      it("nothing is lost, doubled or out of order, seed " .. seed, function() run(seed, {}, nil, 4) end)
+
+      it("nor where there is little room, handlers wait and links hardly last, seed " .. seed, function()
+        run(seed, { in_count = 5, window = 3, max_handlers = 3 }, 0.001, 2)
       end)
     end
   end)
