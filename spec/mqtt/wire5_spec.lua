@@ -235,6 +235,13 @@ describe("on the wire, of MQTT 5 alone,", function()
     link:expect_end()
   end)
 
+  it("a packet above it is not waited for", function()
+    local link = open { properties = { maximum_packet_size = 100 } }
+    link:send "30 ffffff7f"
+    assert.equal(0x95, link:expect("DISCONNECT").reason)
+    link:expect_end()
+  end)
+
   it("more messages than the receive maximum that was told end the link with 0x93", function()
     local link = open { receive_maximum = 2, paused = true }
     for id = 1, 3 do link:publish("t", "x", 2, id) end
@@ -287,6 +294,15 @@ describe("on the wire, of MQTT 5 alone,", function()
     assert.equal(id, link:expect("PUBREL").id)
     link:answer("PUBCOMP", id)
     wire.wait("its end", function() return session:stats().acknowledged == 1 end)
+  end)
+
+  it("a goodbye has a reason that a client may give", function()
+    open()
+    for _, code in ipairs { 0x01, 0x18, 0x87, 0x8B, 0x9A, 0xFF, -1, 4.5 } do
+      assert.error_matches(function() session:close { reason = code } end, "close option 'reason'")
+    end
+    session:close { reason = 0x97 }
+    assert.equal(0x97, broker.links[1]:expect("DISCONNECT").reason)
   end)
 
   it("the end that a broker says closes the connection", function()

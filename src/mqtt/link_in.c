@@ -34,6 +34,12 @@ static enum fog_step take(struct fog_link *link, const char *bytes, int64_t size
   return fog_link_packet(link, &p, fault);
 }
 
+/* A packet that is larger than we take ends the link by its length alone: what it claims is not waited for. */
+static bool is_awaited(const struct fog_link *link, int64_t size, size_t len) {
+  uint32_t most = link->options->maximum_packet_size;
+  return size == 0 || (size > (int64_t)len && (most == 0 || size <= (int64_t)most));
+}
+
 /* Consumes whole packets; how many bytes of them. Stops where the link rests or ends. */
 static size_t consume(struct fog_link *link, const char *bytes, size_t len) {
   size_t at = 0;
@@ -41,7 +47,7 @@ static size_t consume(struct fog_link *link, const char *bytes, size_t len) {
   while (at < len && link->state != FOG_NONE) {
     struct fog_packet_fault fault;
     int64_t size = fog_packet_length(bytes + at, len - at);
-    if (size == 0 || (size > 0 && (size_t)size > len - at)) break;
+    if (is_awaited(link, size, len - at)) break;
     enum fog_step step = take(link, bytes + at, size, &locked, &fault);
     if (step == FOG_STEP_FAULT) {
       unlock(link->session, &locked);

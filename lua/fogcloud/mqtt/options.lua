@@ -355,6 +355,11 @@ end
 ---@field session_expiry integer?  MQTT 5: seconds from now that the broker keeps the session (3.14.2.2.2)
 ---@field properties fogcloud.Properties?  MQTT 5: reason_string, user_properties
 
+-- What a client may give (MQTT 5, table 3-13).
+local REASONS = {
+  [0x00] = true, [0x04] = true, [0x80] = true, [0x81] = true, [0x82] = true, [0x83] = true, [0x90] = true,
+  [0x93] = true, [0x94] = true, [0x95] = true, [0x96] = true, [0x97] = true, [0x98] = true, [0x99] = true,
+}
 local GOODBYE = { reason = "number", session_expiry = "number", properties = "table" }
 
 --- The goodbye as the core takes it; nil stays nil, wrong ones raise.
@@ -366,8 +371,8 @@ function options.goodbye(given, version, level)
   options.check_all(GOODBYE, given, "close", level)
   if version ~= "5.0" and next(given) ~= nil then error("close: options need version = '5.0'", level) end
   local reason = given.reason or 0
-  if not (reason == 0 or reason == 4 or (reason >= 0x80 and reason <= 0xFF)) or reason % 1 ~= 0 then
-    error("close option 'reason': 0, 4 or 128 to 255 expected", level)
+  if not REASONS[reason] then
+    error("close option 'reason': a code that a client's DISCONNECT may have expected (MQTT 5, 3.14.2.1)", level)
   end
   local properties = {}
   for name, value in pairs(given.properties or {}) do properties[name] = value end
