@@ -98,6 +98,17 @@ describe("the store in Redis is not the end of a program:", function()
     check_return()
   end)
 
+  it("slow, which holds nobody up that has a token", function()
+    local had = cloud()
+    call(had)
+    other:cli "client pause 250 all"
+    local fresh = cloud()
+    call(had)
+    call(fresh)
+    assert.equal(0, fresh:stats().token_fetches) -- slow is not away
+    assert.same({}, logged)
+  end)
+
   it("restarted between two commands, unnoticed", function()
     local store = new(other:url(nil, QUICK))
     for i = 1, 3 do
