@@ -15,7 +15,7 @@ local LIFE = 2
 
 local SETTINGS = [[return {
   options = { base_url = %q, client_id = %q, client_secret = %q, ca_file = %q, store = %q }, app_id = %q, life = %d,
-  log = %q, stop = %q, devices = %q,
+  log = %q, stop = %q, devices = %q, journal = %q,
 }
 ]]
 
@@ -40,7 +40,7 @@ describe("a fleet", function()
   local function settings(store)
     local o = sandbox:options()
     write("settings.lua", SETTINGS:format(o.base_url, "fleet", "s", sandbox.ca_file, store, "the-app", LIFE,
-      folder .. "/log", folder .. "/stop", folder .. "/devices"))
+      folder .. "/log", folder .. "/stop", folder .. "/devices", folder))
   end
 
   before_each(function()
@@ -303,6 +303,39 @@ describe("a fleet", function()
     send(device_ids(1, 20))
     check_handled()
     assert.equal(1, sandbox:count { endpoint = "create_client" })
+  end)
+
+  it("keeps what a worker had to send when it was killed, until one runs there again", function()
+    local one = start()
+    wait_shares { [one] = 6 }
+    local got = {}
+    for _, id in ipairs(device_ids(1, 5)) do
+      assert(publisher(id):subscribe(("c2d/%s/n"):format(id), 1, function(_, payload) got[payload] = (got[payload] or 0) + 1 end))
+    end
+    sandbox:broker "stop"
+    write("stop.publish", "")
+    wait_for("the messages to be published", function()
+      for _, line in ipairs(log()) do
+        if line.what == "published" then return true end
+      end
+    end)
+    process.kill(one, KILL)
+    os.remove(folder .. "/stop.publish")
+    sandbox:broker "start"
+    wait_for("the devices to be back", function()
+      for _, id in ipairs(device_ids(1, 5)) do
+        if not publisher(id).up and not (publisher(id).connected and publisher(id):connected()) then return false end
+      end
+      return true
+    end)
+    local two = start()
+    wait_shares { [two] = 6 }
+    wait_for("what was published before", function()
+      for _, id in ipairs(device_ids(1, 5)) do
+        if got[id] == nil then return false end
+      end
+      return true
+    end)
   end)
 
   it("takes in new devices, and lets those go that are no more", function()

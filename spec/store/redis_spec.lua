@@ -181,6 +181,26 @@ describe("the store in Redis", function()
     end
   end)
 
+  it("needs no more of Redis than the guide lets its user do", function()
+    local file = assert(io.open "docs/guide-fleet.md")
+    local rule = file:read("*a"):match "\n *(user fogcloud [^\n]+)"
+    file:close()
+    other = Redis.start()
+    assert.equal("OK", other:cli("acl setuser " .. rule:gsub("^user ", ""):gsub(">%S+", "'%0'"):gsub("~%S+", "'%0'")))
+    local store = new(other:url("fogcloud:" .. rule:match ">(%S+)" .. "@", "/0?timeout=2"))
+    assert.is_true(store:set("k", { value = "x" }))
+    assert.equal("x", store:get("k").value)
+    assert.is_true(store:delete("k", { value = "x" }))
+    assert.is_true(store:delete "k")
+    assert(store:lock("k", now()))()
+    assert.is_number((store:lease("k", "me", 10)))
+    assert.is_number((store:lease("k", "me", 10)))
+    assert.is_true(store:release("k", "me"))
+    assert.same({ place = 1, count = 1, new = true }, store:join("k", "me", 10))
+    assert.same({ place = 0, count = 0, new = false }, store:join("k", "me", 0))
+    assert.equal("0", other:cli "exists 'fogcloud:lock k'")
+  end)
+
   describe("over TLS", function()
     local folder, files
 

@@ -40,17 +40,30 @@ local function start(session, slot)
   note("takes:" .. #slot.devices, slot)
 end
 
+-- One message to each device whose slot this worker has.
+local function publish(fleet)
+  for _, device in ipairs(devices()) do
+    local session = fleet:session_of(device)
+    if session then assert(session:publish(("c2d/%s/n"):format(device), device, { qos = 1 })) end
+  end
+  note "published"
+end
+
 local beside = { beats = 0, echoes = 0 }
 
 loops[host](beside, function()
   local fleet = fogcloud.fleet {
     cloud = fogcloud.new(settings.options), app_id = settings.app_id, name = "spec", slots = slots, devices = devices,
-    start = start, life = settings.life, session = { backoff_base = 0.1 },
+    start = start, life = settings.life, session = { backoff_base = 0.1 }, journal = settings.journal,
   }
   note "waits"
-  local refreshed
+  local refreshed, published
   while not (is_there(settings.stop) or is_there(settings.stop .. "." .. core.pid())) do
     fogcloud.sleep(0.05)
+    if not published and is_there(settings.stop .. ".publish") then
+      published = true
+      publish(fleet)
+    end
     if not refreshed and is_there(settings.stop .. ".refresh") then
       refreshed = true
       fleet:refresh()
