@@ -225,7 +225,7 @@ local LAYERS = {
   { "mqtt.device", "mqtt.finish", "mqtt.handlers", "mqtt.keeper", "mqtt.publications", "mqtt.subscriptions" },
   { "mqtt.state", "mqtt.suspicion" },
   { "journal" },
-  { "mqtt.durable", "mqtt.journal" },
+  { "mqtt.durable" },
   { "api.call", "api.token" },
   { "store.lead" },
   { "service" },

@@ -20,6 +20,7 @@ enum fog_event_type {
   FOG_EV_AUTHENTICATE, /* session, id = link, properties: the broker's AUTH (MQTT 5) */
   FOG_EV_MESSAGES,     /* session: its inbox is no longer empty */
   FOG_EV_PUBLISHED,    /* session, id = message, code = 0 acknowledged, else why; text = topic, extra = payload */
+  FOG_EV_JOURNAL,      /* session: its journal cannot be written or read; code = enum fog_durable_code, text */
   FOG_EV_DRAINED,      /* session: its outbox is empty, or has room again, and somebody waits for that */
   FOG_EV_CLOSED        /* session: the driver has let go of it */
 };

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "../durable/durable.h"
 #include "handles.h"
 #include "properties.h"
 
@@ -219,6 +220,15 @@ static int push_authenticate(lua_State *L, const struct fog_event *ev) {
   return 3;
 }
 
+static int push_journal(lua_State *L, const struct fog_event *ev) {
+  push_head(L, "journal", ev);
+  lua_pushstring(L, fog_durable_code_name(ev->code));
+  lua_setfield(L, -2, "code");
+  push_text(L, ev->text, ev->text_len);
+  lua_setfield(L, -2, "text");
+  return 3;
+}
+
 static int push_plain(lua_State *L, const char *name, const struct fog_event *ev) {
   lua_pushstring(L, name);
   lua_pushinteger(L, (lua_Integer)ev->session);
@@ -241,6 +251,8 @@ static int push(lua_State *L, const struct fog_event *ev) {
       return push_published(L, ev);
     case FOG_EV_AUTHENTICATE:
       return push_authenticate(L, ev);
+    case FOG_EV_JOURNAL:
+      return push_journal(L, ev);
     case FOG_EV_MESSAGES:
       return push_plain(L, "messages", ev);
     case FOG_EV_DRAINED:

@@ -8,6 +8,7 @@
 
 #include "../base/error.h"
 #include "../base/process.h"
+#include "../durable/durable.h"
 #include "../mqtt/native.h"
 #include "../mqtt/properties.h"
 #include "handles.h"
@@ -95,6 +96,19 @@ static const struct fog_driver *driver_of(lua_State *L, int t) {
   return driver;
 }
 
+/* Field `journal` of the options: a userdata of the module fogcloud.durable. */
+static struct fog_durable *journal_of(lua_State *L, int t) {
+  struct fog_durable_head *head = NULL;
+  lua_getfield(L, t, "journal");
+  if (!lua_isnil(L, -1)) {
+    head = *(struct fog_durable_head **)luaL_checkudata(L, -1, FOG_DURABLE_CLASS);
+    bool fits = head != NULL && head->version == FOG_DURABLE_VERSION;
+    if (!fits) (void)luaL_error(L, "journal: an open one of this version of fogcloud expected");
+  }
+  lua_pop(L, 1);
+  return (struct fog_durable *)(void *)head;
+}
+
 int fog_l_session(lua_State *L) {
   struct fog_engine *engine = fog_check_engine(L, 1);
   if (lua_isnoneornil(L, 2)) {
@@ -110,6 +124,7 @@ int fog_l_session(lua_State *L) {
       .window = (size_t)fog_opt_number(L, 2, "window", DEFAULT_WINDOW, 1, MAX_WINDOW),
       .hold_qos0 = fog_opt_bool(L, 2, "hold", false),
       .handled = fog_opt_bool(L, 2, "handled", false),
+      .journal = journal_of(L, 2),
   };
   const struct fog_driver *driver = driver_of(L, 2);
   int error = FOG_OK;
@@ -189,8 +204,21 @@ static void set_expiry(struct fog_message *m) {
     m->expires_ms = m->accepted_ms + (int64_t)p.number * 1000;
 }
 
+/* Whether the journal takes a message of this QoS. Else nil, "journal", a text and a code in a word are on the stack.
+ */
+static bool is_kept(lua_State *L, const struct fog_session *s, lua_Integer qos, size_t bytes) {
+  struct fog_durable_error error;
+  if (s->journal == NULL || qos == 0) return true;
+  if (fog_session_journal(s)->check(s->journal, bytes, &error) == FOG_DURABLE_OK) return true;
+  lua_pushnil(L);
+  lua_pushliteral(L, "journal");
+  lua_pushstring(L, error.text);
+  lua_pushstring(L, fog_durable_code_name((int)error.code));
+  return false;
+}
+
 /* session:publish(topic, payload, qos, retained, notify, properties) -> number | nil, "full" | nil, "too large"
- * | nil, "not enough memory" */
+ * | nil, "not enough memory" | nil, "journal", text, code */
 static int l_publish(lua_State *L) {
   struct fog_session *s = check(L);
   struct fog_bytes topic = {check_topic(L, 2), 0}, payload, properties = {NULL, 0};
@@ -200,6 +228,7 @@ static int l_publish(lua_State *L) {
   luaL_argcheck(L, qos >= 0 && qos <= 2, 4, "QoS is 0, 1 or 2");
   luaL_argcheck(L, payload.len <= MAX_PAYLOAD, 3, "a payload has at most 268435455 bytes");
   properties.data = luaL_optlstring(L, 7, "", &properties.len);
+  if (!is_kept(L, s, qos, topic.len + payload.len + properties.len)) return 4;
   struct fog_message *m = fog_message_new(topic, payload, properties);
   if (m == NULL) return result(L, FOG_ENOMEMORY);
   uint64_t id;

@@ -195,6 +195,7 @@ static enum fog_durable_code transact(struct fog_durable *d, size_t portion, str
   struct fog_batch *b = &d->batch;
   struct fog_durable_counts counts = d->counts;
   size_t next = b->add_first;
+  bool removed = b->removed_count > 0;
   enum fog_durable_code code = write_all(d, &counts, portion, &next, error);
   if (code != FOG_DURABLE_OK) {
     if (sqlite3_get_autocommit(d->db) == 0) (void)fog_sql_run(d, FOG_SQL_ROLLBACK);
@@ -204,6 +205,7 @@ static enum fog_durable_code transact(struct fog_durable *d, size_t portion, str
   b->add_first = next;
   fog_batch_empty_changes(b);
   if (d->wal_frames >= CHECKPOINT_PAGES) checkpoint(d);
+  if (removed && fog_schema_shrink(d->db)) d->reserved = 0;
   return FOG_DURABLE_OK;
 }
 

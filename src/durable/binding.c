@@ -14,18 +14,12 @@ FOG_EXPORT int luaopen_fogcloud_durable(lua_State *L);
 #define PORTION_CLASS "fogcloud.durable.portion"
 enum { MOST = 1000 };
 
-static const char *const CODES[] = {
-    [FOG_DURABLE_OK] = "ok",           [FOG_DURABLE_FULL] = "full",     [FOG_DURABLE_IO] = "io",
-    [FOG_DURABLE_MEMORY] = "memory",   [FOG_DURABLE_GONE] = "gone",     [FOG_DURABLE_DAMAGED] = "damaged",
-    [FOG_DURABLE_FORKED] = "forked",   [FOG_DURABLE_CLOSED] = "closed", [FOG_DURABLE_IN_USE] = "in_use",
-    [FOG_DURABLE_FOREIGN] = "foreign", [FOG_DURABLE_NEWER] = "newer",
-};
 static const char *const STATES[] = {"queued", "sent", "released", "set aside"};
 
 static int push_error(lua_State *L, const struct fog_durable_error *error) {
   lua_pushnil(L);
   lua_pushstring(L, error->text);
-  lua_pushstring(L, CODES[error->code]);
+  lua_pushstring(L, fog_durable_code_name((int)error->code));
   return 3;
 }
 

@@ -53,6 +53,13 @@ enum fog_durable_code {
   FOG_DURABLE_NEWER    /* written by a later version */
 };
 
+/* A code in a word, as Lua has it. */
+static inline const char *fog_durable_code_name(int code) {
+  static const char *const NAMES[] = {"ok",     "full",   "io",     "memory",  "gone", "damaged",
+                                      "forked", "closed", "in_use", "foreign", "newer"};
+  return NAMES[code];
+}
+
 struct fog_durable_error {
   enum fog_durable_code code;
   bool rest_is_there; /* with FOG_DURABLE_FULL of a commit: all changes but new messages are on the disk */

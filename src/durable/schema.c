@@ -157,11 +157,13 @@ bool fog_schema_count(sqlite3 *db, struct fog_durable_counts *counts) {
   return sqlite3_finalize(statement) == SQLITE_OK;
 }
 
-/* Where more than half of some megabytes is free. */
-void fog_schema_shrink(sqlite3 *db) {
+/* Where more than half of some megabytes is free; some at a time, since what is moved goes through the WAL. */
+bool fog_schema_shrink(sqlite3 *db) {
   int64_t unused = 0, all = 0;
   bool known = ask(db, "PRAGMA freelist_count", &unused) && ask(db, "PRAGMA page_count", &all);
-  if (known && unused > SHRINK_PAGES && unused > all / 2) (void)run_text(db, "PRAGMA incremental_vacuum");
+  if (!known || unused <= SHRINK_PAGES || unused <= all / 2) return false;
+  return run_text(db, "PRAGMA incremental_vacuum(512)") == SQLITE_OK && /* SHRINK_PAGES */
+         sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK;
 }
 
 static uint64_t mix(uint64_t sum, uint64_t word) {

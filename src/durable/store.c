@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROOM_BYTES = 64 * 1024, EXIT_WAIT_S = 2 };
+enum { ROOM_BYTES = 64 * 1024, EXIT_WAIT_S = 2, SHRINKS = 4096 };
 
 static void count_new(const struct fog_durable *d, struct fog_durable_counts *counts) {
   const struct fog_batch *b = &d->batch;
@@ -163,7 +163,7 @@ static void finalize(struct fog_durable *d) {
 
 static void close_database(struct fog_durable *d) {
   finalize(d);
-  fog_schema_shrink(d->db);
+  for (int i = 0; i < SHRINKS && fog_schema_shrink(d->db); i++) continue;
   (void)sqlite3_close(d->db);
   d->db = NULL;
 }
@@ -237,7 +237,7 @@ static enum fog_durable_code open_claimed(struct fog_durable *d, const struct fo
     if (code == FOG_DURABLE_OK) code = connect(d, o, error);
   }
   if (code == FOG_DURABLE_OK) {
-    fog_schema_shrink(d->db);
+    for (int i = 0; i < SHRINKS && fog_schema_shrink(d->db); i++) continue;
     (void)sqlite3_wal_hook(d->db, fog_batch_wal, d);
     code = watch_wal(d, error);
   }

@@ -121,7 +121,7 @@ bool fog_schema_prepare(sqlite3 *db, sqlite3_stmt **statements);
 bool fog_schema_count(sqlite3 *db, struct fog_durable_counts *counts);
 bool fog_schema_count_states(sqlite3 *db, struct fog_durable_counts *counts); /* in_flight, set_aside, received */
 bool fog_schema_is_whole(sqlite3 *db, bool *whole); /* *whole means something where true is returned */
-void fog_schema_shrink(sqlite3 *db);                /* gives room back that is not needed any more, as far as it goes */
+bool fog_schema_shrink(sqlite3 *db); /* gives room back that is not needed any more; true: there may be more */
 
 /* Binds, steps and resets; the last result's code. */
 int fog_sql_run(struct fog_durable *d, enum fog_statement which);

@@ -9,10 +9,12 @@
 
 enum { FIRST_OWED = 16, MOST_OWED = 65536, TOPIC_ALIAS = 35 };
 
-void fog_incoming_init(struct fog_incoming *in, struct fog_inbox *inbox, bool handled_mode) {
+void fog_incoming_init(struct fog_incoming *in, struct fog_inbox *inbox, struct fog_kept *kept, bool handled_mode) {
   memset(in, 0, sizeof *in);
   in->inbox = inbox;
+  in->kept = kept;
   in->handled_mode = handled_mode;
+  (void)fog_kept_load_received(kept, &in->received);
 }
 
 static void forget_aliases(struct fog_incoming *in) {
@@ -39,7 +41,9 @@ void fog_incoming_begin(struct fog_incoming *in, int version, bool present, uint
   in->version = version;
   in->alias_maximum = alias_maximum;
   in->receive_maximum = receive_maximum;
-  if (!present) fog_idmap_clear(&in->received);
+  if (present || in->received.count == 0) return;
+  fog_idmap_clear(&in->received);
+  fog_kept_clear_received(in->kept);
 }
 
 /* Room in the ring for one more. */
@@ -58,6 +62,7 @@ static bool owe_room(struct fog_incoming *in) {
 }
 
 static bool answer(struct fog_incoming *in, const struct fog_owed *owed, struct fog_writer *out) {
+  if (owed->qos == 2 && !fog_kept_received(in->kept, owed->id)) return false;
   if (owed->qos == 1 && in->unfinished > 0) in->unfinished--;
   return fog_answer(out, owed->qos == 1 ? FOG_PUBACK : FOG_PUBREC, owed->id);
 }
@@ -169,6 +174,7 @@ enum fog_incoming_result fog_incoming_publish(struct fog_incoming *in, const str
 }
 
 bool fog_incoming_release(struct fog_incoming *in, uint16_t id, struct fog_writer *out) {
+  if (!fog_kept_finished(in->kept, id)) return false;
   bool known = fog_idmap_take(&in->received, id) != 0;
   if (known && in->unfinished > 0) in->unfinished--;
   return fog_answer_with(out, in->version, FOG_PUBCOMP, id, known ? FOG_SUCCESS : FOG_PACKET_ID_NOT_FOUND);

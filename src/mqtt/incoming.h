@@ -20,6 +20,7 @@
 
 #include "idmap.h"
 #include "inbox.h"
+#include "kept.h"
 #include "packet.h"
 #include "writer.h"
 
@@ -38,6 +39,7 @@ struct fog_incoming {
   bool handled_mode;
   int version;
   struct fog_inbox *inbox;
+  struct fog_kept *kept;
   uint64_t pushed;           /* messages of QoS 1 and 2 that went into the inbox */
   struct fog_idmap received; /* QoS 2 ids without PUBREL: the number of their message, and 1 */
   struct fog_owed *owed;     /* a ring */
@@ -54,7 +56,8 @@ enum fog_incoming_result {
   FOG_INCOMING_FAULT /* the link must end with *fault */
 };
 
-void fog_incoming_init(struct fog_incoming *in, struct fog_inbox *inbox, bool handled_mode);
+/* Takes over the ids that an earlier process had open. */
+void fog_incoming_init(struct fog_incoming *in, struct fog_inbox *inbox, struct fog_kept *kept, bool handled_mode);
 void fog_incoming_destroy(struct fog_incoming *in);
 
 /* A new link is up. present: the broker has kept its half of the session, else the ids of QoS 2 mean nothing any more.

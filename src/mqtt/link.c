@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/process.h"
 #include "properties.h"
 
 enum { LEAVING_MS = 1000 };
@@ -28,7 +29,8 @@ static const struct fog_connection_owner EVENTS = {opened, readable, writable, f
 /* The end of a message: told where it was lost, or where somebody wants to know. */
 static void ended(void *owner, struct fog_message *m, enum fog_end how, int code, struct fog_bytes properties) {
   struct fog_link *link = owner;
-  if (how == FOG_END_ACKNOWLEDGED && !m->notify) {
+  bool stays = how == FOG_END_DROPPED && m->kept; /* in the journal, for the next process */
+  if (stays || (how == FOG_END_ACKNOWLEDGED && !m->notify)) {
     fog_message_free(m);
     return;
   }
@@ -37,6 +39,19 @@ static void ended(void *owner, struct fog_message *m, enum fog_end how, int code
   m->event.flag = how == FOG_END_DROPPED;
   fog_event_set_properties(&m->event, properties.data, properties.len);
   fog_queue_push(link->session->events, &m->event);
+}
+
+static void complain(void *owner, const struct fog_durable_error *error) {
+  struct fog_link *link = owner;
+  struct fog_event *ev = fog_event_new(FOG_EV_JOURNAL, link->session->id);
+  if (ev == NULL) return; /* publish will say so */
+  ev->code = (int)error->code;
+  fog_event_set_text(ev, error->text);
+  fog_queue_push(link->session->events, ev);
+}
+
+static void try_again(struct fog_timer *timer) {
+  fog_link_feed((struct fog_link *)(void *)((char *)timer - offsetof(struct fog_link, retry)));
 }
 
 static bool id_taken(void *owner, uint16_t id) {
@@ -108,17 +123,25 @@ void fog_link_init(struct fog_link *link, struct fog_loop *loop, struct fog_sess
   link->session = session;
   link->timer.fire = on_timer;
   link->again.run = go_on;
-  fog_outgoing_init(&link->outgoing, &session->outbox, session->window);
+  link->retry.fire = try_again;
+  fog_kept_init(&link->kept, session->journal, session->window);
+  link->kept.complain = complain;
+  link->kept.owner = link;
+  link->client_id = fog_kept_client(&link->kept);
+  fog_outgoing_init(&link->outgoing, &session->outbox, &link->kept, session->window);
   link->outgoing.ended = ended;
   link->outgoing.id_taken = id_taken;
   link->outgoing.owner = link;
-  fog_incoming_init(&link->incoming, &session->inbox, session->handled_mode);
+  fog_incoming_init(&link->incoming, &session->inbox, &link->kept, session->handled_mode);
+  fog_outgoing_resume(&link->outgoing, (int64_t)(fog_process_now() * 1000)); /* the loop's clock is its thread's */
   fog_asks_init(&link->asks);
 }
 
 void fog_link_destroy(struct fog_link *link) {
   fog_link_down(link, &(struct fog_loss){.kind = "left", .text = "the session was closed"});
+  fog_loop_clear_timer(link->loop, &link->retry);
   fog_outgoing_destroy(&link->outgoing);
+  fog_session_drop_journal(link->session);
   fog_link_settle(link);
   fog_incoming_destroy(&link->incoming);
   fog_writer_clear(&link->writer);
@@ -158,7 +181,8 @@ void fog_link_authenticate(struct fog_link *link, struct fog_bytes properties) {
 
 void fog_link_feed(struct fog_link *link) {
   if (link->state != FOG_UP) {
-    fog_outbox_busy(&link->session->outbox);
+    fog_link_store(link);
+    fog_link_retry(link);
     return;
   }
   if (!fog_incoming_acknowledge(&link->incoming, atomic_load(&link->session->handled), &link->writer)) {

@@ -44,6 +44,8 @@ struct fog_link {
   bool resting;        /* the inbox is full, or Lua wants no more: nothing is read */
   struct fog_chunk in; /* what was read and not consumed */
   struct fog_writer writer;
+  struct fog_kept kept;
+  struct fog_timer retry; /* of what the journal did not take */
   struct fog_outgoing outgoing;
   struct fog_incoming incoming;
   struct fog_asks asks;
@@ -88,6 +90,12 @@ void fog_link_fault(struct fog_link *link, enum fog_packet_type type, const stru
 
 /* Sends CONNECT. */
 void fog_link_greet(struct fog_link *link);
+
+/* Nothing can be sent now: what waits is brought to the journal, where there is one. */
+void fog_link_store(struct fog_link *link);
+
+/* Has the journal tried again, where it did not take something. */
+void fog_link_retry(struct fog_link *link);
 
 /* Counts what has ended, and tells Lua where it waits for that. */
 void fog_link_settle(struct fog_link *link);

@@ -101,6 +101,7 @@ static bool remember(struct fog_link *link, struct fog_bytes properties) {
     name = (struct fog_bytes){assigned.text, assigned.text_len};
   char *copy = strndup(name.data == NULL ? "" : name.data, name.len);
   if (copy == NULL) return false;
+  if (!same(link->client_id, copy)) fog_kept_set_client(&link->kept, copy);
   free(link->client_id);
   link->client_id = copy;
   return true;

@@ -59,13 +59,14 @@ void fog_link_flush(struct fog_link *link) {
         return;
       }
     } else {
-      fog_outbox_busy(&link->session->outbox); /* told to feed once it may */
+      fog_link_store(link); /* told to feed once it may */
     }
-    more = fog_writer_unsent(&link->writer) > 0 && write_out(link);
+    more = fog_kept_safe(&link->kept) && fog_writer_unsent(&link->writer) > 0 && write_out(link);
   }
   fog_link_settle(link);
+  fog_link_retry(link);
   if (link->state == FOG_GREETING || link->state == FOG_LEAVING) {
-    bool all = write_out(link);
+    bool all = (link->state == FOG_GREETING || fog_kept_safe(&link->kept)) && write_out(link);
     if (all && link->state == FOG_LEAVING)
       fog_link_down(link, &(struct fog_loss){.kind = "left", .text = "left the broker"});
   }

@@ -80,6 +80,13 @@ void fog_outbox_init(struct fog_outbox *o, size_t max_count, size_t max_bytes) {
   o->idle = true;
 }
 
+void fog_outbox_seed(struct fog_outbox *o, uint64_t last_id, uint64_t count, uint64_t bytes) {
+  o->last_id = last_id;
+  o->accepted = count;
+  o->count = (size_t)count;
+  o->bytes = (size_t)bytes;
+}
+
 void fog_outbox_destroy(struct fog_outbox *o) {
   while (o->queued.head != NULL) {
     struct fog_message *m = o->queued.head;
@@ -103,7 +110,7 @@ static bool awaited_now(struct fog_outbox *o) {
   }
   if (o->room_wanted == 0) return false;
   size_t needed = o->room_wanted > o->max_bytes / 4 ? o->room_wanted : o->max_bytes / 4;
-  if (o->max_count - o->count < (o->max_count + 3) / 4 || o->max_bytes - o->bytes < needed) return false;
+  if (o->count + (o->max_count + 3) / 4 > o->max_count || o->bytes + needed > o->max_bytes) return false;
   o->room_wanted = 0;
   return true;
 }

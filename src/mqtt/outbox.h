@@ -31,6 +31,8 @@ struct fog_message {
   bool sent;     /* over some link, so that the next sends it with DUP */
   bool here;     /* over the link in force */
   bool released; /* QoS 2: its PUBREC came */
+  bool kept;     /* in the journal */
+  bool held;     /* and counts among those that wait in memory */
 };
 
 /* NULL: no memory. Copies all three. */
@@ -69,6 +71,9 @@ struct fog_outbox_stats {
 };
 
 void fog_outbox_init(struct fog_outbox *o, size_t max_count, size_t max_bytes);
+
+/* Before anything is added: so many messages with so many bytes wait already, and the last number was that one. */
+void fog_outbox_seed(struct fog_outbox *o, uint64_t last_id, uint64_t count, uint64_t bytes);
 
 /* Frees what is left. Nobody may use the outbox any more. */
 void fog_outbox_destroy(struct fog_outbox *o);

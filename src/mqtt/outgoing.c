@@ -9,9 +9,10 @@
 
 static const struct fog_bytes NOTHING = {NULL, 0};
 
-void fog_outgoing_init(struct fog_outgoing *o, struct fog_outbox *outbox, size_t window) {
+void fog_outgoing_init(struct fog_outgoing *o, struct fog_outbox *outbox, struct fog_kept *kept, size_t window) {
   memset(o, 0, sizeof *o);
   o->outbox = outbox;
+  o->kept = kept;
   o->window = window;
 }
 
@@ -24,6 +25,10 @@ static void end(struct fog_outgoing *o, struct fog_message *m, enum fog_end how,
   o->outcome.failed += how == FOG_END_FAILED;
   o->outcome.dropped += how == FOG_END_DROPPED;
   o->outcome.bytes += fog_message_cost(m);
+  if (how == FOG_END_ACKNOWLEDGED || code == FOG_LOST_EXPIRED)
+    fog_kept_done(o->kept, m);
+  else if (how == FOG_END_FAILED)
+    fog_kept_refused(o->kept, m, code, properties);
   o->ended(o->owner, m, how, code, properties);
 }
 
@@ -52,7 +57,9 @@ static void end_all(struct fog_outgoing *o, struct fog_message_list *l, enum fog
 
 void fog_outgoing_destroy(struct fog_outgoing *o) {
   fog_outgoing_lost(o);
-  fog_outbox_take(o->outbox, &o->waiting);
+  fog_outgoing_keep(o, 0);
+  o->outcome.dropped += (size_t)o->kept->parked; /* they stay where they are, for the next process */
+  fog_kept_destroy(o->kept, &o->waiting);
   end_all(o, &o->flying, FOG_END_DROPPED, 0);
   end_all(o, &o->waiting, FOG_END_DROPPED, 0);
   fog_idmap_clear(&o->ids);
@@ -72,6 +79,7 @@ static void start_over(struct fog_outgoing *o) {
     fog_message_append(&again, m);
   }
   fog_message_prepend_all(&o->waiting, &again);
+  fog_kept_forget(o->kept);
 }
 
 void fog_outgoing_begin(struct fog_outgoing *o, int version, bool present, const struct fog_broker_limits *limits,
@@ -144,17 +152,29 @@ static bool may_fly(const struct fog_outgoing *o, const struct fog_message *m) {
   return m->qos < 2 || o->version == FOG_MQTT_5 || o->flying_qos2 < FOG_QOS2_WINDOW;
 }
 
-/* Gives m its id and takes it off the ground. False: no memory, or no id is free. */
-static bool take_off(struct fog_outgoing *o, struct fog_message *m) {
-  uint16_t id = fog_outgoing_free_id(o);
-  if (id == 0 || !fog_idmap_put(&o->ids, id, (uint64_t)(uintptr_t)m)) return false;
+/* m, in no list, flies with this id. False: no memory. */
+static bool fly(struct fog_outgoing *o, struct fog_message *m, uint16_t id) {
+  if (!fog_idmap_put(&o->ids, id, (uint64_t)(uintptr_t)m)) return false;
   m->packet_id = id;
-  fog_message_remove(&o->waiting, m);
   fog_message_append(&o->flying, m);
   o->flying_count++;
   o->flying_qos2 += m->qos == 2;
   gauge(o);
   return true;
+}
+
+/* Gives m, the first that waits, its id and takes it off the ground. False: no memory, or no id is free. */
+static bool take_off(struct fog_outgoing *o, struct fog_message *m) {
+  uint16_t id = fog_outgoing_free_id(o);
+  if (id == 0) return false;
+  m->packet_id = id;
+  fog_message_remove(&o->waiting, m);
+  if (fog_kept_sent(o->kept, m) && fly(o, m, id)) return true;
+  m->packet_id = 0;
+  struct fog_message_list back = {NULL, NULL};
+  fog_message_append(&back, m);
+  fog_message_prepend_all(&o->waiting, &back);
+  return false;
 }
 
 static void went(struct fog_outgoing *o, struct fog_message *m) {
@@ -201,23 +221,68 @@ static bool send_again(struct fog_outgoing *o, struct fog_writer *out, int64_t n
   return memory;
 }
 
+/* Without what an earlier process knew of it: it is sent as a new one. */
+static void take_as_new(struct fog_outgoing *o, struct fog_message *m) {
+  m->packet_id = 0;
+  m->sent = m->released = false;
+  fog_message_append(&o->waiting, m);
+}
+
+/* What is parked, where nothing else waits. */
+static bool read_more(struct fog_outgoing *o, int64_t now_ms) {
+  struct fog_message_list read = {NULL, NULL};
+  bool more = o->waiting.head == NULL && fog_kept_more(o->kept, &read, false, now_ms);
+  o->outcome.failed += o->kept->lost;
+  o->kept->lost = 0;
+  while (read.head != NULL) {
+    struct fog_message *m = read.head;
+    fog_message_remove(&read, m);
+    take_as_new(o, m);
+  }
+  return more;
+}
+
+/* What was in flight has the lowest numbers. */
+void fog_outgoing_resume(struct fog_outgoing *o, int64_t now_ms) {
+  struct fog_message_list read = {NULL, NULL};
+  while (o->waiting.head == NULL && fog_kept_more(o->kept, &read, true, now_ms)) {
+    while (read.head != NULL) {
+      struct fog_message *m = read.head;
+      uint16_t id = m->packet_id;
+      fog_message_remove(&read, m);
+      if (id == 0 || o->waiting.head != NULL || fog_idmap_get(&o->ids, id) != 0 || !fly(o, m, id)) take_as_new(o, m);
+    }
+  }
+}
+
+void fog_outgoing_keep(struct fog_outgoing *o, int64_t now_ms) {
+  fog_kept_arrive(o->kept, o->outbox, &o->waiting, now_ms);
+}
+
+/* The driver looks again by itself. What is new must be told all the same where it has to be brought to the disk. */
+static void busy(struct fog_outgoing *o) {
+  if (o->kept->journal == NULL) fog_outbox_busy(o->outbox);
+}
+
 /* How many may be without an answer on this link. */
 static size_t most_here(const struct fog_outgoing *o) { return o->probe ? 1 : o->limits.receive_maximum; }
 
 bool fog_outgoing_feed(struct fog_outgoing *o, struct fog_writer *out, size_t room, int64_t now_ms) {
   bool memory = true;
+  fog_outgoing_keep(o, now_ms);
   if (o->probe && !o->proven) {
-    fog_outbox_busy(o->outbox);
+    busy(o);
     return true;
   }
   while (o->resend != NULL && fog_writer_unsent(out) < room && o->here_count < most_here(o)) {
     if (!send_again(o, out, now_ms)) return false;
   }
   if (o->resend == NULL) {
-    fog_outbox_take(o->outbox, &o->waiting);
-    while (fog_writer_unsent(out) < room && send_first(o, out, now_ms, &memory)) continue;
+    do {
+      while (fog_writer_unsent(out) < room && send_first(o, out, now_ms, &memory)) continue;
+    } while (memory && fog_writer_unsent(out) < room && read_more(o, now_ms));
   }
-  if (o->waiting.head != NULL || o->resend != NULL) fog_outbox_busy(o->outbox);
+  if (o->waiting.head != NULL || o->resend != NULL) busy(o);
   return memory;
 }
 
@@ -248,6 +313,7 @@ static int received(struct fog_outgoing *o, struct fog_message *m, const struct 
     acknowledged(o, m, p);
     return 0;
   }
+  if (!fog_kept_released(o->kept, m)) return FOG_UNSPECIFIED;
   m->released = true;
   return fog_answer(out, FOG_PUBREL, m->packet_id) ? 0 : FOG_UNSPECIFIED;
 }

@@ -27,6 +27,7 @@
 
 #include "alias.h"
 #include "idmap.h"
+#include "kept.h"
 #include "outbox.h"
 #include "packet.h"
 #include "writer.h"
@@ -49,6 +50,7 @@ enum fog_end { FOG_END_ACKNOWLEDGED, FOG_END_FAILED, FOG_END_DROPPED };
 
 struct fog_outgoing {
   struct fog_outbox *outbox;
+  struct fog_kept *kept; /* what of it outlives the process, too */
   /* Takes m over. code: 0, the broker's reason, or one of ours below 0. */
   void (*ended)(void *owner, struct fog_message *m, enum fog_end how, int code, struct fog_bytes properties);
   void *owner;
@@ -72,9 +74,14 @@ struct fog_outgoing {
 /* Codes of our own; diagnosis.lua has the words. */
 enum { FOG_LOST_EXPIRED = -10, FOG_LOST_TOO_LARGE = -11, FOG_LOST_LINK = -13, FOG_LOST_POISON = -14 };
 
-void fog_outgoing_init(struct fog_outgoing *o, struct fog_outbox *outbox, size_t window);
+void fog_outgoing_init(struct fog_outgoing *o, struct fog_outbox *outbox, struct fog_kept *kept, size_t window);
 
-/* Ends what is left as dropped, and frees. */
+/* Takes over what an earlier process had in flight, and brings what waits in the outbox to the disk, whether a link is
+ * up or not. Nothing to do without a journal. */
+void fog_outgoing_resume(struct fog_outgoing *o, int64_t now_ms);
+void fog_outgoing_keep(struct fog_outgoing *o, int64_t now_ms);
+
+/* Ends what is left as dropped, and frees; what is in the journal stays there. */
 void fog_outgoing_destroy(struct fog_outgoing *o);
 
 /* A new link is up. present: the broker has kept its half of the session that these messages are of. */

@@ -21,6 +21,19 @@ static void init_standing(struct fog_session *s, struct fog_standing_event *stan
   atomic_init(&standing->queued, false);
 }
 
+const struct fog_durable_ops *fog_session_journal(const struct fog_session *s) {
+  return ((const struct fog_durable_head *)(const void *)s->journal)->ops;
+}
+
+/* What an earlier process left counts as accepted, and numbers go on from there. */
+static void take_over(struct fog_session *s, struct fog_durable *journal) {
+  struct fog_durable_counts counts;
+  s->journal = journal;
+  fog_session_journal(s)->retain(journal);
+  fog_session_journal(s)->counts(journal, &counts);
+  fog_outbox_seed(&s->outbox, (uint64_t)counts.last_seq, counts.waiting, counts.waiting_bytes);
+}
+
 struct fog_session *fog_session_new(uint32_t id, const struct fog_driver *driver, struct fog_queue *events,
                                     const struct fog_session_limits *limits) {
   struct fog_session *s = calloc(1, sizeof *s);
@@ -35,7 +48,13 @@ struct fog_session *fog_session_new(uint32_t id, const struct fog_driver *driver
   fog_outbox_init(&s->outbox, limits->out_count, limits->out_bytes);
   init_standing(s, &s->messages, FOG_EV_MESSAGES);
   init_standing(s, &s->drained, FOG_EV_DRAINED);
+  if (limits->journal != NULL) take_over(s, limits->journal);
   return s;
+}
+
+void fog_session_drop_journal(struct fog_session *s) {
+  if (s->journal != NULL) fog_session_journal(s)->release(s->journal);
+  s->journal = NULL;
 }
 
 struct fog_session *fog_session_ref(struct fog_session *s) {
@@ -45,6 +64,7 @@ struct fog_session *fog_session_ref(struct fog_session *s) {
 
 void fog_session_unref(struct fog_session *s) {
   if (atomic_fetch_sub(&s->refs, 1) != 1) return;
+  fog_session_drop_journal(s);
   fog_inbox_destroy(&s->inbox);
   fog_outbox_destroy(&s->outbox);
   fog_queue_unref(s->events);

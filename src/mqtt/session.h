@@ -7,6 +7,7 @@
 #define FOG_SESSION_H
 
 #include "../base/queue.h"
+#include "../durable/durable.h"
 #include "inbox.h"
 #include "outbox.h"
 
@@ -14,8 +15,9 @@ struct fog_driver;
 
 struct fog_session_limits {
   size_t in_count, in_bytes, out_count, out_bytes, window;
-  bool hold_qos0; /* QoS 0 waits at the inbox's bound, too, instead of being dropped */
-  bool handled;   /* acknowledge what was handled, not what was taken in */
+  bool hold_qos0;              /* QoS 0 waits at the inbox's bound, too, instead of being dropped */
+  struct fog_durable *journal; /* NULL: none; the session takes a reference of its own */
+  bool handled;                /* acknowledge what was handled, not what was taken in */
 };
 
 /* An event that is part of something longer-lived and is pushed again and again: never twice at once. */
@@ -29,8 +31,9 @@ struct fog_session {
   atomic_int refs;
   uint32_t id;
   const struct fog_driver *driver;
-  void *of_driver;          /* the driver's own state of this session */
-  struct fog_queue *events; /* a reference */
+  void *of_driver;             /* the driver's own state of this session */
+  struct fog_queue *events;    /* a reference */
+  struct fog_durable *journal; /* a reference; NULL: none */
   struct fog_inbox inbox;
   struct fog_outbox outbox;
   size_t window;
@@ -46,6 +49,12 @@ struct fog_session {
 /* NULL: no memory. One reference, the caller's. */
 struct fog_session *fog_session_new(uint32_t id, const struct fog_driver *driver, struct fog_queue *events,
                                     const struct fog_session_limits *limits);
+
+/* What its journal can do; it has one. */
+const struct fog_durable_ops *fog_session_journal(const struct fog_session *s);
+
+/* The driver is done with it: no message is accepted any more. */
+void fog_session_drop_journal(struct fog_session *s);
 
 struct fog_session *fog_session_ref(struct fog_session *s);
 void fog_session_unref(struct fog_session *s);

@@ -47,7 +47,10 @@ local options = {}
 ---@field backoff_cap number?      seconds, default 60
 ---@field stable_after number?     seconds up before the backoff starts anew, default 10
 ---@field will fogcloud.Will?      what the broker sends when we are gone without a goodbye
----@field journal string?          file that keeps what is queued with QoS 1 and 2 over the death of the process
+---@field journal string?          file that keeps the session over the death of the process: what is queued and on its
+---                                way with QoS 1 and 2, and which messages of QoS 2 were received
+---@field journal_sync string?     "normal" (default): the journal survives the death of the process; "full": a power
+---                                cut, too, at the price of a sync of the disk for each batch
 ---@field credentials function?    gives fresh credentials after a refusal: a table like the first, or nil, err; asked
 ---                                once until a link was stable, and again where err.retryable is true
 ---@field out_count integer?       messages queued for sending at most, default 10000
@@ -77,7 +80,8 @@ local SPEC = {
   backoff_cap = { "number", 0, math.huge }, stable_after = { "number", 0, math.huge }, will = "table",
   credentials = "function", out_count = { "whole", 1, 1e9 }, out_bytes = { "whole", 1, 1e12 },
   in_count = { "whole", 1, 1e9 }, in_bytes = { "whole", 1, 1e12 }, max_handlers = { "whole", 1, 1e9 },
-  transport = "string", topics = "table", window = { "whole", 1, 65535 }, journal = "string", properties = "table",
+  transport = "string", topics = "table", window = { "whole", 1, 65535 }, journal = "string",
+  journal_sync = "string", properties = "table",
 }
 
 local DEFAULTS = {
@@ -182,6 +186,7 @@ function options.check_files(opts)
   return true
 end
 
+local SYNC = { normal = true, full = true }
 local ACKNOWLEDGE = { handled = true, received = true }
 local AUTHENTICATION = { method = "string", data = "string", respond = "function" }
 
@@ -234,6 +239,9 @@ function options.check(given, level)
   if result.acknowledge == nil then result.acknowledge = result.clean and "received" or "handled" end
   if not ACKNOWLEDGE[result.acknowledge] then
     error("session option 'acknowledge': 'handled' or 'received' expected", level)
+  end
+  if result.journal_sync and not SYNC[result.journal_sync] then
+    error("session option 'journal_sync': 'normal' or 'full' expected", level)
   end
   if result.authentication then check_authentication(result.authentication, level + 1) end
   if result.ca_file and result.ca_pem then

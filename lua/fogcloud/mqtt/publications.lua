@@ -1,14 +1,13 @@
 -- SPDX-License-Identifier: MIT
 
---- What one session publishes: into the core's bounded queue, and into a journal where the user wants one.
-local Journal = require "fogcloud.mqtt.journal"
+--- What one session publishes: into the core's bounded queue, from where it goes to the journal, where there is one,
+--- and to the broker.
 local deadlines = require "fogcloud.task.deadline"
 local diagnosis = require "fogcloud.mqtt.diagnosis"
+local durable = require "fogcloud.mqtt.durable"
 local errors = require "fogcloud.errors"
 local options = require "fogcloud.mqtt.options"
 local topic_rules = require "fogcloud.mqtt.topic"
-
-local MAX_PAYLOAD = 268435455 -- what MQTT can say of a packet's length (2.2.3)
 
 local Publications = {}
 Publications.__index = Publications
@@ -20,56 +19,15 @@ Publications.__index = Publications
 ---@field opts table
 ---@field notify fun(name: string, value: table)
 
---- Raises nothing.
 ---@param parts fogcloud.PublicationsParts
----@return table? publications
----@return fogcloud.Error? err  the journal cannot be used
 function Publications.new(parts)
-  local self = setmetatable({
+  return setmetatable({
     host = parts.host, handle = parts.handle, state = parts.state, opts = parts.opts, notify = parts.notify,
     waiters = {}, reported_losses = 0,
   }, Publications)
-  if self.opts.journal == nil then return self end
-  local journal, err = Journal.open(self.opts.journal)
-  if journal == nil then return nil, err end
-  self.journal = journal
-  return self
 end
 
 local function size_of(topic, payload, properties) return #topic + #payload + #(properties or "") end
-
--- Hands one message to the core. With a journal it is written down first, once it is sure that there is room; QoS 0 is
--- not, for nobody is told of its end.
-local function accept(self, topic, payload, qos, retained, properties)
-  local handle, journal = self.handle, qos > 0 and self.journal or nil
-  if journal == nil then return handle:publish(topic, payload, qos, retained, false, properties) end
-  if #payload > MAX_PAYLOAD then error("payload: at most 268435455 bytes expected", 4) end -- as the core would, later
-  local room, full = handle:room(size_of(topic, payload, properties))
-  if not room then return nil, full end
-  local entry, why = journal:add(topic, payload, qos, retained, properties)
-  if entry == nil then return nil, why end
-  local id, err = handle:publish(topic, payload, qos, retained, true, properties)
-  if id then
-    journal:name(entry, id)
-    return id
-  end
-  journal:remove(entry)
-  return nil, err
-end
-
---- Queues what an earlier process left in the journal. nil, err when it does not fit.
-function Publications:replay()
-  if self.journal == nil then return true end
-  for _, m in ipairs(self.journal:pending()) do
-    local id, why = self.handle:publish(m.topic, m.payload, m.qos, m.retained, true, m.properties)
-    if id == nil then
-      return nil, errors.new("overflow", "the journal holds more than the outbound queue takes (out_count, out_bytes): "
-        .. why)
-    end
-    self.journal:name(m.entry, id)
-  end
-  return true
-end
 
 local OPTIONS = { qos = "number", retained = "boolean", wait = "boolean", timeout = "number", properties = "table" }
 local NO_OPTIONS = {}
@@ -148,7 +106,10 @@ local OVERFLOWS = {
   ["too large"] = "the message is larger than the outbound queue takes at all: raise out_bytes",
 }
 
-local function overflow(why) return errors.new("overflow", OVERFLOWS[why] or why) end
+local function refusal(why, text, code)
+  if why == "journal" then return durable.error(text, code) end
+  return errors.new("overflow", OVERFLOWS[why] or why)
+end
 
 --- See Session:publish, its only caller.
 function Publications:publish(topic, payload, opts)
@@ -160,9 +121,9 @@ function Publications:publish(topic, payload, opts)
     if state.ended then return nil, state.ended end
     local refused = next(state.limits) ~= nil and beyond_limits(self, topic, payload, qos, retained, properties)
     if refused then return nil, refused end
-    local id, why = accept(self, topic, payload, qos, retained, properties)
+    local id, why, text, code = self.handle:publish(topic, payload, qos, retained, false, properties)
     if id ~= nil then return id end
-    if why ~= "full" or not opts.wait then return nil, overflow(why) end
+    if why ~= "full" or not opts.wait then return nil, refusal(why, text, code) end
     if late then return nil, late end
     by = by or deadlines.after(self.host.now(), opts.timeout, self.opts.timeout)
     if not self.handle:room(size_of(topic, payload, properties), true) then
@@ -173,13 +134,9 @@ function Publications:publish(topic, payload, opts)
   end
 end
 
---- The end of a message that failed, or that is in the journal; called with the core's event, does not yield.
+--- The end of a message that was lost; called with the core's event, does not yield.
 ---@param event table  id, code, topic, payload, dropped, properties
 function Publications:note_end(event)
-  if self.journal and self.journal:has(event.id) then
-    if event.dropped then return end -- it stays there for the next time
-    self.journal:remove_named(event.id)
-  end
   if event.code == 0 and not event.dropped then return end
   local err = diagnosis.unpublished(event)
   self.notify("drop", { topic = event.topic, payload = event.payload, id = event.id, err = err })
@@ -211,9 +168,6 @@ function Publications:flush(deadline)
   return true
 end
 
-function Publications:close()
-  self:wake()
-  if self.journal then self.journal:close() end
-end
+function Publications:close() self:wake() end
 
 return Publications

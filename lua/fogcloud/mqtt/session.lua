@@ -11,6 +11,7 @@ local Publications = require "fogcloud.mqtt.publications"
 local State = require "fogcloud.mqtt.state"
 local Subscriptions = require "fogcloud.mqtt.subscriptions"
 local deadlines = require "fogcloud.task.deadline"
+local durable = require "fogcloud.mqtt.durable"
 local errors = require "fogcloud.errors"
 local log = require "fogcloud.log"
 local options = require "fogcloud.mqtt.options"
@@ -28,7 +29,7 @@ end
 
 local NOTICES = { connect = true, disconnect = true, error = true, drop = true }
 
--- The parts of a session whose core half is `handle`. nil, err where the journal cannot be used.
+-- The parts of a session whose core half is `handle`.
 local function assemble(self, sink)
   local opts, host, handle, state = self.opts, self.host, self.handle, self.state
   local logger = log.new(sink, function(text) return self.redactor:clean(text) end)
@@ -39,22 +40,26 @@ local function assemble(self, sink)
     host = host, handle = handle, state = state, router = self.handlers.router, notify = notify,
     is_paused = function() return self.handlers.paused == true end, timeout = opts.timeout,
   }
-  local publications, err = Publications.new {
-    host = host, handle = handle, state = state, opts = opts, notify = notify,
-  }
-  if publications == nil then return nil, err end
-  self.publications = publications
+  self.publications = Publications.new { host = host, handle = handle, state = state, opts = opts, notify = notify }
   self.keeper = Keeper.new {
     host = host, handle = handle, state = state, opts = opts, credentials = self.credentials, listener = self,
   }
-  return true
 end
 
--- Ends what was begun of a session that does not come to be.
-local function give_up(self, err)
-  self.handle:close()
-  self.pump:remove_session(self.id)
-  return nil, err
+-- The core's half, with the journal in it, where there is one: it is the core's from then on. What is to be said of a
+-- damaged one comes third.
+local function make_handle(self, pump)
+  local limits, damage = options.limits(self.opts), nil
+  if self.opts.journal then
+    local err
+    limits.journal, err, damage = durable.open(self.opts.journal, { full = self.opts.journal_sync == "full" })
+    if limits.journal == nil then return nil, err end
+  end
+  local handle, id = pump:add_session(self, limits)
+  if limits.journal then limits.journal:close() end
+  if handle == nil then return nil, id end
+  self.handle, self.id = handle, id
+  return true, nil, damage
 end
 
 --- Connects with the credentials of a client and waits until the broker has taken it in. Yields in a task, blocks
@@ -65,7 +70,7 @@ end
 ---@param level integer?     whom to blame for wrong arguments
 ---@param sink function?      of the log; default the common one
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, overflow (the journal), cancelled
+---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, cancelled, protocol and overflow (the journal)
 function Session.connect(credentials, opts, level, sink)
   level = (level or 1) + 1
   opts = options.check(opts, level)
@@ -78,17 +83,12 @@ function Session.connect(credentials, opts, level, sink)
     ready = host.waiter(),
   }, Session)
   self:adopt(credentials)
-  local handle, id = pump:add_session(self, options.limits(opts))
-  if handle == nil then return nil, id end
-  self.handle, self.id = handle, id
-  local whole, err = assemble(self, sink)
-  if not whole then return give_up(self, err) end
+  local made, err, damage = make_handle(self, pump)
+  if not made then return nil, err end
+  assemble(self, sink)
+  if damage then self.handlers:notify("error", errors.new("protocol", damage)) end
   host.spawn(self.keeper.run, self.keeper)
-  local replayed
-  replayed, err = self.publications:replay()
-  if replayed then return self:wait_ready() end
-  self:close()
-  return nil, err
+  return self:wait_ready()
 end
 
 ---@package
@@ -209,6 +209,7 @@ local EVENTS = {
   subscribed = function(self, event) self.subscriptions:answer(event) end,
   published = function(self, event) self.publications:note_end(event) end,
   authenticate = authenticate,
+  journal = function(self, event) self.handlers:notify("error", durable.error(event.text, event.code)) end,
 }
 
 ---@package
