@@ -107,7 +107,7 @@ if has checkers; then
     SANITIZE=address,undefined FOG_FAULT_SECONDS=8 start run_lua lua5.4 asan-hostile spec/fault/hostile_spec.lua
   }
   SANITIZE=address,undefined start c_tests asan-c
-  SANITIZE=thread start c_tests tsan-c spec/c/{connection,core_alloc,dial,loop,loop_poll,proxy,tls,tls_stream,websocket}_test.c
+  SANITIZE=thread start c_tests tsan-c spec/c/{connection,connection_end,core_alloc,dial,loop,loop_poll,proxy,tls,tls_stream,websocket}_test.c
 fi
 if has tree; then for spec in $tree; do start run_lua lua5.4 "$(basename "$spec" _spec.lua)" "$spec"; done; fi
 if has rocks; then start run_lua lua5.4 rocks spec/rocks_spec.lua; fi

@@ -3,6 +3,9 @@
  * From a name to a connection: names that are not there, slow, or have many addresses; addresses that refuse or do not
  * answer. The resolver is the test's; the sockets are real.
  */
+#include "../../src/mqtt/dial.h"
+
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -84,6 +87,27 @@ static void hanging_address(void) {
   (void)close(listener);
 }
 
+/* The first does not answer yet, and the second refuses. */
+static void late_address(void) {
+  enum { FILLINGS = 4 };
+  int port = 0, filling[FILLINGS];
+  int deaf = deaf_listener("127.0.0.3", &port, filling, FILLINGS);
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "late.test", .port = (uint16_t)port};
+  link_open(&me, &options);
+  check(UNTIL(does("(127.0.0.3)")), "the first address is tried");
+  int64_t since = fog_loop_now(loop);
+  (void)UNTIL(me.failed || fog_loop_now(loop) > since + 2 * FOG_DIAL_STAGGER_MS);
+  (void)fcntl(deaf, F_SETFL, O_NONBLOCK);
+  for (double end = now_s() + 20; !me.opened && !me.failed && now_s() < end; fog_loop_turn(loop, 20)) {
+    int fd = accept(deaf, NULL, NULL); /* makes room in its queue, for which others wait too */
+    if (fd >= 0) (void)close(fd);
+  }
+  check(me.opened, "an attempt goes on though those after it have failed");
+  link_close(&me, false);
+  for (int i = 0; i < FILLINGS; i++) (void)close(filling[i]);
+  (void)close(deaf);
+}
+
 static void slow_names(void) {
   enum { ALL = FOG_RESOLVER_THREADS };
   static struct link slow[ALL];
@@ -110,6 +134,20 @@ static void slow_names(void) {
   check(told, "but for those who have gone");
   for (int i = ALL / 2; i < ALL; i++) link_close(&slow[i], false);
   link_close(&me, false);
+}
+
+/* The answer lies in the loop's mailbox when the connection is closed. */
+static void answered_and_gone(void) {
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "hang.test", .port = 1};
+  names_set_hang(true);
+  link_open(&me, &options);
+  (void)UNTIL(names_that_hang() == 1);
+  names_set_hang(false);
+  while (names_that_hang() > 0) (void)usleep(1000);
+  fog_resolver_forget(); /* waits for the thread, which has posted then */
+  link_close(&me, false);
+  for (int i = 0; i < 3; i++) fog_loop_turn(loop, 0);
+  check(me.failed == 0 && me.opened == 0, "an answer that is on its way when the connection goes is dropped");
 }
 
 static void late_answer(void) {
@@ -169,6 +207,7 @@ int main(void) {
                                {"system.test", "", EAI_SYSTEM},
                                {"hang.test", "127.0.0.2", 0},
                                {"two.test", "127.0.0.2,127.0.0.1", 0},
+                               {"late.test", "127.0.0.3,127.0.0.2", 0},
                                {"hung-first.test", "127.0.0.3,127.0.0.1", 0},
                                {"mixed.test", "127.0.0.2,127.0.0.3,127.0.0.4,::1", 0},
                                {"reasons.test", "127.0.0.2,224.0.0.1,127.0.0.3", 0},
@@ -179,7 +218,9 @@ int main(void) {
   refusals();
   second_address();
   hanging_address();
+  late_address();
   slow_names();
+  answered_and_gone();
   late_answer();
   no_descriptors();
   in_a_child();

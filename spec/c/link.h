@@ -39,7 +39,9 @@ static inline void link_writable(void *owner) { ((struct link *)owner)->writable
 
 static inline void link_read(struct link *l) {
   static char bytes[FOG_LOOP_SCRATCH];
-  ssize_t n = fog_connection_read(l->c, bytes, l->piece == 0 ? sizeof bytes : l->piece, &l->error);
+  size_t asked = l->piece == 0 ? sizeof bytes : l->piece;
+  ssize_t n = fog_connection_read(l->c, bytes, asked, &l->error);
+  if (n > (ssize_t)asked) check(false, "a read gives no more than it was asked for");
   l->ended = n < 0;
   if (n <= 0) return;
   if (l->len + (size_t)n > l->room) l->got = realloc(l->got, l->room = 2 * (l->len + (size_t)n));
@@ -162,6 +164,25 @@ static inline void peer_end(struct peer *p) {
   (void)shutdown(p->listener, SHUT_RDWR);
   (void)pthread_join(p->thread, NULL);
   (void)close(p->listener);
+}
+
+/* The descriptor of ours whose peer listens at this port. */
+static inline int find_socket(int port) {
+  for (int fd = 3; fd < 256; fd++) {
+    struct sockaddr_in a = {0};
+    socklen_t len = sizeof a;
+    if (getpeername(fd, (struct sockaddr *)&a, &len) == 0 && a.sin_family == AF_INET && ntohs(a.sin_port) == port)
+      return fd;
+  }
+  return -1;
+}
+
+/* Bytes that tell their places. */
+static inline char *pattern(size_t len) {
+  char *bytes = malloc(len);
+  if (bytes == NULL) exit(1);
+  for (size_t i = 0; i < len; i++) bytes[i] = (char)(i * 7 + i / 256);
+  return bytes;
 }
 
 /* --- one of them --- */

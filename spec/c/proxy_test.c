@@ -181,6 +181,17 @@ static void through(bool tls, bool websocket) {
   SSL_CTX_free(context);
 }
 
+static void usual_ports(void) {
+  static struct web w;
+  web_start(&w, NULL, NULL);
+  o = (struct fog_connection_options){.host = (char *)(uintptr_t) "broker.example", .port = 80, .websocket = true};
+  start(NULL, w.peer.port);
+  check(opens(&o), "a WebSocket at port 80, as the proxy is told");
+  stop();
+  peer_end(&w.peer);
+  check(strstr(w.request, "\r\nHost: broker.example\r\n") != NULL, "which goes without saying in the request");
+}
+
 static void certificate_behind(void) {
   static struct server s;
   SSL_CTX *context = server_context(&certs);
@@ -206,6 +217,7 @@ int main(void) {
   through(true, false);
   through(false, true);
   through(true, true);
+  usual_ports();
   certificate_behind();
   environment();
   fog_connection_forget();

@@ -3,9 +3,13 @@
  * WebSockets: the request as it goes out, each answer that is none, frames both ways over TCP and TLS, ping and close.
  * The server is the test's own, by the letter of RFC 6455.
  */
+#include <stdatomic.h>
+
 #include "web_peer.h"
 
 static struct web web;
+static atomic_bool may_read;
+static size_t late_len, late_sum;
 static struct fog_connection_options o;
 
 static bool start(const char *answer, void (*talk)(struct web *)) {
@@ -124,6 +128,7 @@ static void answers(void) {
   check(refused(ACCEPTS "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", true, "an extension"), "an extension");
   check(refused("SSH-2.0-OpenSSH_9.2\r\n", true, "the answer is not HTTP"), "another protocol");
   check(refused("HTTP/2 101 OK\r\n\r\n", true, "the answer is not HTTP"), "another HTTP");
+  check(refused("HTTP/1.1-101 OK\r\n\r\n", true, "the answer is not HTTP"), "no blank");
   check(refused("HTTP/1.1 abc OK\r\n\r\n", true, "the answer is not HTTP"), "no status");
   check(refused("HTTP/1.1 1012 OK\r\n\r\n", true, "the answer is not HTTP"), "a status of four digits");
   check(refused("HTTP/1.1 101", false, "closed instead of answering"), "the end in the middle");
@@ -140,13 +145,6 @@ static void answers(void) {
 static void echoes(struct web *w) {
   static char bytes[300000];
   for (ssize_t n; (n = web_read_frame(w, bytes, sizeof bytes)) >= 0;) web_write_frame(w, 0x82, bytes, (size_t)n);
-}
-
-static char *pattern(size_t len) {
-  char *bytes = malloc(len);
-  if (bytes == NULL) exit(1);
-  for (size_t i = 0; i < len; i++) bytes[i] = (char)(i * 7 + i / 256);
-  return bytes;
 }
 
 static void carry(size_t len, size_t write_piece, size_t read_piece) {
@@ -202,6 +200,11 @@ static void any_framing(void) {
   check(web.pongs == 2 && strcmp(web.pong, "hi") == 0, "each ping is answered with what it said");
 }
 
+static void says_nothing(struct web *w) {
+  char bytes[200];
+  while (web_read_frame(w, bytes, sizeof bytes) >= 0) continue;
+}
+
 /* Frames come in the same segment as the answer. */
 static void at_once(void) {
   check(start(ACCEPTS "\r\n\x82\x03"
@@ -213,7 +216,7 @@ static void at_once(void) {
   me.piece = 1;
   check(start(ACCEPTS "\r\n\x82\x03"
                       "abc\x82\x01x",
-              NULL) &&
+              says_nothing) &&
             UNTIL(me.len == 4) && memcmp(me.got, "abcx", 4) == 0,
         "also byte by byte");
   me.piece = 0;
@@ -240,11 +243,6 @@ static void closes(struct web *w) {
   char bytes[200];
   web_write_frame(w, 0x82, "last", 4);
   web_write_frame(w, 0x88, "\x03\xe9going\x07 away", 13);
-  while (web_read_frame(w, bytes, sizeof bytes) >= 0) continue;
-}
-
-static void says_nothing(struct web *w) {
-  char bytes[200];
   while (web_read_frame(w, bytes, sizeof bytes) >= 0) continue;
 }
 
@@ -277,6 +275,41 @@ static void ends(void) {
 
   check(start(NULL, NULL) && UNTIL(me.ended) && me.error.kind == FOG_CONNECTION_CLOSED, "an end without a close");
   stop();
+}
+
+static void reads_late(struct web *w) {
+  char room[20000];
+  char go;
+  size_t all = 0;
+  (void)recv(w->fd, &go, 1, MSG_PEEK);
+  while (!atomic_load(&may_read)) (void)usleep(1000);
+  for (ssize_t n; (n = web_read_frame(w, room, sizeof room)) >= 0; all += (size_t)n)
+    for (ssize_t i = 0; i < n; i++) late_sum += (unsigned char)room[i] * ((all + (size_t)i) % 251 + 1);
+  late_len = all;
+}
+
+/* A close frame goes behind a part of a frame that the system has not taken yet. */
+static void close_when_full(void) {
+  enum { LEN = 20000000 };
+  char *bytes = pattern(LEN);
+  struct iovec part = {.iov_base = bytes, .iov_len = LEN};
+  atomic_store(&may_read, false);
+  (void)start(NULL, reads_late);
+  size_t taken = 0, sum = 0;
+  for (ssize_t n; (n = fog_connection_write(me.c, &part, 1, &me.error)) > 0;) {
+    taken += (size_t)n;
+    part = (struct iovec){.iov_base = bytes + taken, .iov_len = LEN - taken};
+  }
+  for (size_t i = 0; i < taken; i++) sum += (unsigned char)bytes[i] * (i % 251 + 1);
+  check(taken > 0 && taken < LEN && !fog_connection_flushed(me.c, NULL), "a server that does not read");
+  fog_connection_close(me.c, true);
+  me.c = NULL;
+  atomic_store(&may_read, true);
+  check(UNTIL(fog_loop_watched(loop) == 0), "is left");
+  link_close(&me, false);
+  peer_end(&web.peer);
+  check(late_len == taken && late_sum == sum && web.closes == 1, "all that was taken is read, and then the close");
+  free(bytes);
 }
 
 static void close_anywhere(void) {
@@ -332,6 +365,7 @@ int main(void) {
   at_once();
   flood();
   ends();
+  close_when_full();
   close_anywhere();
   over_tls_too();
   fog_connection_forget();

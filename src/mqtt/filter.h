@@ -38,7 +38,7 @@ struct fog_layer_functions {
   int (*resume)(struct fog_layer *l, struct fog_connection_error *error);
   /* Whether read may give more though nothing new comes from the socket. NULL: never. */
   bool (*more)(const struct fog_layer *l);
-  /* Says goodbye as far as that goes at once. NULL: there is nothing to say. */
+  /* Says goodbye as far as that goes at once; only of an open one. NULL: there is nothing to say. */
   void (*leave)(struct fog_layer *l);
   void (*forget)(struct fog_layer *l);
 };

@@ -68,12 +68,13 @@ static bool keep(struct fog_socket *s, const char *bytes, size_t len) {
   size_t kept = s->kept_to - s->kept_from;
   if (kept + len > FOG_SOCKET_KEPT) return false;
   if (s->kept_to + len > s->kept_room) {
-    char *room = malloc(kept + len);
+    size_t size = kept == 0 ? len : 2 * (kept + len); /* more than once it is many little things */
+    char *room = malloc(size);
     if (room == NULL) return false;
     if (kept > 0) memcpy(room, s->kept + s->kept_from, kept);
     free(s->kept);
     s->kept = room;
-    s->kept_room = kept + len;
+    s->kept_room = size;
     s->kept_from = 0;
     s->kept_to = kept;
   }

@@ -24,7 +24,6 @@ struct websocket {
   size_t behind;             /* how far that has been read */
   bool asked, open;
   bool said_close;
-  bool tired; /* a read gave up among control frames: more may be there */
   struct fog_frames frames;
   unsigned char masks[MASKS]; /* random bytes that no frame has had yet: the last `masks_left` */
   size_t masks_left;
@@ -259,9 +258,9 @@ static ssize_t read_raw(struct websocket *w, char *to, size_t len, struct fog_co
   return (ssize_t)behind;
 }
 
+/* After some rounds of frames without a payload it is the others' turn: the filter below says whether it has more. */
 static ssize_t read_some(struct fog_layer *l, char *to, size_t len, struct fog_connection_error *error) {
   struct websocket *w = of(l);
-  w->tired = false;
   for (int round = 0; round < ROUNDS && len > 0; round++) {
     if (is_over(w, error) < 0) return -1;
     ssize_t n = read_raw(w, to, len, error);
@@ -270,19 +269,16 @@ static ssize_t read_some(struct fog_layer *l, char *to, size_t len, struct fog_c
     answer_ping(w);
     if (payload > 0) return (ssize_t)payload;
   }
-  w->tired = len > 0;
   return 0;
 }
 
 static bool more(const struct fog_layer *l) {
   const struct websocket *w = (const struct websocket *)l;
-  return w->tired || w->head.bytes != NULL || w->frames.why != NULL || w->frames.closed ||
+  return w->head.bytes != NULL || w->frames.why != NULL || w->frames.closed ||
          (l->below->does->more != NULL && l->below->does->more(l->below));
 }
 
-static void leave(struct fog_layer *l) {
-  if (of(l)->open) say_close(of(l), GONE);
-}
+static void leave(struct fog_layer *l) { say_close(of(l), GONE); }
 
 static void forget(struct fog_layer *l) {
   fog_http_head_free(&of(l)->head);
