@@ -7,7 +7,7 @@ source = { url = "git+" .. SOURCE .. "/fogcloud.git" }
 description = {
   summary = "Client of FogCloud, MXCHIP's IoT cloud: tokens, permissions, products and MQTT sessions",
   detailed = [[
-A C core over libcurl and Eclipse Paho MQTT C, lua-cjson for JSON, and a Lua layer with tokens, retries and reconnects.
+A C core over libcurl and OpenSSL, with an MQTT client of its own, and a Lua layer with tokens, retries and reconnects.
 The same code runs in scripts, tasks, OpenResty, cqueues, luv, copas and a game's frame loop.]],
   license = "MIT",
 }
@@ -15,7 +15,6 @@ dependencies = { "lua >= 5.1, < 5.5", "lua-cjson >= 2.1", "argparse >= 0.7" }
 external_dependencies = {
   -- By library only: on Debian the headers of libcurl lie in a multiarch folder where they would not be looked for.
   CURL = { library = "curl" },
-  PAHO = { library = "paho-mqtt3as" },
   OPENSSL = { library = "ssl" },
   SQLITE = { library = "sqlite3" }, -- of fogcloud.durable, which a program without a journal does not load
 }
@@ -24,7 +23,7 @@ build = {
   build_target = "rock",
   install_target = "rock-install",
   build_variables = {
-    CFLAGS = "$(CFLAGS)", LUA_INCDIR = "$(LUA_INCDIR)", CURL_DIR = "$(CURL_DIR)", PAHO_DIR = "$(PAHO_DIR)",
+    CFLAGS = "$(CFLAGS)", LUA_INCDIR = "$(LUA_INCDIR)", CURL_DIR = "$(CURL_DIR)",
     OPENSSL_DIR = "$(OPENSSL_DIR)", SQLITE_DIR = "$(SQLITE_DIR)",
   },
   install_variables = { LUADIR = "$(LUADIR)", LIBDIR = "$(LIBDIR)", BINDIR = "$(BINDIR)" },

@@ -3,7 +3,8 @@
 # Makes build/dist: the tarball of the last commit (of the files that are here, outside of git), and the rockspecs that name it at $SOURCE.
 set -eu
 cd "$(dirname "$0")/.."
-version=$(sed -n 's/.*_VERSION = "\([^"]*\)".*/\1/p' lua/fogcloud/init.lua)
+version=$(sed -n 's/^return "\(.*\)"$/\1/p' lua/fogcloud/version.lua)
+: "${version:?}"
 : "${SOURCE:?}"
 name=fogcloud-$version
 rm -rf build/dist

@@ -203,7 +203,7 @@ describe("libraries are found in", function()
       -- The tests in C and the bench look there too.
       local tests = succeed("make -n %s/build/tests/core_alloc_test BUILD=%s/build CURL_DIR=%s", root, root, curl)
       local bench = succeed("make -n -B -C bench ../build/bench/http_curl CURL_DIR=%s", curl)
-      assert.matches(("core_alloc_test [^\n]*-L%s/%s"):format(curl:gsub("%p", "%%%0"), library:gsub("%p", "%%%0")), tests)
+      assert.matches(("-L%s/%s [^\n]*core_alloc_test.c"):format(curl:gsub("%p", "%%%0"), library:gsub("%p", "%%%0")), tests)
       assert.matches(("-L%s/%s"):format(curl, library), bench, 1, true)
     end)
   end

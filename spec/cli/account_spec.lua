@@ -38,7 +38,7 @@ describe("fogcloud", function()
     end
     out, code = cli:run "--version"
     assert.equal(0, code)
-    assert.truthy(out:find("^fogcloud %d.*libcurl.*Paho.*OpenSSL.*cjson"), out)
+    assert.truthy(out:find("^fogcloud %d.*libcurl.*OpenSSL.*cjson"), out)
   end)
 
   -- Every parser with its command's whole name.

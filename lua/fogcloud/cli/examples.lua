@@ -50,6 +50,10 @@ return {
   ["sandbox fault"] = { "fogcloud sandbox fault endpoint=token code=10050", "fogcloud sandbox fault" },
   ["sandbox clock"] = { "fogcloud sandbox clock", "fogcloud sandbox clock --help" },
   ["sandbox journal"] = { "fogcloud sandbox journal", "fogcloud sandbox journal endpoint=token" },
+  ["sandbox record"] = {
+    "fogcloud sandbox record --as busted -o spec/lamp_spec.lua", "fogcloud sandbox record --all --as pytest",
+  },
+  ["sandbox replay"] = { "fogcloud sandbox replay lamp.json", "fogcloud sandbox replay -" },
   ["sandbox kick"] = { "fogcloud sandbox kick", "fogcloud sandbox kick CLIENT" },
   ["sandbox reset"] = { "fogcloud sandbox reset", "fogcloud sandbox reset --json" },
   doctor = { "fogcloud doctor", "fogcloud doctor --device dev1 --client gateway" },
