@@ -108,7 +108,8 @@ static bool apply_alias(struct fog_incoming *in, const struct fog_packet *p, str
   if (copy == NULL) return fail(fault, FOG_UNSPECIFIED, "not enough memory");
   memcpy(copy, topic->data, topic->len);
   free(known->topic);
-  *known = (struct fog_alias){copy, topic->len};
+  known->topic = copy;
+  known->len = topic->len;
   return true;
 }
 
