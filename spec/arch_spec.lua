@@ -220,7 +220,7 @@ local LAYERS = {
   { "init" },
   { "fleet" },
   { "api.cloud" },
-  { "api.bulk", "api.open" },
+  { "api.bulk", "api.kept", "api.open" },
   { "mqtt.session" },
   { "mqtt.device", "mqtt.finish", "mqtt.handlers", "mqtt.keeper", "mqtt.publications", "mqtt.subscriptions" },
   { "mqtt.state", "mqtt.suspicion" },
@@ -239,9 +239,9 @@ local LAYERS = {
   { "config", "mqtt.diagnosis", "mqtt.drivers", "api.envelope", "log", "api.retry", "mqtt.router", "store.lease",
     "store.term" },
   { "api.data" },
-  { "_meta", "api.base_url", "check", "folders", "json", "metrics", "mqtt.topic", "version", "store.mark", "store.members",
+  { "_meta", "api.base_url", "check", "metrics", "mqtt.topic", "store.mark", "store.members",
     "store.record", "task.deadline", "task.protect", "task.timers" },
-  { "errors" },
+  { "errors", "folders", "json", "version" },
 }
 
 local DEPTHS = {}

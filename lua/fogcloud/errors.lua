@@ -214,10 +214,24 @@ end
 
 local NONE = {}
 
+local SHORT = 8 -- bytes: a secret shorter than this is looked for as a word, for many words may hold it
+
+local LETTER = "^[%w\128-\255]"
+
+local function is_letter(text, at) return at >= 1 and text:find(LETTER, at) ~= nil end
+
+-- Whether what lies from `at` to `last` is no part of a longer word. An escape before it (%3D) is none.
+local function is_word(text, at, last)
+  if is_letter(text, last) and is_letter(text, last + 1) then return false end
+  if not (is_letter(text, at) and is_letter(text, at - 1)) then return true end
+  return at > 3 and text:find("^%%%x%x", at - 3) ~= nil
+end
+
 -- How long the secret is that begins at `at`, nil where none does.
 local function secret_at(index, text, at)
   for _, length in ipairs(index.lengths[text:byte(at)] or NONE) do
-    if index.known[text:sub(at, at + length - 1)] then return length end
+    local last = at + length - 1
+    if index.known[text:sub(at, last)] and (length >= SHORT or is_word(text, at, last)) then return length end
   end
   return nil
 end

@@ -4,7 +4,7 @@
 --- 0.0.4). Pure.
 --
 --     metrics.text { clouds = { main = cloud:stats() }, sessions = { [credentials.clientid] = session:stats() } }
-local cjson = require "cjson"
+local json = require "fogcloud.json"
 local errors = require "fogcloud.errors"
 
 local metrics = {}
@@ -202,12 +202,12 @@ function metrics.keep(dict, worker, sources, healthy)
     healthy = true
     for _, stats in pairs(sources.sessions or {}) do healthy = healthy and stats.connected ~= false end
   end
-  return dict:safe_set(key_of(worker), cjson.encode { healthy = healthy, sources = sources }, KEPT)
+  return dict:safe_set(key_of(worker), json.encode { healthy = healthy, sources = sources }, KEPT)
 end
 
 local function kept(dict, worker)
   local text = dict:get(key_of(worker))
-  local ok, record = pcall(cjson.decode, text or "")
+  local ok, record = pcall(json.decode, text or "")
   return ok and type(record) == "table" and record or nil
 end
 

@@ -94,7 +94,7 @@ describe("the file store", function()
     end
 
     it("a damaged file", function()
-      for _, text in ipairs { "", "{", "null", "[]", '{"key":"x","record":5}', '{"key":"x","record":{"a":{}}}', "\\0\\1" } do
+      for _, text in ipairs { "", "{", "null", "[]", '{"key":"x","record":5}', '{"key":"x","record":["a"]}', "\\0\\1" } do
         refuses(("printf '%s' > '%%s'"):format(text), "damaged")
       end
       refuses("truncate -s 20 '%s'", "damaged")
@@ -116,6 +116,48 @@ describe("the file store", function()
     end)
 
     it("a file that is too large", function() refuses("truncate -s 2M '%s'", "too large") end)
+  end)
+
+  it("keeps numbers with all their digits, whatever a program sets in its cjson", function()
+    local cjson = require "cjson"
+    cjson.encode_number_precision(3)
+    cjson.decode_max_depth(1)
+    local record = { value = "v", wall = 1701234567.8901234, port = 1883, third = 1 / 3, big = 2 ^ 53 }
+    local kept, err = store:set(KEY, record)
+    local got, why = store:get(KEY)
+    cjson.encode_number_precision(14)
+    cjson.decode_max_depth(1000)
+    assert(kept, err)
+    assert.same(record, got, why)
+    assert.equal("1883", tostring(got.port))
+  end)
+
+  it("keeps what a later version has put there, and says where a record is", function()
+    assert(store:set(KEY, { value = "v" }))
+    local text = '{"version":9,"key":"%s","by":{},"record":{"value":"v","version":9,"tags":["a",{"b":1}]}}'
+    assert(core.file.write(path(), text:format(KEY)))
+    local record = assert(store:get(KEY))
+    assert.same({ "a", { b = 1 } }, record.tags)
+    assert(store:set(KEY, record))
+    assert.same({ "a", { b = 1 } }, store:get(KEY).tags)
+    assert.equal(path(), store:where(KEY))
+  end)
+
+  it("names the lock that is held", function()
+    local unlock = assert(store:lock(KEY, host.now() + 1))
+    local none, err = store:lock(KEY, host.now())
+    unlock()
+    assert.is_nil(none)
+    assert.matches("another process holds the lock " .. store:where(KEY):gsub("json$", "lock") .. " for too long", tostring(err), 1, true)
+  end)
+
+  it("never says to remove what cannot be had again", function()
+    assert(store:set(KEY, { value = "v" }))
+    assert(core.file.write(path(), "{"))
+    local none, err = store:get(KEY)
+    assert.is_nil(none)
+    assert.is_nil(tostring(err):find("remove", 1, true))
+    assert.matches(path() .. " cannot be used: it is damaged", tostring(err), 1, true)
   end)
 
   it("makes its folder again where it was removed", function()

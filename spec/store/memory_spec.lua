@@ -48,6 +48,28 @@ describe("the memory store", function()
       assert.is_nil(next(store.queues))
     end)
 
+    it("goes on to the next when one that waits is ended by an error", function()
+      local unlock = assert(store:lock("k", math.huge))
+      local waiter, got = host.waiter, nil
+      local task = host.spawn_task(function()
+        host.waiter = function()
+          local one = waiter()
+          one.wait = function() host.sleep(1) error("a hook", 0) end
+          return one
+        end
+        store:lock("k", math.huge)
+      end)
+      host.spawn_task(function()
+        host.sleep(0.5)
+        host.waiter = waiter
+        got = store:lock("k", math.huge)
+      end)
+      assert.matches("a hook", select(2, task:wait()))
+      unlock()
+      host.run()
+      assert.is_function(got)
+    end)
+
     it("is waited for until the deadline, and not by a task that was cancelled", function()
       local unlock = assert(store:lock("k", math.huge))
       local got = {}

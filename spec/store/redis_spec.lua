@@ -76,7 +76,7 @@ describe("the store in Redis", function()
 
     it("nothing that somebody else has put there", function()
       local store = new()
-      for _, text in ipairs { "", "x", "[1]", '{"a":{}}', "null", '{"value":' } do
+      for _, text in ipairs { "", "x", "[1]", "5", "null", '{"value":' } do
         redis:cli(("set 'fogcloud:k' '%s'"):format(text))
         local record, err = store:get "k"
         assert.same({ nil, "protocol" }, { record, err.kind })

@@ -51,6 +51,21 @@ describe("the shared dictionary's store", function()
     assert.matches("no memory", tostring(err))
   end)
 
+  it("keeps numbers with all their digits, whatever a program sets in its cjson", function()
+    local cjson = require "cjson"
+    cjson.encode_number_precision(3)
+    cjson.decode_max_depth(1)
+    local store, record = new(), { value = "v", wall = 1701234567.8901234, port = 1883, third = 1 / 3 }
+    local kept, err = store:set("k", record)
+    local got, why = store:get("k")
+    cjson.encode_number_precision(14)
+    cjson.decode_max_depth(1000)
+    assert(kept, err)
+    assert.same(record, got, why)
+    assert.equal("1883", tostring(got.port))
+    assert.matches("the shared dictionary 'fogcloud' at 'k'", store:where("k"), 1, true)
+  end)
+
   it("has a lock among workers, that expires with a worker that died", function()
     local store, other = new(), new()
     local unlock = assert(store:lock("k", math.huge))

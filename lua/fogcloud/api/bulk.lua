@@ -6,6 +6,7 @@
 -- that it is too much (429, 5xx, 10050) or falls silent. Only those in flight cost memory, beside one entry per id.
 local check = require "fogcloud.check"
 local errors = require "fogcloud.errors"
+local protect = require "fogcloud.task.protect"
 
 local bulk = {}
 
@@ -131,25 +132,34 @@ local function outcome(job, name, cancelled)
   return nil, errors.new(job.first_error.kind, text, fields)
 end
 
--- Tells of what was settled since the last time. An error of the caller's functions ends the job.
+-- Tells of what was settled since the last time.
 local function tell(job, options)
-  local ok, why = pcall(function()
-    while options.each and job.told < job.done do
-      job.told = job.told + 1
-      local index = job.settled[job.told]
-      job.settled[job.told] = nil
-      local result = job.results[index]
-      options.each(job.ids[index], result ~= true and result or nil)
-    end
-    if options.progress then options.progress(job.done, job.total, job.failed) end
-  end)
-  if not ok then
-    stop(job)
-    error(why, 0)
+  while options.each and job.told < job.done do
+    job.told = job.told + 1
+    local index = job.settled[job.told]
+    job.settled[job.told] = nil
+    local result = job.results[index]
+    options.each(job.ids[index], result ~= true and result or nil)
   end
+  if options.progress then options.progress(job.done, job.total, job.failed) end
 end
 
---- Calls `one(id, observe)` for each id and waits for all. Yields in a task, blocks elsewhere. Safe to repeat when
+-- Until all is done, true; or until the task is cancelled.
+local function await(job, options)
+  while job.done < job.total do
+    fill(job, job.host.spawn)
+    if job.waiter:wait(nil) == nil then
+      stop(job)
+      tell(job, options)
+      return false
+    end
+    tell(job, options)
+  end
+  return true
+end
+
+--- Calls `one(id, observe)` for each id and waits for all; an error that comes up meanwhile, of the caller's functions
+--- or Ctrl-C, ends the job. Yields in a task, blocks elsewhere. Safe to repeat when
 --- `one` is.
 ---@param host table
 ---@param name string     for the error
@@ -168,16 +178,8 @@ function bulk.run(host, name, ids, one, options)
     limit = math.min(START, max), tasks = {}, waiter = host.waiter(),
   }
   function job.observe(err) slow_down(job, err) end
-  while job.done < job.total do
-    fill(job, host.spawn)
-    if job.waiter:wait(nil) == nil then
-      stop(job)
-      tell(job, options)
-      return outcome(job, name, true)
-    end
-    tell(job, options)
-  end
-  return outcome(job, name)
+  local whole = protect.guard(function() stop(job) end, await, job, options)
+  return outcome(job, name, not whole)
 end
 
 return bulk

@@ -11,6 +11,7 @@ local config = require "fogcloud.config"
 local core = require "fogcloud.core"
 local deadlines = require "fogcloud.task.deadline"
 local errors = require "fogcloud.errors"
+local kept = require "fogcloud.api.kept"
 local log = require "fogcloud.log"
 local retry = require "fogcloud.api.retry"
 local stores = require "fogcloud.store"
@@ -207,56 +208,6 @@ function Cloud:revoke_all(clientid, ids, options) return for_all(self, "revoke",
 
 -- Kept clients -------------------------------------------------------------------------------------------------------
 
-local ROOM = 2048 -- bytes, more than credentials take
-
-local function client_key(self, app_id, name)
-  local key = ("client %s %s %s"):format(self.options.base_url, self.options.client_id, app_id)
-  return name and key .. " " .. name or key
-end
-
--- What a store takes: the flat fields. `value` is what delete compares.
-local function client_record(credentials)
-  local record = { value = credentials.clientid }
-  for name, field in pairs(credentials) do
-    local kind = type(field)
-    if kind == "string" or kind == "number" or kind == "boolean" then record[name] = field end
-  end
-  return record
-end
-
-local function kept_client(self, key)
-  local record, err = self.store:get(key)
-  if record == nil then return nil, err end
-  record.value = nil
-  self.redactor:hide(record.password, "password")
-  self.kept[record] = key
-  return record
-end
-
--- Whether a client could be kept: the cloud gives no list of those that it has made, so that one is not asked for whose
--- only copy would be lost, again at every call. In the place of a record as long as any.
-local function has_room(self, key)
-  local ok, err = self.store:set(key .. " room", { value = ("x"):rep(ROOM) })
-  if not ok then return nil, err end
-  return self.store:delete(key .. " room")
-end
-
--- The holder of the lock looks again; a client that was created is given out even if it cannot be kept after all.
-local function create_and_keep(self, key, app_id, how)
-  local credentials, err = kept_client(self, key)
-  if credentials or err then return credentials, err end
-  local room
-  room, err = has_room(self, key)
-  if not room then return nil, err end
-  credentials, err = call.run(self, "create_client", { app_id = app_id }, how)
-  if credentials == nil then return nil, err end
-  self.redactor:hide(credentials.password, "password")
-  local kept, why = self.store:set(key, client_record(credentials))
-  if not kept then self.logger:write("error", "the created client could not be kept", { err = why }) end
-  self.kept[credentials] = key
-  return credentials
-end
-
 --- The client of an application that is kept in the cloud's store; created and kept if there is none, once among all
 --- that share the store. Safe to repeat.
 ---@param app_id string?  default the cloud's app_id
@@ -267,14 +218,7 @@ function Cloud:client(app_id, options)
   app_id = app_id or self.options.app_id
   check_id("app_id", app_id)
   if options and options.name ~= nil then check_id("name", options.name) end
-  local how, key = settings(self, options, NAMED), client_key(self, app_id, options and options.name)
-  local credentials, err = kept_client(self, key)
-  if credentials or err then return credentials, err end
-  local unlock, why = self.store:lock(key, how.deadline)
-  if unlock == nil then return nil, why end
-  credentials, err = create_and_keep(self, key, app_id, how)
-  unlock()
-  return credentials, err
+  return kept.obtain(self, app_id, options and options.name, settings(self, options, NAMED))
 end
 
 --- Forgets the kept client of an application, so that `client` creates another. Safe to repeat.
@@ -286,7 +230,7 @@ end
 function Cloud:forget_client(app_id, credentials, name)
   app_id = app_id or self.options.app_id
   check_id("app_id", app_id)
-  return self.store:delete(client_key(self, app_id, name), credentials and { value = credentials.clientid })
+  return self.store:delete(kept.key(self, app_id, name), credentials and { value = credentials.clientid })
 end
 
 -- Sessions -----------------------------------------------------------------------------------------------------------

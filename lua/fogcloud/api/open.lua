@@ -2,6 +2,7 @@
 
 --- `cloud:open`: a client with its permissions, connected, in one call.
 local check = require "fogcloud.check"
+local errors = require "fogcloud.errors"
 
 local open = {}
 
@@ -50,6 +51,15 @@ local function connect(cloud, options, credentials, level)
   return session, err -- no tail call, which would take the frame that the level counts
 end
 
+-- Why a session cannot be made with what the cloud gave; nil when it can. A wrong port is nothing that the caller did.
+local function wrong_port(cloud, options, credentials)
+  if options.credentials then return nil end
+  local name = cloud:session_options(options.session).tls == false and "mqttport" or "sslport"
+  if check.value({ "whole", 1, 65535 }, credentials[name]) == nil then return nil end
+  local text = "the cloud gave the client no usable '%s': put it into the credentials, and connect with these"
+  return errors.new("protocol", text:format(name), { retryable = false })
+end
+
 --- See Cloud:open. Connects before it grants: a kept client that is gone is found out by the broker's refusal, which
 --- says so, and not by a refused grant, which may have another reason.
 function open.open(cloud, options, level)
@@ -63,6 +73,8 @@ function open.open(cloud, options, level)
   end
   local credentials, err = obtain(cloud, chosen)
   if credentials == nil then return nil, err end
+  err = wrong_port(cloud, chosen, credentials)
+  if err then return nil, err, credentials end
   local opened, why = connect(cloud, chosen, credentials, level + 1)
   if opened == nil then return nil, why, credentials end
   credentials = opened.credentials -- another client's, when the first one was refused

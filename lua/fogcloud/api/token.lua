@@ -24,6 +24,7 @@ Token.__index = Token
 Token.__name = "fogcloud.Token"
 Token.__tostring = function() return "fogcloud.Token [redacted]" end
 
+local VERSION = 1 -- of the records
 local RENEW_AT, JITTER = 0.8, 0.1
 local RETRY_MIN, RETRY_MAX = 300, 600
 local UNKNOWN_LIFE, MAX_LIFE = 3600, 30 * 86400
@@ -64,7 +65,7 @@ end
 local function new_record(self, reply, asked)
   local life = life_of(reply)
   return {
-    value = reply.access_token, born = asked, expires = asked + life,
+    version = VERSION, value = reply.access_token, born = asked, expires = asked + life,
     renew = asked + life * (RENEW_AT - JITTER * self.random()),
   }
 end
@@ -74,8 +75,10 @@ local function offset(self) return self.store.shared and self.host.wall() - self
 
 local TIMES = { "born", "expires", "renew" }
 
+-- With what a later version may have put there besides.
 local function shifted(record, by)
-  local copy = { value = record.value }
+  local copy = {}
+  for name, value in pairs(record) do copy[name] = value end
   for _, name in ipairs(TIMES) do copy[name] = record[name] + by end
   return copy
 end

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- A simulated device: an account of its own at the sandbox's broker, on a session of the SDK.
-local cjson = require "cjson"
+local cjson = require("cjson").new() -- what a program sets in its own changes nothing here
 local core = require "fogcloud.sandbox.core"
 local fogcloud = require "fogcloud"
 

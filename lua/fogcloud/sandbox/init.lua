@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- A FogCloud of your own: starts one as a child of this process, or attaches to one that runs.
-local cjson = require "cjson"
+local cjson = require("cjson").new() -- what a program sets in its own changes nothing here
 local errors = require "fogcloud.errors"
 local child = require "fogcloud.sandbox.child"
 local core = require "fogcloud.sandbox.core"

@@ -2,7 +2,7 @@
 
 --- What a sandbox starts with: accounts with their apps, products and devices. A seed is a table of this shape, from
 --- Lua or JSON.
-local cjson = require "cjson"
+local cjson = require("cjson").new() -- what a program sets in its own changes nothing here
 local errors = require "fogcloud.errors"
 
 local seed = {}

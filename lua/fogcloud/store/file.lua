@@ -6,9 +6,9 @@
 -- ever locked, never removed (whoever removed it could let two holders in). The kernel gives a lock up when its
 -- holder dies. What is damaged, another user's, or open to others is never used and never repaired in place: `get`
 -- reports it, `set` puts a good file there.
-local cjson = require "cjson"
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
+local folders = require "fogcloud.folders"
 local Lease = require "fogcloud.store.lease"
 local members = require "fogcloud.store.members"
 local records = require "fogcloud.store.record"
@@ -23,13 +23,6 @@ File.__tostring = function(self) return ("fogcloud.FileStore (%s)"):format(self.
 local POLL_MIN, POLL_MAX = 0.01, 0.05
 local LONGEST_NAME = 150
 
--- The folder of the XDG base directory specification for what a program keeps.
-local function default_folder()
-  local home = os.getenv("XDG_STATE_HOME")
-  if home == nil or home == "" then home = (os.getenv("HOME") or "") .. "/.local/state" end
-  return home .. "/fogcloud"
-end
-
 local function failure(path, text)
   return errors.new("protocol", ("%s cannot be used: %s"):format(path, text))
 end
@@ -40,7 +33,7 @@ end
 ---@param random (fun(): number)?  spreads the tries of those that wait for a lock
 ---@return fogcloud.FileStore
 function File.new(host, folder, random)
-  folder = folder or default_folder()
+  folder = folder or folders.state(folders.getenv) .. "/fogcloud"
   return setmetatable({ host = host, folder = folder, random = random or math.random, shared = true }, File)
 end
 
@@ -73,17 +66,20 @@ local function path_of(self, key, suffix)
   return ("%s/%s%s"):format(self.folder, name, suffix)
 end
 
+--- Where a key's record lies, for errors that somebody else finds in it.
+function File:where(key) return path_of(self, key, ".json") end
+
 function File:get(key)
   local path = path_of(self, key, ".json")
   local text, why, detail = core.file.read(path)
   if text == nil and why == "absent" then return nil end
   if text == nil then return nil, failure(path, detail) end
-  local ok, content = pcall(cjson.decode, text)
-  if not ok or type(content) ~= "table" or not records.is(content.record) then
-    return nil, failure(path, "it is damaged; remove it")
+  local content = records.read(text)
+  if content == nil or not records.is(content.record) then
+    return nil, failure(path, "it is damaged; restore it from a copy, or put it aside")
   end
   if content.key ~= key then return nil end
-  return records.whole(content.record)
+  return content.record
 end
 
 -- One of core.file's functions for a path of ours; once more where somebody has removed the folder since it was made.
@@ -99,9 +95,8 @@ local function in_folder(self, operation, path, ...)
   end
 end
 
--- cjson keeps 14 digits, which is enough for milliseconds of this century.
 function File:set(key, record)
-  local text = cjson.encode { key = key, record = record }
+  local text = records.write { key = key, record = record }
   local written, _, err = in_folder(self, core.file.write, path_of(self, key, ".json"), text)
   if not written then return nil, err end
   return true
@@ -124,7 +119,8 @@ function File:lock(key, deadline)
     if lock then return function() lock:unlock() end end
     if why ~= "busy" then return nil, err end
     if self.host.now() >= deadline then
-      return nil, errors.new("timeout", "another process holds the lock for too long", { retryable = true })
+      local text = ("another process holds the lock %s for too long"):format(path)
+      return nil, errors.new("timeout", text, { retryable = true })
     end
     local pause = POLL_MIN + (POLL_MAX - POLL_MIN) * self.random()
     if not self.host.sleep(pause) then return nil, errors.new("cancelled", "the task was cancelled") end

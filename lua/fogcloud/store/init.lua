@@ -2,8 +2,8 @@
 
 --- Where tokens and the credentials of created clients are kept.
 --
--- A store is a table with these functions. A record is a flat table of strings, numbers and booleans; what `get`
--- gives is the caller's own copy.
+-- A store is a table with these functions. A record is a flat table of strings, numbers and booleans, `version` among
+-- them, and whatever a later version of the library put there; what `get` gives is the caller's own copy.
 --
 --   store:get(key)               the record; nil when there is none; nil, err when there is one that cannot be used
 --                                (damaged, another user's, open to others): err says what to do
@@ -28,6 +28,7 @@
 --                                new = }, how many members there are, and which of them this one is, from 1, in an
 --                                order that is the same for all and stays while nobody leaves; new: it was none until
 --                                now. Or nil, err. Only a fleet needs it
+--   store:where(key)             may be missing: where the record is, in words for a person
 --   store.shared                 true when other processes use it too: times in records are then the wall clock's
 --
 -- Keys are text made by the library, of any length, on one line. All functions may wait in the host's way; none may

@@ -5,6 +5,7 @@ local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local Lease = require "fogcloud.store.lease"
 local members = require "fogcloud.store.members"
+local protect = require "fogcloud.task.protect"
 
 ---@class fogcloud.MemoryStore
 local Memory = {}
@@ -62,8 +63,9 @@ function Memory:lock(key, deadline)
   self.queues[key] = queue
   local waiter = self.host.waiter()
   queue[#queue + 1] = waiter
+  local function give_up() leave(self, key, queue, waiter) end
   while queue[1] ~= waiter do
-    local woken = waiter:wait(deadline)
+    local woken = protect.guard(give_up, waiter.wait, waiter, deadline)
     if not woken and queue[1] ~= waiter then
       leave(self, key, queue, waiter)
       if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end

@@ -1,6 +1,9 @@
 -- SPDX-License-Identifier: MIT
 
---- What a store keeps under a key: a table without tables in it. Pure.
+--- What a store keeps under a key, and how it is written: a table of strings, numbers and booleans. A field that a
+--- later version put there may be anything, and is kept as it is. Pure.
+local json = require "fogcloud.json"
+
 local record = {}
 
 --- Whether a value that was read back is one.
@@ -8,21 +11,23 @@ local record = {}
 ---@return boolean
 function record.is(value)
   if type(value) ~= "table" then return false end
-  for name, field in pairs(value) do
-    if type(name) ~= "string" or type(field) == "table" or type(field) == "userdata" then return false end
+  for name in pairs(value) do
+    if type(name) ~= "string" then return false end
   end
   return true
 end
 
---- Makes whole numbers integers where Lua has them: a port is to print as 1883, not as 1883.0.
----@param value table
----@return table value  the same
-function record.whole(value)
-  if math.tointeger == nil then return value end
-  for name, field in pairs(value) do
-    if type(field) == "number" then value[name] = math.tointeger(field) or field end
-  end
-  return value
+--- Reads text that was written by `write`.
+---@param text string
+---@return table?  nil when it is something else
+function record.read(text)
+  local ok, value = pcall(json.decode, text)
+  return ok and record.is(value) and value or nil
 end
+
+--- The text of a record, with all digits of its numbers.
+---@param value table
+---@return string
+function record.write(value) return json.encode(value) end
 
 return record

@@ -8,7 +8,6 @@
 --
 -- A lock has its owner's mark and a life. A fetch that outlives it harms nothing: at worst two fetch. A lease counts
 -- its fence in Redis, by Redis' clock where the count is lost: after a restart without data it goes on growing.
-local cjson = require "cjson"
 local errors = require "fogcloud.errors"
 local marks = require "fogcloud.store.mark"
 local records = require "fogcloud.store.record"
@@ -190,13 +189,15 @@ end
 function Redis:get(key)
   local text, err = command(self, "GET", PREFIX .. key)
   if text == nil then return nil, err end
-  local ok, record = pcall(cjson.decode, text)
-  if ok and records.is(record) then return records.whole(record) end
-  return nil, failure(self, "protocol", ("what is kept as '%s' is damaged; delete it"):format(PREFIX .. key))
+  local record = records.read(text)
+  if record then return record end
+  return nil, failure(self, "protocol", ("what is kept as '%s' is damaged; restore it"):format(PREFIX .. key))
 end
 
+function Redis.where(_, key) return ("'%s' in Redis"):format(PREFIX .. key) end
+
 function Redis:set(key, record)
-  local done, err = command(self, "SET", PREFIX .. key, cjson.encode(record))
+  local done, err = command(self, "SET", PREFIX .. key, records.write(record))
   if done == nil then return nil, err end
   return true
 end

@@ -5,12 +5,12 @@
 -- Each operation on a dictionary is atomic, and none lasts. The lock is an entry that only one can add; it expires by
 -- itself, so that a worker that dies does not hold up the others, and it is given up only by who holds it. The
 -- token's own copy in each worker is in front (token.lua), so that a call that has a token touches nothing here.
-local cjson = require "cjson"
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local Lease = require "fogcloud.store.lease"
 local marks = require "fogcloud.store.mark"
 local members = require "fogcloud.store.members"
+local records = require "fogcloud.store.record"
 
 ---@class fogcloud.ShdictStore
 local Shdict = {}
@@ -43,19 +43,21 @@ function Shdict.new(host, name, random, level)
   return setmetatable(self, Shdict)
 end
 
+function Shdict:where(key) return ("the shared dictionary '%s' at '%s'"):format(self.name, key) end
+
 function Shdict:get(key)
   local text, why = self.dict:get(key)
   if text == nil then
     if why then return nil, failure(self, "be read", why) end
     return nil
   end
-  local ok, record = pcall(cjson.decode, text)
-  if ok and type(record) == "table" then return record end
+  local record = records.read(text)
+  if record then return record end
   return nil, failure(self, "be used", "an entry is damaged")
 end
 
 function Shdict:set(key, record)
-  local ok, why = self.dict:safe_set(key, cjson.encode(record)) -- never at the cost of another entry
+  local ok, why = self.dict:safe_set(key, records.write(record)) -- never at the cost of another entry
   if not ok then return nil, failure(self, "be written", why) end
   return true
 end
@@ -73,7 +75,8 @@ function Shdict:lock(key, deadline)
     if added then break end
     if why ~= "exists" then return nil, failure(self, "be locked", why) end
     if self.host.now() >= deadline then
-      return nil, errors.new("timeout", "another worker holds the lock for too long", { retryable = true })
+      local text = ("another worker holds the lock of '%s' for too long"):format(key)
+      return nil, errors.new("timeout", text, { retryable = true })
     end
     if not self.host.sleep(POLL_MIN + (POLL_MAX - POLL_MIN) * self.random()) then
       return nil, errors.new("cancelled", "the task was cancelled")

@@ -61,20 +61,23 @@ local function traceback(err)
   return protect.traced(tostring(err))
 end
 
-local function pass_on(co, ok, ...)
-  if not ok then
-    local err = ...
-    protect.note(err)
-    return false, type(err) == "string" and protect.traced(err, co) or err
-  end
-  if coroutine.status(co) == "dead" then return true, ... end
-  return pass_on(co, coroutine.resume(co, coroutine.yield(...)))
+local function untouched(err) return err end
+
+local function with_traceback(err, co)
+  protect.note(err)
+  return type(err) == "string" and protect.traced(err, co) or err
 end
 
-local function call_in_coroutine(fn, ...)
+local function pass_on(co, of_error, ok, ...)
+  if not ok then return false, of_error((...), co) end
+  if coroutine.status(co) == "dead" then return true, ... end
+  return pass_on(co, of_error, coroutine.resume(co, coroutine.yield(...)))
+end
+
+local function call_in_coroutine(of_error, fn, ...)
   local co = coroutine.create(fn)
   protect.parent[co] = coroutine.running()
-  return pass_on(co, coroutine.resume(co, ...))
+  return pass_on(co, of_error, coroutine.resume(co, ...))
 end
 
 --- Calls fn(...). Yields when fn does.
@@ -82,7 +85,7 @@ end
 ---@return any     result  the first result and those after it, or the error, with a traceback when it is text
 function protect.call(fn, ...)
   if not is_plain_51 then return xpcall(fn, traceback, ...) end
-  if coroutine.running() ~= nil then return call_in_coroutine(fn, ...) end
+  if coroutine.running() ~= nil then return call_in_coroutine(with_traceback, fn, ...) end
   local args, n = { ... }, select("#", ...)
   return xpcall(function() return fn(protect.unpack(args, 1, n)) end, traceback)
 end
@@ -95,7 +98,10 @@ end
 
 --- Calls fn(...) and gives its results. When it throws, calls cleanup(), and throws the same. Yields when fn does.
 ---@param cleanup fun()
-function protect.guard(cleanup, fn, ...) return finish(cleanup, protect.call(fn, ...)) end
+function protect.guard(cleanup, fn, ...)
+  if not is_plain_51 or coroutine.running() == nil then return finish(cleanup, pcall(fn, ...)) end
+  return finish(cleanup, call_in_coroutine(untouched, fn, ...))
+end
 
 -- Where Lua can yield -----------------------------------------------------------------------------------------------
 
