@@ -14,6 +14,7 @@ local Term = require "fogcloud.store.term"
 local check = require "fogcloud.check"
 local deadlines = require "fogcloud.task.deadline"
 local errors = require "fogcloud.errors"
+local journals = require "fogcloud.fleet.journals"
 local marks = require "fogcloud.store.mark"
 local plan = require "fogcloud.fleet.plan"
 local share = require "fogcloud.fleet.share"
@@ -153,12 +154,6 @@ local function try(self, index)
   return held, err
 end
 
-local function has_journal(self, index)
-  local file = self.journal and io.open(("%s/%s.%d.journal"):format(self.journal, self.name, index))
-  if file then file:close() end
-  return file ~= nil
-end
-
 -- When this worker had the slot last; long ago where it had not.
 local function last_had(self, index) return self.known[index] and self.known[index].at or -math.huge end
 
@@ -176,7 +171,7 @@ local function candidates(self)
     local index = (i + offset) % self.top + 1
     if may_take(self, index, now) then
       list[#list + 1] = index
-      rank[index] = { has_journal(self, index) and 0 or 1, -last_had(self, index), i }
+      rank[index] = { journals.has(self, index) and 0 or 1, -last_had(self, index), i }
     end
   end
   table.sort(list, function(a, b)

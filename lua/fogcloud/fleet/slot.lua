@@ -2,6 +2,7 @@
 
 --- One slot while this worker has it: its client's session, the devices of its share, and its end.
 local Grants = require "fogcloud.fleet.grants"
+local journals = require "fogcloud.fleet.journals"
 local Term = require "fogcloud.store.term"
 local protect = require "fogcloud.task.protect"
 
@@ -36,7 +37,7 @@ local function connect(self, credentials)
   for name, value in pairs(fleet.session) do how[name] = value end
   how.clean, how.paused = false, true
   how.max_handlers = how.max_handlers or 1
-  if fleet.journal then how.journal = ("%s/%s.%d.journal"):format(fleet.journal, fleet.name, self.index) end
+  how.journal = self.parts.journal
   local copy = {} -- not the table that a cloud may hold for one session: the lease does that
   for name, value in pairs(credentials) do copy[name] = value end
   return fleet.cloud:connect_at(copy, how, 2)
@@ -121,7 +122,13 @@ function Slot:forget() return self.parts.grants:forget() end
 ---@package
 --- Serves it until it is over.
 ---@return string reason  as Term:run
-function Slot:run() return self.parts.term:run() end
+function Slot:run()
+  local let_go
+  self.parts.journal, let_go = journals.take(self.parts.fleet, self.index)
+  local reason = self.parts.term:run()
+  let_go()
+  return reason
+end
 
 --- Lets the session finish and another worker take the slot, soon.
 function Slot:stop()
