@@ -93,7 +93,6 @@ static void read_frames(struct fog_layer *l, struct result *r) {
     ssize_t n = l->does->read(l, room, sizeof room, &r->error);
     must(n >= -1 && n <= (ssize_t)sizeof room);
     if (n < 0) return;
-    if (n == 0) must(l->does->more(l)); /* the source always has more or an end */
     must(r->len + (size_t)n <= sizeof r->payload);
     memcpy(r->payload + r->len, room, (size_t)n);
     r->len += (size_t)n;
