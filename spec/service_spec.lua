@@ -89,14 +89,38 @@ describe("examples/service", function()
   setup(function() sandbox = support.start() end)
   teardown(function() sandbox:stop() end)
 
-  it("is ready when its session is, alive from then on, and ends when it is told to", function()
+  -- The supervisor's command with the example.
+  local function command()
     local o = sandbox:options()
-    local text = support.shell(("FOGCLOUD_BASE_URL=%s FOGCLOUD_CLIENT_ID=%s FOGCLOUD_CLIENT_SECRET='%s' FOGCLOUD_CA_FILE=%s "
-      .. "FOGCLOUD_APP_ID=%s BRIDGE_DEVICES=dev1 python3 spec/support/supervisor.py 30 %s examples/service/main.lua"):format(
-      o.base_url, o.client_id, o.client_secret, sandbox.ca_file, sandbox.app_id, script.interpreter()))
+    return ("FOGCLOUD_BASE_URL=%s FOGCLOUD_CLIENT_ID=%s FOGCLOUD_CLIENT_SECRET='%s' FOGCLOUD_CA_FILE=%s FOGCLOUD_APP_ID=%s "
+      .. "BRIDGE_DEVICES=dev1 python3 spec/support/supervisor.py 40 %s examples/service/main.lua"):format(o.base_url, o.client_id,
+      o.client_secret, sandbox.ca_file, sandbox.app_id, script.interpreter())
+  end
+
+  it("is ready when its session is, alive from then on, and ends when it is told to", function()
+    local text = support.shell(command())
     assert.matches("READY=1\nSTATUS=connected, 1 devices\n", text)
     assert.matches("WATCHDOG=1", text)
     assert.is_nil(text:find("killed", 1, true), text)
+  end)
+
+  it("waits for a broker that is not there yet, and is alive meanwhile", function()
+    local path = os.tmpname()
+    sandbox:broker "stop"
+    os.execute(("(%s) >%s 2>&1 &"):format(command(), path))
+    local function said(what)
+      local file = assert(io.open(path))
+      local text = file:read "*a"
+      file:close()
+      return text:find(what, 1, true) ~= nil
+    end
+    support.serve_until(function() return said "WATCHDOG=1" end)
+    assert.is_false(said "READY=1")
+    sandbox:broker "start"
+    support.serve_until(function() return said "READY=1" end)
+    support.serve_until(function() return said "ended" end)
+    assert.is_false(said "killed")
+    os.remove(path)
   end)
 
   it("has a unit that systemd takes", function()

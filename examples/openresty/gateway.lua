@@ -25,7 +25,6 @@ local BEHIND = 1000 -- events that a slow reader may be behind before its stream
 local states = ngx.shared.states
 local streams = {} -- of this worker: { queue =, semaphore = }
 local leader
-local up_now = false -- this worker's session is connected
 
 local function devices()
   local ids = {}
@@ -153,7 +152,7 @@ local cloud
 
 local function keep_figures()
   local session, name = leader.session, ("worker %d"):format(ngx.worker.id())
-  local up = session ~= nil and session.ended == nil and up_now
+  local up = session ~= nil and session:connected()
   local ok, why = metrics.keep(ngx.shared.fogcloud, ngx.worker.id(), {
     clouds = cloud and { [name] = cloud:stats() } or {}, sessions = session and { [name] = session:stats() } or {},
   }, up)
@@ -194,9 +193,6 @@ local function connect()
     session = { clean = not first, paused = true },
   }
   if session == nil then return nil, err end
-  up_now = true
-  session:on("connect", function() up_now = true end)
-  session:on("disconnect", function() up_now = false end)
   session:on("error", function(why) ngx.log(ngx.WARN, tostring(why)) end)
   local granted
   granted, err = session:subscribe("d2c/+/status", 1, on_status(first))

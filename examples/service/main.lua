@@ -21,11 +21,12 @@ local cloud = fogcloud.new { store = "file" }
 local function open()
   return cloud:open {
     devices = devices, keep = "bridge",
-    session = { clean = false, paused = true, journal = folder .. "/bridge.journal" },
+    session = { clean = false, paused = true, retry = true, journal = folder .. "/bridge.journal" },
   }
 end
 
--- The world may not be ready when we are: another try, each a little later, until somebody ends us.
+-- The world may not be ready when we are. The broker is waited for by the session (`retry`); the cloud, which makes our
+-- client at the first start and grants it the devices, is tried again here, each time a little later.
 local function open_patiently()
   local pause = 1
   while true do
@@ -47,7 +48,7 @@ local session
 fogcloud.spawn(function()
   service.watch() -- alive while the loop turns, connected or not: a restart would not bring the broker back
   session = open_patiently()
-  assert(session:subscribe("d2c/+/status", 1, handle))
+  assert(session:subscribe("d2c/+/status", 1, handle, { timeout = math.huge })) -- once the broker is there
   session:on("error", function(err) io.stderr:write(tostring(err), "\n") end)
   session:resume()
   service.ready("connected, " .. #devices .. " devices")

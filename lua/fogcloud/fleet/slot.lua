@@ -149,18 +149,13 @@ function Slot:session() return self.parts.term.session end
 ---@field up boolean        the session is connected
 ---@field session fogcloud.SessionStats?
 
-local function is_up(session)
-  if session == nil then return false end
-  return session.connected and session:connected() or session.up == true
-end
-
 ---@package
 ---@return fogcloud.fleet.SlotStats
 function Slot:stats()
   local session = self:session()
   return {
     slot = self.index, fence = self.fence, since = self.since, devices = #self.devices,
-    granted = self.parts.grants and self.parts.grants:count() or 0, up = is_up(session),
+    granted = self.parts.grants and self.parts.grants:count() or 0, up = session ~= nil and session:connected(),
     session = session and session:stats(),
   }
 end
