@@ -129,6 +129,7 @@ describe("a session with a journal", function()
     local out = process(credentials, [[
       for i = 1, 200 do assert(session:publish("c2d/dev1/n", tostring(i), { qos = 1 })) end
       print "accepted"
+      io.stdout:flush()
       fogcloud.sleep(0.3) -- publish returns once it is in memory; the disk has it a moment later
       os.execute("kill -9 " .. require("fogcloud.core").pid())
     ]])
