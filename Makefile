@@ -20,7 +20,9 @@ WARN    := -Wall -Wextra -Wshadow -Wconversion -Wno-psabi # which only notes, of
 HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 SANFLAG := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 CFLAGS  ?= -O2 -g
-ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) $(SANFLAG)
+# LOOP=poll: the loop of systems without epoll; into a BUILD of its own.
+LOOP    ?=
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(if $(filter poll,$(LOOP)),-DFOG_LOOP_POLL) -fPIC -fvisibility=hidden -pthread $(WARN) $(CFLAGS) $(HARDEN) $(SANFLAG)
 LDFLAGS_MODULE := -shared -pthread -Wl,-z,relro,-z,now,--exclude-libs,ALL $(SANFLAG)
 
 ROOT    := .
@@ -98,7 +100,7 @@ deps-demo:
 # They take what they need out of archives of all that knows no Lua, of the journal's, of the sandbox's and of the binding's, for Lua 5.4.
 
 ARCHIVES   := $(addprefix $(BUILD)/,binding.a core.a durable.a sandbox.a)
-TEST_FLAGS := $(filter-out -Wconversion -Wshadow,$(ALL_CFLAGS)) $(CORE_DEFS) $(INCLUDES) -I$(call lua_include,lua5.4)
+TEST_FLAGS := $(filter-out -Wconversion -Wshadow,$(ALL_CFLAGS)) $(INCLUDES) -I$(call lua_include,lua5.4)
 TEST_LIBS  := -Wl,--start-group $(ARCHIVES) -Wl,--end-group -Wl,--as-needed $(CORE_LIBS) -lsqlite3 -lmosquitto -llua5.4
 
 $(BUILD)/obj/durable/%.o: src/durable/%.c $(HEADERS)

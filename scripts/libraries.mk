@@ -11,9 +11,6 @@ lib_dir   = $(patsubst %/,%,$(dir $(firstword $(wildcard $(foreach d,$(if $(MULT
 lib_flags = $(if $(lib_dir),-L$(lib_dir) -Wl$(comma)-rpath$(comma)$(lib_dir))
 elsewhere = $(if $(filter-out /usr,$(call dir_of,$(1))),$(addprefix -I,$(wildcard $(call dir_of,$(1))/include/$(MULTIARCH) $(call dir_of,$(1))/include)) $(lib_flags))
 
-# LOOP=poll: the loop of systems without epoll; after make clean.
-LOOP       ?=
-CORE_DEFS  := $(if $(filter poll,$(LOOP)),-DFOG_LOOP_POLL)
 INCLUDES   := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,OPENSSL,ssl))
 CORE_LIBS  := -lssl -lcrypto -lcurl
 DURABLE_INCLUDES := $(strip $(call elsewhere,SQLITE,sqlite3))

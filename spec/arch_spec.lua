@@ -206,6 +206,11 @@ describe("a library as built", function()
     end
   end)
 
+  it("is built for systems without epoll by LOOP=poll", function()
+    local how = text_of("make --no-print-directory -n LOOP=poll BUILD=build/none build/none/obj/mqtt/loop.o")
+    assert.is_truthy(how:find("%-DFOG_LOOP_POLL.*src/mqtt/loop%.c"), how)
+  end)
+
   it("stays mapped under running threads", function()
     for _, name in ipairs { "fogcloud/core.so", "fogcloud/durable.so", "fogcloud/redis.so", "fogcloud/sandbox/core.so" } do
       assert.is_truthy(text_of("readelf -dW " .. folder .. name):find("NODELETE", 1, true), name)
