@@ -66,7 +66,12 @@ local function listing(cases)
     add(what, ("under %g %s"):format(most, unit), value and ("%g %s"):format(value, unit), value and value < most)
   end
 
-  return list, ratio, above, rate, below
+  --- At least so much.
+  local function least(what, bound, value)
+    add(what, ("at least %g"):format(bound), value and ("%g"):format(value), value and value >= bound)
+  end
+
+  return list, ratio, above, rate, below, least
 end
 
 local RECEIVE = { ["receive, 64 B, QoS 0"] = 0.8, ["receive, 64 B, QoS 1"] = 0.95, ["receive, 1 KiB, QoS 0"] = 0.95 }
@@ -79,7 +84,7 @@ local PUBLISH = { "publish, 64 B, QoS 1, 100 in flight", "publish, 64 B, QoS 1, 
 function goals.compare(case_list, sections)
   local cases = {}
   for _, case in ipairs(case_list) do cases[case.name] = case end
-  local list, ratio, above, rate, below = listing(cases)
+  local list, ratio, above, rate, below, least = listing(cases)
   for _, name in ipairs(RECEIVE_ORDER) do ratio(name, RECEIVE[name]) end
   above "publish, 64 B, QoS 0"
   rate("publish, 64 B, QoS 0", 1e6, "1 million a second")
@@ -104,6 +109,11 @@ function goals.compare(case_list, sections)
   below("`require \"fogcloud\"`", 10, "ms", number(sections.scale, { "^`require" }, "^value"))
   below("RSS with a session up, plain", 12, "MB", number(sections.scale, { "session up, plain" }, "^value"))
   below("RSS with a session up, TLS", 12, "MB", number(sections.scale, { "session up, TLS" }, "^value"))
+  for _, qos in ipairs { "QoS 0", "QoS 1" } do
+    local ratio_of = number(sections.console, { qos }, "^ratio")
+    least(("messages through the sandbox with an open console, %s"):format(qos), 0.9, ratio_of)
+  end
+  below("a sandbox is ready, the slowest", 1000, "ms", number(sections.console, { "^slowest" }, "^ms"))
   return list
 end
 

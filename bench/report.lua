@@ -168,7 +168,7 @@ end
 
 -- The pages -----------------------------------------------------------------------------------------------------------
 
-local SECTIONS = { "latency", "sustained", "calls", "scale", "figures", "stall", "openresty", "love" }
+local SECTIONS = { "latency", "sustained", "calls", "scale", "figures", "console", "stall", "openresty", "love" }
 
 local texts = {}
 results.sections = {}

@@ -8,7 +8,9 @@ local topic_rules = require "fogcloud.mqtt.topic"
 local Watch = {}
 Watch.__index = Watch
 
-local MOST = 300 -- messages of one turn that are kept
+-- Messages of one turn that are kept; and where more came in the turn before, too: nobody reads as fast, and whoever
+-- floods a broker measures it.
+local MOST, FLOOD = 300, 20
 
 --- Seconds between two turns, at least, while nobody watches; and while somebody does.
 Watch.IDLE, Watch.LIVE = 0.5, 0.1
@@ -58,7 +60,8 @@ end
 --- Takes over what was seen since.
 function Watch:turn()
   self.at = core.now()
-  local list, skipped = self.tap:next(MOST)
+  local list, skipped = self.tap:next(self.flooded and FLOOD or MOST)
+  self.flooded = skipped > 0
   for _, seen in ipairs(list) do
     if seen.kind ~= "" then
       note_link(self, seen)

@@ -17,14 +17,14 @@ export function onChange (listener) { listeners.add(listener) }
 
 let waiting = false
 
-// Listeners are told once a frame, however much comes.
+// Listeners are told some times a second, however much comes, and less often in a flood, which is not read but counted.
 export function changed () {
   if (waiting) return
   waiting = true
   setTimeout(() => {
     waiting = false
     for (const listener of listeners) listener()
-  }, 60)
+  }, state.flood ? 500 : 60)
 }
 
 export function address () { return new URLSearchParams(location.hash.slice(1)) }
@@ -74,6 +74,7 @@ function take (entries) {
     if (CHANGES.has(entry.kind) || (entry.kind === 'call' && entry.endpoint !== 'products') || entry.fault) refreshSoon()
     if (entry.kind === 'control' && entry.call === 'POST seed') state.info = null
   }
+  state.flood = entries.some(entry => entry.kind === 'skipped')
   const last = state.entries.length > 0 ? state.entries[state.entries.length - 1].id : 0
   const fresh = entries.filter(entry => entry.id > last)
   state.entries = state.entries.concat(fresh)
