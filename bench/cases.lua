@@ -60,6 +60,18 @@ for _, tls in ipairs { false, true } do
   mqtt("publish, 64 B, QoS 1, 1,000 in flight" .. how, "pub", 1, 64, 200000, tls, { no_limit = true, window = 1000 })
 end
 
+-- What a journal costs: the same client without one is the base.
+cases[#cases + 1] = {
+  name = "publish, 64 B, QoS 1, 1,000 in flight, with a journal", mode = "pub", qos = 1, size = 64, count = 200000,
+  base = OURS, window = 1000, clients = {
+    { name = OURS, command = FOGCLOUD, share = 1, ours = true },
+    { name = OURS .. ", a journal", command = "env BENCH_JOURNAL=$OUT/bench.journal " .. FOGCLOUD, share = 1,
+      ours = true },
+    { name = OURS .. ", a journal, full", command = "env BENCH_JOURNAL=$OUT/bench.journal BENCH_SYNC=full " .. FOGCLOUD,
+      share = 1, ours = true },
+  },
+}
+
 -- The broker is the limit here, the same for all: what a message costs is what tells them apart.
 for qos = 0, 1 do
   mqtt("receive through mosquitto, 64 B, QoS " .. qos, "recv", qos, 64, 60000, false,

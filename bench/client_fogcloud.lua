@@ -7,10 +7,14 @@ local port, qos, size, count = tonumber(arg[2]), tonumber(arg[3]), tonumber(arg[
 local window = tonumber(arg[6])
 local stopwatch = dofile "bench/stopwatch.lua"(require("fogcloud.core").now)
 
+local journal, sync = os.getenv "BENCH_JOURNAL", os.getenv "BENCH_SYNC"
+if journal then os.remove(journal) end
+
 -- The bounds are out of the way: what is dropped at them would only make the figures better.
 local session = assert(fogcloud.connect({
   clientid = "bench", loginname = "u", password = "p", mqtthost = "localhost", mqttport = port, sslport = port,
-}, { tls = ca ~= nil, ca_file = ca, window = window, in_count = count + 1, in_bytes = 2 ^ 31 }))
+}, { tls = ca ~= nil, ca_file = ca, window = window, in_count = count + 1, in_bytes = 2 ^ 31,
+  journal = journal, journal_sync = sync }))
 
 local seen, finished = 0, false
 if mode == "recv" then

@@ -55,9 +55,9 @@ local function listing(cases)
     add(name, "above the best peer", ("%.2f of %s"):format(ours.rate / peer.rate, peer.client), ours.rate > peer.rate)
   end
 
-  --- At least so many a second.
-  local function rate(name, least, text)
-    local r = cases[name] and result(cases[name], OURS)
+  --- At least so many a second, of ours or of another client.
+  local function rate(name, least, text, client)
+    local r = cases[name] and result(cases[name], client or OURS)
     add(name, text, r and r.rate and ("%.2f million"):format(r.rate / 1e6), r and r.rate and r.rate >= least)
   end
 
@@ -98,6 +98,7 @@ function goals.compare(case_list, sections)
       above(name .. ", TLS")
     end
   end
+  rate("publish, 64 B, QoS 1, 1,000 in flight, with a journal", 5e4, "50,000 a second", OURS .. ", a journal")
   ratio("HTTP calls, one at a time", 0.95)
   ratio("HTTP calls, 64 at a time", 0.9)
   local number = tables.number
