@@ -8,6 +8,7 @@ local translation = {}
 translation.PAGES = {
   { "README.md", "docs/zh/README.md" },
   { "docs/guide-first-steps.md", "docs/zh/guide-first-steps.md" },
+  { "docs/guide-sessions.md", "docs/zh/guide-sessions.md" },
   { "docs/cli.md", "docs/zh/cli.md" },
   { "docs/sandbox.md", "docs/zh/sandbox.md" },
   { "docs/troubleshooting.md", "docs/zh/troubleshooting.md" },
