@@ -20,6 +20,13 @@ ssize_t recv(int fd, void *to, size_t len, int flags) {
   return syscall(SYS_recvfrom, fd, to, len, flags, NULL, NULL);
 }
 
+static atomic_int quick_acks;
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len) {
+  if (level == IPPROTO_TCP && name == TCP_QUICKACK) atomic_fetch_add(&quick_acks, 1);
+  return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
+}
+
 /* --- reading and writing --- */
 
 static void echo(int fd, void *arg) {
@@ -214,6 +221,32 @@ static void socket_options(int listener, int port) {
   (void)close(peer);
 }
 
+static void replies(void *owner) {
+  struct link *l = owner;
+  link_readable(owner);
+  struct iovec part = {.iov_base = (void *)(uintptr_t) "y", .iov_len = 1};
+  if (!l->ended) (void)fog_connection_write(l->c, &part, 1, &l->error);
+}
+
+static void acknowledges(int listener, int port) {
+  static const struct fog_connection_owner events = {link_opened, replies, link_writable, link_failed};
+  char byte;
+  me = (struct link){0};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "127.0.0.1", .port = (uint16_t)port};
+  me.c = fog_connection_open(loop, &options, &events, &me);
+  (void)UNTIL(me.opened);
+  int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+  atomic_store(&quick_acks, 0);
+  for (size_t i = 0; i < 10; i++) {
+    (void)send(peer, "x", 1, 0);
+    (void)UNTIL(me.len == i + 1);
+    if (recv(peer, &byte, 1, 0) != 1) break;
+  }
+  check(me.len == 10 && atomic_load(&quick_acks) == 0, "an answer acknowledges what it answers: nothing else is done");
+  link_close(&me, false);
+  (void)close(peer);
+}
+
 /* --- many --- */
 
 static void thousand(int listener, int port) {
@@ -261,6 +294,7 @@ int main(void) {
   ends(listener, port);
   flushes(listener, port);
   socket_options(listener, port);
+  acknowledges(listener, port);
   thousand(listener, port);
   (void)close(listener);
   fog_connection_forget();

@@ -118,18 +118,24 @@ static inline const char *file(const char *name, const char *text) {
   return path;
 }
 
-/* The client's key under a pass phrase. */
-static inline const char *locked_key(const char *phrase) {
+/* The client's key under a pass phrase, in the form of PKCS #8 or in the old one. */
+static inline const char *locked_key_in(const char *phrase, bool old) {
   EVP_PKEY *key = read_key(certs.client_key);
   BIO *bio = BIO_new(BIO_s_mem());
   char *text, copy[4096];
-  (void)PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_256_cbc(), phrase, (int)strlen(phrase), NULL, NULL);
+  if (old)
+    (void)PEM_write_bio_PrivateKey_traditional(bio, key, EVP_aes_256_cbc(), (const unsigned char *)phrase,
+                                               (int)strlen(phrase), NULL, NULL);
+  else
+    (void)PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_256_cbc(), phrase, (int)strlen(phrase), NULL, NULL);
   long len = BIO_get_mem_data(bio, &text);
   (void)snprintf(copy, sizeof copy, "%.*s", (int)len, text);
   BIO_free(bio);
   EVP_PKEY_free(key);
   return file("locked.pem", copy);
 }
+
+static inline const char *locked_key(const char *phrase) { return locked_key_in(phrase, false); }
 
 static inline void tls_setup(void) {
   if (mkdtemp(folder) == NULL || !fog_certs_make(&certs, &(struct fog_certs_wish){.days = 30})) exit(1);

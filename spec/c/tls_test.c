@@ -119,6 +119,11 @@ static void client(int version) {
   phrase = "open sesame?";
   check(!meets("localhost", "127.0.0.1", with, as_client) && says(&me, "key_password: "),
         "not by another one, though the file is the same");
+  client_key = locked_key_in("old", true);
+  phrase = "old";
+  check(meets("localhost", "127.0.0.1", with, as_client), "a key in the old form is opened by its own");
+  phrase = "new";
+  check(!meets("localhost", "127.0.0.1", with, as_client) && says(&me, "key_password: "), "and no other");
   SSL_CTX_free(with);
 }
 

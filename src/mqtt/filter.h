@@ -58,7 +58,7 @@ struct fog_socket {
   bool full;       /* nothing is taken until it is writable: fog_socket_resume */
   bool dry;        /* the last read took all there was: nothing to ask for until it is readable */
   bool wants_read; /* a filter cannot write before it has read: TLS, when keys are changed */
-  bool read_some;  /* since the last fog_socket_read_done */
+  bool unanswered; /* something was read, and nothing written since, nor fog_socket_read_done called */
   int broken;      /* errno of a write that failed, which a read will tell after what still came */
 };
 
@@ -76,7 +76,7 @@ bool fog_socket_full(const struct fog_layer *any);
 void fog_socket_wait_to_read(struct fog_layer *any);
 
 /* After a round of reads: acknowledges at once what came (TCP_QUICKACK does not stick; a peer with Nagle's algorithm on
- * waits for that with its next packet). */
+ * waits for that with its next packet). What was written meanwhile has done that already, for one call less. */
 void fog_socket_read_done(struct fog_socket *s);
 
 /* The bytes that the system has not got rid of; -1: it cannot tell. */

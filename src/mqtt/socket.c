@@ -30,7 +30,7 @@ static ssize_t read_some(struct fog_layer *l, char *to, size_t len, struct fog_c
   do n = recv(s->watch.fd, to, len, 0);
   while (n < 0 && errno == EINTR);
   s->dry = n < 0 || (size_t)n < len;
-  s->read_some = s->read_some || n > 0;
+  s->unanswered = s->unanswered || n > 0;
   if (n > 0) return n;
   if (n < 0 && s->broken == 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
   s->dry = false; /* the end is told as often as it is asked for */
@@ -47,6 +47,7 @@ static ssize_t send_some(struct fog_socket *s, const struct iovec *parts, int co
   ssize_t n;
   do n = sendmsg(s->watch.fd, &m, MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
+  if (n > 0) s->unanswered = false; /* it takes the acknowledgement along */
   if (n >= 0) return n;
   if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS) s->broken = errno;
   return 0;
@@ -117,9 +118,9 @@ int fog_socket_resume(struct fog_socket *s, struct fog_connection_error *error) 
 void fog_socket_read_done(struct fog_socket *s) {
 #ifdef TCP_QUICKACK
   const int on = 1;
-  if (s->read_some && s->watch.fd >= 0) (void)setsockopt(s->watch.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+  if (s->unanswered && s->watch.fd >= 0) (void)setsockopt(s->watch.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 #endif
-  s->read_some = false;
+  s->unanswered = false;
 }
 
 long fog_socket_unsent(const struct fog_socket *s) {
