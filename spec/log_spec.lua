@@ -73,4 +73,48 @@ describe("fogcloud.log", function()
     assert.same({ "debug a token came", "debug products is repeated", "debug products is repeated",
       "debug products is repeated", "debug products failed" }, entries)
   end)
+
+  -- An error in a task, in a program whose Lua has what `prologue` leaves of it: what the sink heard, and whether step raised.
+  local function task_error(prologue)
+    return (require("spec.support.script").run(([[
+      local fogcloud, say, exit = require "fogcloud", print, os.exit
+      fogcloud.log(function(level, message) say("heard " .. level .. ": " .. message:match "^[^\n]*") end)
+      local other
+      fogcloud.spawn(function() error "boom" end)
+      fogcloud.spawn(function() other = true end)
+      %s
+      say("step", pcall(fogcloud.step, 0))
+      pcall(fogcloud.step, 0)
+      say("other", other)
+      fogcloud.log(nil)
+      fogcloud.spawn(function() error "unheard" end)
+      say("step", pcall(fogcloud.step, 0))
+      exit(0)
+    ]]):format(prologue)))
+  end
+
+  it("hears of an error in a task that nobody waits for, and no step raises for want of io", function()
+    for _, prologue in ipairs { "", "io = nil", "io.stderr = nil", "io, os = nil" } do
+      local said = task_error(prologue)
+      assert.matches("heard error: fogcloud: error in a task: [^\n]*boom", said)
+      assert.is_nil(said:find("step%s+false"), said)
+      assert.matches("other%s+true", said)
+      assert.equal(prologue == "", said:find("unheard", 1, true) ~= nil) -- told to stderr where there is one
+    end
+  end)
+
+  it("and all else works without os and io", function()
+    for _, names in ipairs { "io", "os", "os io" } do
+      local said = require("spec.support.script").run(([[
+        local say, exit = print, os.exit
+        for name in ("%s"):gmatch "%%a+" do _G[name], package.loaded[name] = nil, nil end
+        local fogcloud = require "fogcloud"
+        local cloud = fogcloud.new { base_url = "http://127.0.0.1:1", client_id = "i", client_secret = "s", timeout = 1 }
+        say(select(2, cloud:products()).kind)
+        say(pcall(fogcloud.new, { base_url = "http://127.0.0.1:1", client_id = "i", client_secret = "s", store = "file:/nonexistent" }))
+        exit(0)
+      ]]):format(names))
+      assert.matches("^network\ntrue", said, names)
+    end
+  end)
 end)

@@ -291,6 +291,7 @@ function Session:close(reason, properties) end
 ---@field write fun(path: string, text: string): boolean?, string?, string?
 ---@field folder fun(path: string): boolean?, string?, string?
 ---@field lock fun(path: string): fogcloud.core.Lock?, string?, string?, integer?
+---@field remove fun(path: string): boolean?, string?, string?
 ---@field home fun(): string?  the user's folder by the user database
 
 ---@class fogcloud.core.Lock

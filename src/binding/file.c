@@ -4,7 +4,8 @@
  *   file.read(path, max) -> text, of at most max bytes (1 MiB); nil, "absent"; or nil, why, text of it
  *   file.read(path, max, "regular")  the same of a file that holds no secrets and may be anybody's
  *   file.append(path, text) -> true; to a file of that kind. Or nil, why, text of it
- *   file.write(path, text), file.folder(path) -> true; or nil, why, text of it
+ *   file.write(path, text), file.folder(path), file.remove(path) -> true; or nil, why, text of it
+ *   file.home()        -> the user's folder by the user database; nil where it has none
  *   file.lock(path)    -> a lock with unlock(); nil, "busy", text, the holder's process id where it is known; or nil,
  *                         why, text. Never waits.
  * why is one of absent, busy, foreign, loose, special, large, io.
@@ -150,6 +151,8 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
+static int l_remove(lua_State *L) { return result(L, unlink(check_path(L, 1)) == 0 ? 0 : errno); }
+
 /* file.home(): the user's folder by the user database; nil where it has none. */
 static int l_home(lua_State *L) {
   char room[4096];
@@ -165,7 +168,7 @@ static int l_home(lua_State *L) {
 
 int fog_open_file(lua_State *L) {
   static const luaL_Reg functions[] = {{"read", l_read}, {"write", l_write}, {"append", l_append}, {"folder", l_folder},
-                                       {"lock", l_lock}, {"home", l_home},   {NULL, NULL}};
+                                       {"lock", l_lock}, {"home", l_home},   {"remove", l_remove}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"unlock", l_unlock}, {NULL, NULL}};
   fog_class(L, FOG_LOCK_CLASS, methods, l_unlock, l_tostring);
   lua_newtable(L);

@@ -14,7 +14,7 @@
 #include "http_inbox.h"
 
 enum { POOL_SIZE = 64, MAX_CONNECTIONS_PER_HOST = 64, MAX_CONNECTIONS = 256 };
-enum { LONGEST_WAIT_MS = 60000, LAST_LOOKS = 64 };
+enum { LONGEST_WAIT_MS = 60000, LAST_LOOKS = 64, CONNECTING_WAIT_MS = 100 };
 
 /* An easy handle between two requests, and the profile that it is still prepared for. */
 struct kept_handle {
@@ -33,6 +33,7 @@ struct fog_http {
   bool signals_blocked; /* the driver only, as all that follow but the profiles */
   sigset_t saved_signals;
   struct fog_http_request *running;
+  size_t connecting;  /* of those, how many have no connection yet */
   double next_expiry; /* nothing that runs is overdue before; 0: never */
   bool looking;       /* something is, and what came in time is still being read */
   struct kept_handle pool[POOL_SIZE];
@@ -98,6 +99,8 @@ static void unlink_running(struct fog_http *h, struct fog_http_request *r) {
 static void detach(struct fog_http *h, struct fog_http_request *r) {
   CURL *easy = r->easy;
   unlink_running(h, r);
+  if (r->connecting != NULL) h->connecting--;
+  r->connecting = NULL;
   (void)curl_multi_remove_handle(h->multi, easy);
   (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL); /* r's, and r ends before the handle */
   r->easy = NULL;
@@ -185,6 +188,8 @@ static void start(struct fog_http *h, struct fog_http_request *r) {
     return;
   }
   link_running(h, r);
+  r->connecting = &h->connecting;
+  h->connecting++;
 }
 
 static void cancel_running(struct fog_http *h, uint64_t id) {
@@ -289,9 +294,11 @@ static bool expire(struct fog_http *h) {
   return any;
 }
 
-/* How long to wait at most, of limit_ms. */
+/* How long to wait at most, of limit_ms. Where a name has several addresses and one has refused, libcurl (7.88) waits
+ * for its time-out before it tries the next, and curl_easy_perform gives it a second: less, while anything connects. */
 static int until_expiry(const struct fog_http *h, int limit_ms) {
   if (h->looking) return 0;
+  if (h->connecting > 0 && limit_ms > CONNECTING_WAIT_MS) limit_ms = CONNECTING_WAIT_MS;
   if (h->next_expiry == 0) return limit_ms;
   double left = (h->next_expiry - fog_process_now()) * 1e3;
   if (left <= 0) return 0;

@@ -180,6 +180,8 @@ static int before_sending(void *arg, char *remote, char *local, int remote_port,
   (void)local;
   (void)remote_port;
   (void)local_port;
+  if (r->connecting != NULL) --*r->connecting;
+  r->connecting = NULL;
   if (r->fresh) return CURL_PREREQFUNC_OK;
   (void)curl_easy_getinfo(r->easy, CURLINFO_NUM_CONNECTS, &made);
   (void)curl_easy_getinfo(r->easy, CURLINFO_HTTP_VERSION, &version);

@@ -23,9 +23,10 @@ struct fog_http_request {
   size_t overdue_size; /* what had come when it was seen to be overdue, and how often it was since */
   int overdue;
   bool fresh, no_memory;
-  bool resolving;        /* its host's name was looked up, or is being looked up */
-  void *driver;          /* for the driver's callbacks */
-  bool stale;            /* its kept connection held bytes that nobody had asked for */
+  bool resolving;     /* its host's name was looked up, or is being looked up */
+  void *driver;       /* for the driver's callbacks */
+  size_t *connecting; /* the driver's count of requests without a connection, this one among them; NULL: it has one */
+  bool stale;         /* its kept connection held bytes that nobody had asked for */
   const char *too_large; /* what is; NULL: nothing */
   char error[CURL_ERROR_SIZE];
 };

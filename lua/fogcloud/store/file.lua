@@ -106,8 +106,7 @@ function File:delete(key, record)
   local held = self:get(key)
   if record ~= nil and (held == nil or held.value ~= record.value) then return true end
   local path = path_of(self, key, ".json")
-  local ok, text = os.remove(path)
-  local _, why = core.file.read(path)
+  local ok, why, text = core.file.remove(path)
   if ok or why == "absent" then return true end
   return nil, failure(path, text)
 end
