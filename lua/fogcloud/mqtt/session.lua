@@ -69,22 +69,29 @@ end
 ---@param opts fogcloud.SessionOptions?
 ---@param level integer?     whom to blame for wrong arguments
 ---@param sink function?      of the log; default the common one
+---@param hold function?      holds the client for this session: gives a function that lets go, or nil, err
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, cancelled, protocol and overflow (the journal)
-function Session.connect(credentials, opts, level, sink)
+function Session.connect(credentials, opts, level, sink, hold)
   level = (level or 1) + 1
   opts = options.check(opts, level)
   options.check_credentials(credentials, opts, level)
   local readable, unreadable = options.check_files(opts)
   if not readable then return nil, unreadable end
+  local let_go, held
+  if hold then let_go, held = hold() end
+  if held then return nil, held end
   local host, pump = runtime.host(), runtime.pump()
   local self = setmetatable({
     host = host, pump = pump, opts = opts, redactor = errors.redactor(), state = State.new(host), devices = {},
-    ready = host.waiter(),
+    ready = host.waiter(), let_go = let_go,
   }, Session)
   self:adopt(credentials)
   local made, err, damage = make_handle(self, pump)
-  if not made then return nil, err end
+  if not made then
+    if let_go then let_go() end
+    return nil, err
+  end
   assemble(self, sink)
   if damage then self.handlers:notify("error", errors.new("protocol", damage)) end
   host.spawn(self.keeper.run, self.keeper)
@@ -114,6 +121,7 @@ end
 local function refuse(self, err)
   self.state:refuse(err)
   self.ended = self.state.ended
+  if self.let_go then self.let_go() end -- whoever takes the client now ends what is left of this session
 end
 
 -- What the keeper tells -------------------------------------------------------------------------------------------
@@ -129,8 +137,7 @@ end
 
 ---@package
 function Session:note_up(event)
-  local ready = self.ready
-  local first = self.state.connects == 1
+  local ready, first = self.ready, self.state.connects == 1
   if first and ready.is_abandoned and ready:is_abandoned() then return self:close() end -- nobody has it
   adopt_client_id(self, event.properties and event.properties.assigned_client_identifier)
   self.connack = event.properties
@@ -349,8 +356,7 @@ end
 ---@return fogcloud.SessionStats
 function Session:stats()
   local stats = self.handle:stats()
-  stats.connected, stats.connects = self.state:is_up(), self.state.connects
-  stats.handler_errors = self.handlers.errors
+  stats.connected, stats.connects, stats.handler_errors = self.state:is_up(), self.state.connects, self.handlers.errors
   return stats
 end
 
@@ -365,19 +371,14 @@ function Session:finish(timeout)
   if self.finishing == nil and not self.ended then
     self.finishing = Finish.new {
       host = self.host, handle = self.handle, handlers = self.handlers, publications = self.publications,
-      state = self.state,
-      leave = function() self:leave() end,
+      state = self.state, leave = function() -- no call is taken any more; what had come is handled
+        refuse(self, errors.new("closed", "the session is closed"))
+        self.keeper:close()
+      end,
     }
   end
   if self.finishing == nil then return Finish.join(self.state, self.handlers, by, { err = self.ended }) end
   return self.finishing:run(by)
-end
-
----@package
---- No call is taken any more, and the broker is left; what had come is handled.
-function Session:leave()
-  refuse(self, errors.new("closed", "the session is closed"))
-  self.keeper:close()
 end
 
 --- Ends the session: says goodbye to the broker, drops what is queued (see finish). Returns at once, may be called
