@@ -16,7 +16,7 @@ struct fog_ask *fog_ask_new(struct fog_session *s, uint64_t token, const char *f
   }
   ask->event->id = token;
   ask->how = *how;
-  memcpy(ask->filter, filter, len);
+  memcpy(ask->filter, filter, len + 1);
   if (how->properties_len > 0) memcpy(ask->filter + len + 1, how->properties, how->properties_len);
   ask->how.properties = ask->filter + len + 1;
   return ask;

@@ -53,7 +53,8 @@ static bool owe_room(struct fog_incoming *in) {
   size_t cap = in->owed_cap == 0 ? FIRST_OWED : in->owed_cap * 2;
   struct fog_owed *ring = malloc(cap * sizeof *ring);
   if (ring == NULL) return false;
-  for (size_t i = 0; i < in->owed_count; i++) ring[i] = in->owed[(in->owed_first + i) % in->owed_cap];
+  for (size_t i = 0; in->owed_cap > 0 && i < in->owed_count; i++)
+    ring[i] = in->owed[(in->owed_first + i) % in->owed_cap];
   free(in->owed);
   in->owed = ring;
   in->owed_first = 0;

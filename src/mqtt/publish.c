@@ -29,6 +29,7 @@ size_t fog_publish_size(const struct fog_outgoing *o, const struct fog_message *
 /* The bytes of `from` without its expiry interval. */
 static char *without_expiry(char *to, struct fog_bytes from) {
   struct fog_property p;
+  if (from.data == NULL) return to;
   const char *at = from.data, *begin = at, *end = at + from.len;
   while (fog_property_read(&at, end, &p)) {
     if (p.rule->id != EXPIRY) {
