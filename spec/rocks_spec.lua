@@ -126,7 +126,8 @@ describe("fogcloud is installed", function()
     local files = succeed("cd %s && find . -type f | sort", destination)
     for _, name in ipairs {
       "bin/fogcloud", "share/lua/5.4/fogcloud/init.lua", "share/lua/5.4/fogcloud/_meta.lua", "lib/lua/5.4/fogcloud/core.so",
-      "lib/lua/5.4/fogcloud/redis.so", "lib/lua/5.4/fogcloud/sandbox/plugin.so", "share/man/man1/fogcloud.1",
+      "lib/lua/5.4/fogcloud/redis.so", "lib/lua/5.4/fogcloud/sandbox/plugin.so",
+      "share/lua/5.4/fogcloud/sandbox/console/index.html", "share/man/man1/fogcloud.1",
       "share/bash-completion/completions/fogcloud", "share/zsh/site-functions/_fogcloud", "share/fish/vendor_completions.d/fogcloud.fish",
     } do
       assert.truthy(files:find("./opt/fog/" .. name .. "\n", 1, true), name)

@@ -51,6 +51,12 @@ local REQUESTS = {
   { "POST", "/_sandbox/tokens", '{"life":604800,"revoke":"nobody\'s"}', JSON },
   { "POST", "/_sandbox/switches", '{"always_200":false}', JSON },
   { "POST", "/_sandbox/mqtt", '{"kick":"nobody"}', JSON },
+  { "GET", "/_sandbox/events", "", JSON }, { "GET", "/_sandbox/timeline?after=5&most=9", "", JSON },
+  { "GET", "/_sandbox/spec?as=pytest&upto=50", "", JSON }, { "GET", "/_sandbox/links", "", JSON }, { "GET", "/", "", JSON },
+  { "POST", "/_sandbox/grants", '{"client_id":"%s","device_id":"dev1"}', JSON },
+  { "POST", "/_sandbox/play", '{"device":"dev1","on":true}', JSON },
+  { "POST", "/_sandbox/report", '{"device":"dev1","channel":"x","payload":"{}","qos":1,"retain":false}', JSON },
+  { "POST", "/_sandbox/publish", '{"topic":"c2d/dev1/x","payload":"on","qos":2}', JSON },
   { "POST", "/_sandbox/seed", '{"accounts":[{"client_id":"more","client_secret":"s","apps":["a"],"products":[{"productid":"p",'
     .. '"pname":"n"}],"devices":[{"id":"d","password":"w","productid":"p"}]}]}', JSON },
 }
