@@ -60,6 +60,7 @@ end
 
 local to_integer = math.tointeger
 
+-- Whole numbers as integers where Lua has them: a port is to print as 1883, not as 1883.0.
 local function whole(value)
   for name, field in pairs(value) do
     local kind = type(field)
@@ -72,13 +73,6 @@ local function whole(value)
   return value
 end
 
--- Whole numbers as integers where Lua has them: a port is to print as 1883, not as 1883.0.
-local function with_integers(value)
-  if to_integer == nil then return value end
-  if type(value) == "number" then return to_integer(value) or value end
-  return type(value) == "table" and whole(value) or value
-end
-
 --- Reads a value; raises for what is no JSON, with the place. Whole numbers are integers on Lua 5.3 and later.
 ---@param text string
 ---@param beyond "float"|"text"|nil  what an integer beyond 2^53 becomes, default "float"
@@ -87,7 +81,9 @@ function json.decode(text, beyond)
   if beyond == "text" and text:find("%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d") then text = quote_beyond(text) end
   local ok, value = pcall(coder.decode, text)
   if not ok then error((tostring(value):gsub("^[^:]*:%d+: ", "")), 0) end -- not where in here
-  return with_integers(value)
+  if to_integer == nil then return value end
+  if type(value) == "number" then return to_integer(value) or value end
+  return type(value) == "table" and whole(value) or value
 end
 
 -- Writing -----------------------------------------------------------------------------------------------------------

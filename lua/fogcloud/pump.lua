@@ -14,7 +14,18 @@ Pump.__name = "fogcloud.Pump"
 local GRACE, LAST_WORD = 0.02, 0.5
 
 function Pump.new(engine, host)
-  return setmetatable({ engine = engine, host = host, waiting = {}, sessions = {}, open = 0 }, Pump)
+  local self = setmetatable({ engine = engine, host = host, waiting = {}, sessions = {}, open = 0 }, Pump)
+  -- The five requests (src/binding/api.c), by the name of their endpoint.
+  self.send = {
+    token = engine.token, create_client = engine.create_client, grant = engine.grant, revoke = engine.revoke,
+    products = engine.products,
+  }
+  --- Waits for events, at most so many seconds (nil: for ever), and takes them: for a host without a loop of its own.
+  function self.poll(timeout)
+    engine:wait(timeout)
+    self:collect()
+  end
+  return self
 end
 
 -- A reply's header block is taken apart when somebody asks for its headers: for a refusal, as a rule.
@@ -90,15 +101,6 @@ local function await(self, id, call, deadline, cancel)
   return nil, errors.new("timeout", why or "no reply in time", { sent = true })
 end
 
--- The five requests, by the name of their endpoint; src/binding/api.c has them.
-local SEND = {
-  token = function(engine, ...) return engine:token(...) end,
-  create_client = function(engine, ...) return engine:create_client(...) end,
-  grant = function(engine, ...) return engine:grant(...) end,
-  revoke = function(engine, ...) return engine:revoke(...) end,
-  products = function(engine, ...) return engine:products(...) end,
-}
-
 --- Makes one of the five requests and waits for its end. Yields in a task, blocks elsewhere.
 ---@param name string      of the endpoint: token, create_client, grant, revoke, products
 ---@param opts table       see src/binding/api.c
@@ -112,7 +114,7 @@ function Pump:request(name, opts, params, deadline, timings)
   local host = self.host
   if host.try_wait then host.try_wait() end -- first: nothing is sent where nobody can wait for it
   local call = { waiter = host.waiter(), timings = timings }
-  local id, full = SEND[name](self.engine, opts, params)
+  local id, full = self.send[name](self.engine, opts, params)
   if id == nil then return nil, errors.new("overflow", full, { sent = false }) end
   return await(self, id, call, deadline, true)
 end

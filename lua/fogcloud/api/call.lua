@@ -78,15 +78,6 @@ end
 
 local LONGEST = 86400 -- seconds of one attempt at most: what the core takes
 
--- What the core wants to know of one request.
-local function request_options(context, run, token, left)
-  local o = context.options
-  return setmetatable({
-    token = token, timeout = math.min(left, LONGEST), connect_timeout = math.min(o.connect_timeout, left, LONGEST),
-    request_id = o.request_id and call.request_id(context, run) or nil,
-  }, context.common or common_options(context))
-end
-
 local TRANSPORT = {
   network = "the cloud cannot be reached: %s",
   tls = "no secure connection to the cloud (check ca_file and the host name in base_url): %s",
@@ -129,8 +120,12 @@ local function attempt(context, run, settings, token, params)
   if again then left = math.min(left, context.options.attempt_timeout) end
   run.attempts = run.attempts + 1
   context.counters.attempts = context.counters.attempts + 1
-  local timings = context.options.on_request and {} or nil
-  local options = request_options(context, run, token, left)
+  local o = context.options
+  local timings = o.on_request and {} or nil
+  local options = setmetatable({
+    token = token, timeout = math.min(left, LONGEST), connect_timeout = math.min(o.connect_timeout, left, LONGEST),
+    request_id = o.request_id and call.request_id(context, run) or nil,
+  }, context.common or common_options(context))
   local reply, err = context.pump:request(run.endpoint, options, params, now + left, timings)
   local data
   if reply ~= nil then

@@ -44,15 +44,6 @@ TEXTS.revoke = TEXTS.grant
 
 -- Reading -------------------------------------------------------------------------------------------------------------
 
--- The numbers of these fields as texts. A key in quotes stands nowhere else: inside of a string its quotes are escaped.
-local function numbers_as_text(body, names)
-  for _, name in ipairs(names) do
-    local key = '"' .. name .. '"%s*:%s*'
-    if body:find(key .. "[-%d]") then body = body:gsub("(" .. key .. ")([-%d][%d.eE+-]*)", '%1"%2"') end
-  end
-  return body
-end
-
 -- Halves of surrogate pairs, which no UTF-8 can express, as the character that stands for what cannot be read.
 local function without_lone_surrogates(body)
   local parts, from, at = {}, 1, body:find("\\", 1, true)
@@ -79,7 +70,12 @@ local BOM = "^\239\187\191"
 ---@return boolean ok
 ---@return any value  or what is wrong with it, with the place
 function data.read(body, endpoint)
-  local text = numbers_as_text(body:gsub(BOM, ""), TEXTS[endpoint] or {})
+  local text = body:gsub(BOM, "")
+  -- The numbers of these fields as texts. A key in quotes stands nowhere else: inside of a string they are escaped.
+  for _, name in ipairs(TEXTS[endpoint] or {}) do
+    local key = '"' .. name .. '"%s*:%s*'
+    if text:find(key .. "[-%d]") then text = text:gsub("(" .. key .. ")([-%d][%d.eE+-]*)", '%1"%2"') end
+  end
   local ok, value = pcall(json.decode, text, "text")
   if not ok and text:find("\\u[dD][89a-fA-F]") then
     local mended, again = pcall(json.decode, without_lone_surrogates(text), "text")
@@ -194,7 +190,7 @@ end
 ---@return table? data
 ---@return fogcloud.Error? err  kind protocol; err.data is what there is of a created client
 function data.accept(value, endpoint, reply, redactor)
-  if type(value) == "table" then without_null(value) end
+  if type(value) == "table" and reply.body:find("null", 1, true) then without_null(value) end
   local why = wrong(value, endpoint, reply.body)
   if why == nil then return value end
   local fields = { status = reply.status, code = 0, retryable = false }

@@ -244,9 +244,11 @@ end
 ---@return string? token
 ---@return fogcloud.Error? err  the token call's; timeout, cancelled. The caller's own copy
 function Token:get(deadline)
-  local record = serving(self)
+  local record, now = self.record, self.host.now()
+  if record ~= nil and now < record.renew and now < record.expires then return record.value end -- as nearly always
+  record = serving(self)
   if record ~= nil then
-    if under_way(self) == nil and self.host.now() >= record.renew then
+    if now >= record.renew and under_way(self) == nil then
       self.counters.renewals = self.counters.renewals + 1
       launch(self, self.host.now() + FETCH_TIME)
     end

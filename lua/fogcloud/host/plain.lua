@@ -10,16 +10,13 @@ local plain = { name = "plain", now = core.now, wall = core.wall }
 
 local pump, make_pump
 
-local function poll(timeout)
-  pump = pump or make_pump()
-  pump.engine:wait(timeout)
-  pump:collect()
-end
+-- Until there is a pump.
+local function poll(timeout) return make_pump().poll(timeout) end
 
 local scheduler = Scheduler.new(core.now, poll, log.report)
 plain.scheduler = scheduler
 
-function plain.attach(attached) pump = attached end
+function plain.attach(attached) pump, scheduler.poll = attached, attached.poll end
 
 function plain.offer(make) make_pump = make end
 
