@@ -34,13 +34,16 @@ CORE_SRC    := $(foreach folder,base http mqtt,$(wildcard src/$(folder)/*.c)) sr
 BINDING_SRC := $(filter-out $(CORE_SRC),$(wildcard src/binding/*.c))
 # What outlives the process: a module of its own, so that only a program with a journal loads SQLite.
 DURABLE_SRC := $(wildcard src/durable/*.c) src/binding/class.c
+# The second MQTT driver, a module of its own: where Paho is, unless PAHO=0. With what of the session both drivers stand on.
+PAHO_SRC    := $(if $(PAHO_H),$(wildcard src/paho/*.c) $(addprefix src/mqtt/,session.c inbox.c outbox.c link_options.c connection_options.c properties.c text.c) \
+  $(addprefix src/base/,event.c queue.c wake.c process.c) src/binding/class.c)
 PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
 # Of the sandbox's module, what the plugin uses too.
 SHARED_SRC  := src/sandbox/password.c src/sandbox/tap.c
 SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c)) src/binding/class.c
 # With what it shares with the core: the wake-up descriptor, classes, and the checkers of options.
 REDIS_SRC   := $(if $(HIREDIS_H),$(wildcard src/redis/*.c) src/base/wake.c src/binding/class.c src/binding/util.c)
-C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(foreach folder,durable redis sandbox,$(wildcard src/$(folder)/*.c))
+C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(foreach folder,durable paho redis sandbox,$(wildcard src/$(folder)/*.c))
 HEADERS     := $(wildcard src/*/*.h)
 # What of the sandbox and its plugin knows no Lua and no mosquitto.
 SANDBOX_PLAIN_SRC := $(filter-out src/binding/% src/sandbox/binding%,$(SANDBOX_SRC)) $(wildcard src/sandbox/plugin_*.c)
@@ -57,7 +60,7 @@ all: build
 
 $(BUILD)/obj/%.o: src/%.c $(HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES) -c $< -o $@
+	$(CC) $(ALL_CFLAGS) $(CORE_DEFS) $(INCLUDES) -c $< -o $@
 
 define per_lua
 $(BUILD)/$(1)/fogcloud/core.so: $(CORE_OBJ) $(BINDING_SRC) $(HEADERS)
@@ -67,6 +70,10 @@ $(BUILD)/$(1)/fogcloud/core.so: $(CORE_OBJ) $(BINDING_SRC) $(HEADERS)
 $(BUILD)/$(1)/fogcloud/durable.so: $(DURABLE_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(CC) $(ALL_CFLAGS) $(DURABLE_INCLUDES) -I$(call lua_include,$(1)) $(DURABLE_SRC) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete -lsqlite3
+
+$(BUILD)/$(1)/fogcloud/paho.so: $(PAHO_SRC) $(HEADERS)
+	@mkdir -p $$(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES) $(PAHO_FLAGS) -I$(call lua_include,$(1)) $(PAHO_SRC) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete $(PAHO_LIBS)
 
 $(BUILD)/$(1)/fogcloud/sandbox/core.so: $(SANDBOX_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
@@ -81,7 +88,7 @@ $(BUILD)/$(1)/fogcloud/sandbox/plugin.so: $(PLUGIN_SRC) $(SHARED_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) $(SANDBOX_INCLUDES) $(PLUGIN_SRC) $(SHARED_SRC) -o $$@ $(filter-out -fsanitize=%,$(LDFLAGS_MODULE)) -lsqlite3 -lcrypto
 
-build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(BUILD)/$(1)/fogcloud/durable.so $(if $(REDIS_SRC),$(BUILD)/$(1)/fogcloud/redis.so) $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
+build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(BUILD)/$(1)/fogcloud/durable.so $(if $(PAHO_SRC),$(BUILD)/$(1)/fogcloud/paho.so) $(if $(REDIS_SRC),$(BUILD)/$(1)/fogcloud/redis.so) $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
 .PHONY: build-$(1)
 endef
 $(foreach lua,$(ALL_LUAS),$(eval $(call per_lua,$(lua))))

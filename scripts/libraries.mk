@@ -13,6 +13,12 @@ elsewhere = $(if $(filter-out /usr,$(call dir_of,$(1))),$(addprefix -I,$(wildcar
 
 INCLUDES   := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,OPENSSL,ssl))
 CORE_LIBS  := -lssl -lcrypto -lcurl
+# Eclipse Paho as packaged, the shared library. PAHO=0 does without.
+PAHO       ?= 1
+PAHO_H     := $(if $(filter 0,$(PAHO)),,$(firstword $(wildcard $(call dir_of,PAHO)/include/MQTTAsync.h $(call dir_of,PAHO)/include/*/MQTTAsync.h)))
+$(if $(filter-out 0,$(PAHO)),$(if $(PAHO_H),,$(info Paho MQTT C is not here: built without driver = "paho"; PAHO=0 says so)))
+PAHO_FLAGS := $(patsubst -I%,-isystem %,$(call elsewhere,PAHO,paho-mqtt3as))
+PAHO_LIBS  := -lpaho-mqtt3as -lssl -lcrypto
 DURABLE_INCLUDES := $(strip $(call elsewhere,SQLITE,sqlite3))
 SANDBOX_INCLUDES := $(strip $(call elsewhere,MICROHTTPD,microhttpd) $(call elsewhere,SQLITE,sqlite3) $(call elsewhere,OPENSSL,ssl) $(call elsewhere,MOSQUITTO,mosquitto))
 

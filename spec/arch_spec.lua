@@ -41,9 +41,10 @@ end
 
 -- Who may see a foreign header, be it through headers of ours.
 local REACHABLE = {
-  ["^lua"] = { "src/binding/", "src/durable/binding%.c", "src/sandbox/binding", "src/redis/binding" },
-  ["^lauxlib"] = { "src/binding/", "src/durable/binding%.c", "src/sandbox/binding", "src/redis/binding" },
-  ["^curl/"] = { "src/http/", "base/process%.c" },
+  ["^lua"] = { "src/binding/", "src/durable/binding%.c", "src/paho/binding%.c", "src/sandbox/binding", "src/redis/binding" },
+  ["^lauxlib"] = { "src/binding/", "src/durable/binding%.c", "src/paho/binding%.c", "src/sandbox/binding", "src/redis/binding" },
+  ["^MQTT"] = { "src/paho/" },
+  ["^curl/"] = { "src/http/", "base/process_init%.c" },
   ["^mosquitto"] = { "src/sandbox/plugin" },
   ["^microhttpd"] = { "src/sandbox/" },
   ["^sqlite3"] = { "src/durable/", "src/sandbox/" },
@@ -53,7 +54,7 @@ local REACHABLE = {
 local INCLUDABLE = {
   ["^openssl/"] = {
     "mqtt/tls", "mqtt/websocket", "mqtt/proxy", "mqtt/connection_options", "mqtt/native%.c", "base/probe%.c",
-    "base/process%.c", "src/sandbox/", "redis/tls",
+    "base/process_init%.c", "src/sandbox/", "redis/tls",
   },
   ["^pthread"] = {
     "base/queue", "base/process", "mqtt/native%.c", "http/http", "http/http_inbox", "mqtt/inbox", "mqtt/outbox",
@@ -65,13 +66,13 @@ local INCLUDABLE = {
 local FOLDERS = {
   base = {}, http = { base = true }, mqtt = { base = true },
   binding = { base = true, http = true, mqtt = true }, sandbox = {}, redis = { base = true },
-  durable = {},
+  durable = {}, paho = { base = true, mqtt = true },
 }
 -- What the sandbox and Redis' client, rocks of their own, and the journal, a module of its own, take from the others: how
 -- a class is made, and options read; and what the engine and the journal know of each other.
 local SHARED = {
   ["src/binding/class.h"] = true, ["src/binding/util.h"] = true, ["src/durable/durable.h"] = true,
-  ["src/mqtt/bytes.h"] = true,
+  ["src/mqtt/bytes.h"] = true, ["src/binding/driver_class.h"] = true,
 }
 
 -- Calls that go up, each with its reason.

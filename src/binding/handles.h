@@ -8,14 +8,13 @@
 #include <sys/types.h>
 
 #include "../mqtt/driver.h"
+#include "driver_class.h"
 #include "../mqtt/handled.h"
 #include "engine.h"
 #include "util.h"
 
 #define FOG_ENGINE_CLASS "fogcloud.Engine"
 #define FOG_SESSION_CLASS "fogcloud.CoreSession"
-
-#define FOG_DRIVER_CLASS "fogcloud.Driver"
 
 /* The userdata behind FOG_SESSION_CLASS. */
 struct fog_l_session {
@@ -26,11 +25,6 @@ struct fog_l_session {
   struct fog_handled handled; /* acknowledge = "handled" */
   pid_t pid;                  /* where it was made */
   double told;                /* when the driver was last told of what is handled */
-};
-
-/* The userdata behind FOG_DRIVER_CLASS, which other modules make too. */
-struct fog_l_driver {
-  const struct fog_driver *driver;
 };
 
 /* Raises when the engine is closed, or was made before this process was forked. */

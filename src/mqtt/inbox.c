@@ -153,6 +153,17 @@ enum fog_inbox_result fog_inbox_push(struct fog_inbox *b, const struct fog_messa
   return FOG_INBOX_TAKEN;
 }
 
+bool fog_inbox_push_beyond(struct fog_inbox *b, const struct fog_message_view *m) {
+  size_t size = record_size(m);
+  if (fog_inbox_push(b, m) == FOG_INBOX_TAKEN) return true;
+  b->received++;
+  if (make_room(&b->in, size))
+    append(b, m, size);
+  else
+    b->dropped++;
+  return false;
+}
+
 /* What is to be freed of an empty buffer; NULL: it is small. */
 static char *give_back(struct fog_buffer *b) {
   char *data = b->data;

@@ -65,6 +65,10 @@ enum fog_inbox_result {
 /* Copies one message in, between begin and end. A message that is larger than the bound is taken alone. */
 enum fog_inbox_result fog_inbox_push(struct fog_inbox *b, const struct fog_message_view *m);
 
+/* The same for a driver that cannot hold what was acknowledged already: it is taken beyond the bound too. False: it was
+ * beyond, or there was no memory for it; the link must end. */
+bool fog_inbox_push_beyond(struct fog_inbox *b, const struct fog_message_view *m);
+
 /* The next message, or false: then the next batch has to be told of. Look at `resume` after it. The consumer only. */
 bool fog_inbox_next(struct fog_inbox *b, struct fog_message_view *m);
 

@@ -6,6 +6,9 @@ local errors = require "fogcloud.errors"
 
 local drivers = {}
 
+-- The most that a driver without `exact` can say in four bytes: it takes them for a signed number (traps: P17).
+local MOST = 2147483647
+
 -- What an option needs of a driver, and how to say it.
 local NEEDS = {
   { "hold", function(o) return o.hold end, "option 'hold'" },
@@ -17,6 +20,8 @@ local NEEDS = {
   { "connection", function(o) return o.server_name end, "option 'server_name'" },
   { "connection", function(o) return o.path end, "option 'path'" },
   { "connection", function(o) return o.headers end, "option 'headers'" },
+  { "connection", function(o) return o.transport == "websockets" end, "transport = \"websockets\"" },
+  { "exact", function(o) return (o.session_expiry or 0) > MOST end, "session_expiry above 2147483647" },
 }
 
 local function refuse_what_it_cannot(module, opts, level)
@@ -41,8 +46,18 @@ function drivers.find(opts, level)
     error("session option 'driver': the module fogcloud.paho is not there: " .. errors.text(module), level)
   end
   refuse_what_it_cannot(module, opts, level)
-  opts.capabilities = module
+  opts.capabilities, opts.why_not = module.can, module.why_not
   return module.driver
 end
+
+--- Why the driver of these options does not take this QoS; nil: it does.
+---@return string?
+function drivers.wrong_qos(opts, qos)
+  if qos < 2 or opts.capabilities == nil or opts.capabilities.qos2 then return nil end
+  return ("qos: %s loses and doubles messages of QoS 2, and does not take it"):format(opts.why_not)
+end
+
+--- The longest that a driver can say that a session is to be kept; 2^32 - 1 is for ever (MQTT 5, 3.1.2.11.2).
+function drivers.for_ever(opts) return opts.capabilities and MOST or 4294967295 end
 
 return drivers

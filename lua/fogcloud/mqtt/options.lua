@@ -89,7 +89,6 @@ local DEFAULTS = {
   max_attempts = math.huge, backoff_base = 1, backoff_cap = 60, stable_after = 10, max_handlers = 100,
   transport = "tcp", in_count = 10000, in_bytes = 16 * 1024 * 1024,
 }
-local FOR_EVER = 4294967295 -- MQTT 5, 3.1.2.11.2
 
 local VERSIONS = { ["3.1.1"] = 4, ["5.0"] = 5 }
 local TRANSPORTS = { tcp = true, websockets = true }
@@ -236,7 +235,11 @@ function options.check(given, level)
   for name, value in pairs(given) do result[name] = value end
   wrong = wrong_together(result)
   if wrong then error(wrong, level) end
-  if result.acknowledge == nil then result.acknowledge = result.clean and "received" or "handled" end
+  result.driver_module = drivers.find(result, level + 1)
+  if result.acknowledge == nil then
+    local holds = result.capabilities == nil or result.capabilities.hold
+    result.acknowledge = (result.clean or not holds) and "received" or "handled"
+  end
   if not ACKNOWLEDGE[result.acknowledge] then
     error("session option 'acknowledge': 'handled' or 'received' expected", level)
   end
@@ -249,7 +252,6 @@ function options.check(given, level)
   end
   result.proxy_parts = result.proxy and proxy_parts(result.proxy, level + 1)
   result.header_lines = result.headers and header_lines(result.headers, level + 1)
-  result.driver_module = drivers.find(result, level + 1)
   result.connect_properties = result.properties
   result.properties = options.properties(result.properties, "connect", level)
   result.will_properties = options.properties(result.will and result.will.properties, "will", level)
@@ -316,7 +318,7 @@ local function connect_properties(opts)
   local authentication = opts.authentication or {}
   local aliases = given.topic_alias_maximum
   local own = core.properties({
-    session_expiry_interval = opts.session_expiry or (not opts.clean and FOR_EVER or nil),
+    session_expiry_interval = opts.session_expiry or (not opts.clean and drivers.for_ever(opts) or nil),
     receive_maximum = opts.receive_maximum,
     topic_alias_maximum = aliases == nil and DEFAULT_ALIASES or nil,
     authentication_method = authentication.method,

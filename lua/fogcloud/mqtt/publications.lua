@@ -4,6 +4,7 @@
 --- and to the broker.
 local deadlines = require "fogcloud.task.deadline"
 local diagnosis = require "fogcloud.mqtt.diagnosis"
+local drivers = require "fogcloud.mqtt.drivers"
 local durable = require "fogcloud.mqtt.durable"
 local errors = require "fogcloud.errors"
 local options = require "fogcloud.mqtt.options"
@@ -59,6 +60,8 @@ local function check(self, topic, payload, opts, version)
     local valid = VALID[name]
     if valid == nil or not valid[value] then refuse(name, value) end
   end
+  local wrong = opts.qos == 2 and drivers.wrong_qos(self.opts, 2)
+  if wrong then error(wrong, 4) end
   if opts.properties == nil then return nil end
   if version ~= "5.0" then error("publish option 'properties' needs version = '5.0'", 4) end
   return options.properties(opts.properties, "publish", 4)

@@ -11,6 +11,7 @@ local Publications = require "fogcloud.mqtt.publications"
 local State = require "fogcloud.mqtt.state"
 local Subscriptions = require "fogcloud.mqtt.subscriptions"
 local deadlines = require "fogcloud.task.deadline"
+local drivers = require "fogcloud.mqtt.drivers"
 local durable = require "fogcloud.mqtt.durable"
 local errors = require "fogcloud.errors"
 local log = require "fogcloud.log"
@@ -254,6 +255,7 @@ function Session:connected() return self.state:is_up() end
 function Session:subscribe(filter, qos, handler, opts)
   Subscriptions.check_filter(filter)
   if qos ~= 0 and qos ~= 1 and qos ~= 2 then error("qos: 0, 1 or 2 expected", 2) end
+  if drivers.wrong_qos(self.opts, qos) then error(drivers.wrong_qos(self.opts, qos), 2) end
   if type(handler) ~= "function" then error("handler: function expected, got " .. type(handler), 2) end
   local how = Subscriptions.check_options(opts, self.opts.version, filter)
   local by = deadlines.after(self.host.now(), opts and opts.timeout, self.opts.timeout, 2)
