@@ -57,13 +57,13 @@ describe("nothing vanishes", function()
 
   it("QoS 1 arrives at least once while all links are cut", function() storm(1, 4000, 10) end)
 
-  it("QoS 2 arrives exactly once while the publisher's link is cut", function()
+  it("QoS 2 arrives exactly once while the publisher's link is cut #qos2", function()
     assert.equal(0, storm(2, FULL and 20000 or 2000, FULL and 100 or 20, "client").again)
   end)
 
   -- At the receiver's side mosquitto 2.0.11 sends some again: a link that dies while PUBRELs are repeated makes it
   -- forget that they were due.
-  it("QoS 2 arrives while all links are cut", function() storm(2, 1000, 10) end)
+  it("QoS 2 arrives while all links are cut #qos2", function() storm(2, 1000, 10) end)
 
   -- What the broker saw, from its own log, which survives its death: per number of the topic how often it was published
   -- (not as a repetition) and, with QoS 2, how often it was released.
@@ -114,7 +114,7 @@ describe("nothing vanishes", function()
   end)
 
   -- A killed broker forgets which QoS 2 messages it has, so those in flight may be taken twice: once per death at most.
-  it("QoS 2 reaches the broker though it is killed, and at most those in flight twice", function()
+  it("QoS 2 reaches the broker though it is killed, and at most those in flight twice #qos2", function()
     local count, kills = FULL and 20000 or 1500, FULL and 10 or 3
     publish_through_kills(2, count, kills)
     local _, released = broker_saw()

@@ -64,7 +64,7 @@ describe("reconnecting", function()
     support.assert_identity(session)
   end)
 
-  it("gives up a message that kills every link alone, and goes on with those behind it", function()
+  it("gives up a message that kills every link alone, and goes on with those behind it #tells", function()
     local session = assert(scripted("poison", { backoff_cap = 0.05 }))
     local dropped = events(session, "drop")
     assert(session:publish("a/good", "1", { qos = 1 }))

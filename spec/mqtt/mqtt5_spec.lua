@@ -19,7 +19,7 @@ describe("MQTT 5", function()
   }
 
   for qos = 0, 2 do
-    it("carries a message's properties both ways with QoS " .. qos, function()
+    it("carries a message's properties both ways with QoS " .. qos .. (qos == 2 and " #qos2" or ""), function()
       local session, got = connect(), nil
       assert(device():subscribe("c2d/dev1/#", qos, function(_, _, message) got = message end))
       assert(session:publish("c2d/dev1/commands", "{}", { qos = qos, properties = PROPERTIES }))
@@ -129,7 +129,7 @@ describe("MQTT 5", function()
     assert.equal(0x97, err.code)
   end)
 
-  it("takes the keepalive that the broker asks for, over the same link", function()
+  it("takes the keepalive that the broker asks for, over the same link #exact", function()
     local session, pinged = assert(scripted("brisk", { keepalive = 100 })), 0
     assert(session:subscribe("pinged", 0, function() pinged = pinged + 1 end))
     support.serve_until(function() return pinged == 2 end) -- it asks for 1 s

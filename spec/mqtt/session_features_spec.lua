@@ -136,7 +136,7 @@ describe("a session", function()
 
   -- 100 ms for each of thousands of messages: memory stays within its bounds, what does not fit waits at the broker, and
   -- another session is handled meanwhile.
-  it("lets a slow handler hold up nobody, and loses nothing of QoS 1", function()
+  it("lets a slow handler hold up nobody, and loses nothing of QoS 1 #hold", function()
     local slow = connect({ tls = false, clean = false, in_count = 100, max_handlers = 4, backoff_base = 0.01 }, { "dev1" })
     local fast = connect({ tls = false }, { "dev2" })
     local count, pause, handled, fast_handled, most = 2000, 0.1, {}, 0, 0
@@ -249,7 +249,7 @@ describe("a session", function()
   end
 
   for _, tls in ipairs { false, true } do
-    it("speaks MQTT over WebSockets" .. (tls and " and TLS" or ""), function()
+    it("#connection speaks MQTT over WebSockets" .. (tls and " and TLS" or ""), function()
       local port = behind_websockify(tls)
       local credentials = support.client(sandbox, cloud, { "dev1" })
       credentials.mqttport, credentials.sslport = port, port

@@ -61,7 +61,7 @@ describe("a session that ends", function()
     assert.equal(100, counter.n)
   end)
 
-  it("hands over what had come when its inbox was full, over the same link", function()
+  it("hands over what had come when its inbox was full, over the same link #hold", function()
     local session = connect { clean = false, in_count = 20, max_handlers = 2 }
     local counter = slow_counter(session)
     send(200)

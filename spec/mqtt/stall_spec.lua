@@ -64,7 +64,7 @@ describe("Lua goes on", function()
     assert.is_true(tonumber(seconds) < 2, text)
   end)
 
-  it("while a broker accepts and says nothing; another session works", function()
+  it("while a broker accepts and says nothing; another session works #tells", function()
     local broker = scripted_broker.start("silent")
     finally(function() broker:stop() end)
     local err

@@ -72,7 +72,7 @@ describe("a session's filters", function()
     assert.same({ 1, 1 }, { first.n, second.n })
   end)
 
-  it("can be asked for while the link is down: with the next one", function()
+  it("can be asked for while the link is down: with the next one #tells", function()
     local session = connect { backoff_base = 0.01, backoff_cap = 0.05 }
     local counter, granted = count(session), nil
     cut_off(session)
@@ -127,7 +127,7 @@ describe("a session's filters", function()
   end)
 
   -- More than the session takes: it reads no more, and no answer of the broker's can be read.
-  it("find their handlers in a paused session for which the broker has kept more than it takes", function()
+  it("find their handlers in a paused session for which the broker has kept more than it takes #hold", function()
     local credentials, handled = support.client(sandbox, cloud, { "dev1" }), {}
     local first = connect({ clean = false }, credentials)
     assert(first:subscribe("d2c/dev1/n", 1, print))
