@@ -146,7 +146,8 @@ static int send_one(struct paho_link *link, struct fog_message *m, struct paho_s
 /* The next that the window has room for, on its way; NULL: none. */
 static struct fog_message *take_off(struct paho *p) {
   (void)pthread_mutex_lock(&p->lock);
-  struct fog_message *m = p->flying_count < p->session->window ? p->waiting.head : NULL;
+  size_t window = p->limit > 0 && p->limit < p->session->window ? p->limit : p->session->window;
+  struct fog_message *m = p->flying_count < window ? p->waiting.head : NULL;
   if (m != NULL) {
     fog_message_remove(&p->waiting, m);
     fog_message_append(&p->flying, m);

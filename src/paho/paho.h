@@ -23,7 +23,7 @@ struct paho {
   atomic_bool fed;
   pthread_mutex_t lock; /* all from here to `outcome` */
   struct fog_message_list waiting, flying;
-  size_t flying_count;
+  size_t flying_count, limit; /* the broker's Receive Maximum; 0: none */
   struct paho_ask *asks;
   struct fog_outcome outcome;
   struct paho_link *link; /* the dispatcher's alone */

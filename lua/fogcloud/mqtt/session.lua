@@ -372,11 +372,8 @@ function Session:finish(timeout)
   local by = deadlines.after(self.host.now(), timeout, self.opts.timeout, 2)
   if self.finishing == nil and not self.ended then
     self.finishing = Finish.new {
-      host = self.host, handle = self.handle, handlers = self.handlers, publications = self.publications,
-      state = self.state, leave = function() -- no call is taken any more; what had come is handled
-        refuse(self, errors.new("closed", "the session is closed"))
-        self.keeper:close()
-      end,
+      host = self.host, handle = self.handle, handlers = self.handlers, state = self.state,
+      publications = self.publications, leave = function() self:leave() end,
     }
   end
   if self.finishing == nil then return Finish.join(self.state, self.handlers, by, { err = self.ended }) end
