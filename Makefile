@@ -236,11 +236,13 @@ rock: $(CORE_OBJ)
 	@mkdir -p $(ROCK)
 	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(LUA_INCDIR) $(BINDING_SRC) $(CORE_OBJ) -o $(ROCK)/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete $(CORE_LIBS)
 	$(CC) $(ALL_CFLAGS) $(DURABLE_INCLUDES) -I$(LUA_INCDIR) $(DURABLE_SRC) -o $(ROCK)/durable.so $(LDFLAGS_MODULE) -Wl,-z,nodelete -lsqlite3
+	$(if $(PAHO_SRC),$(CC) $(ALL_CFLAGS) $(INCLUDES) $(PAHO_FLAGS) -I$(LUA_INCDIR) $(PAHO_SRC) -o $(ROCK)/paho.so $(LDFLAGS_MODULE) -Wl$(comma)-z$(comma)nodelete $(PAHO_LIBS))
 
 rock-install:
 	for f in $(ROCK_CORE_LUA); do install -D -m 644 lua/$$f $(LUADIR)/$$f || exit 1; done
 	install -D -m 755 $(ROCK)/core.so $(LIBDIR)/fogcloud/core.so
 	install -D -m 755 $(ROCK)/durable.so $(LIBDIR)/fogcloud/durable.so
+	[ ! -e $(ROCK)/paho.so ] || install -D -m 755 $(ROCK)/paho.so $(LIBDIR)/fogcloud/paho.so
 	install -D -m 755 bin/fogcloud $(BINDIR)/fogcloud
 
 rock-sandbox:

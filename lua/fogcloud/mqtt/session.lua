@@ -373,7 +373,10 @@ function Session:finish(timeout)
   if self.finishing == nil and not self.ended then
     self.finishing = Finish.new {
       host = self.host, handle = self.handle, handlers = self.handlers, state = self.state,
-      publications = self.publications, leave = function() self:leave() end,
+      publications = self.publications, leave = function() -- no call is taken any more; what had come is handled
+        refuse(self, errors.new("closed", "the session is closed"))
+        self.keeper:close()
+      end,
     }
   end
   if self.finishing == nil then return Finish.join(self.state, self.handlers, by, { err = self.ended }) end
