@@ -16,6 +16,7 @@ end
 
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
+local link_options = require "fogcloud.mqtt.link_options"
 local options = require "fogcloud.mqtt.options"
 local scripted_broker = require "spec.support.scripted_broker"
 local support = require "spec.support.sandbox"
@@ -102,7 +103,7 @@ local function beside(name, credentials, opts)
     end
   end)
   fogcloud.step(0.05)
-  report(name, measure(options.link(credentials, options.check(opts), 1)))
+  report(name, measure(link_options.link(credentials, options.check(opts), { link = 1, connects = 0 })))
   stop = true
   task:cancel()
   session:flush(30)

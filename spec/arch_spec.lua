@@ -241,7 +241,7 @@ local LAYERS = {
   { "host.looped" },
   { "task.scheduler" },
   { "task.task" },
-  { "mqtt.options" },
+  { "mqtt.link_options", "mqtt.options" },
   { "config", "mqtt.diagnosis", "mqtt.drivers", "api.envelope", "log", "api.retry", "mqtt.router", "store.lease",
     "store.term" },
   { "api.data" },

@@ -105,9 +105,9 @@ static void on_timer(struct fog_timer *timer) {
     fog_link_down(link, &(struct fog_loss){.kind = "left", .text = "left the broker"});
     return;
   }
-  fog_link_down(link, &(struct fog_loss){.kind = "timeout",
-                                         .text = link->state == FOG_OPENING ? "no connection in time"
-                                                                            : "no answer to CONNECT in time"});
+  char doing[200] = "waiting for the answer to CONNECT";
+  if (link->state == FOG_OPENING) fog_connection_doing(link->connection, doing, sizeof doing);
+  fog_link_down(link, &(struct fog_loss){.kind = "timeout", .text = doing});
 }
 
 static void set_deadline(struct fog_link *link, int64_t ms) {

@@ -146,6 +146,8 @@ enum fog_step fog_link_connack(struct fog_link *link, const struct fog_packet *p
     return FOG_STEP_FAULT;
   }
   link->keepalive_ms = 1000 * (int64_t)number(p->properties, SERVER_KEEP_ALIVE, (uint32_t)o->keepalive_s);
+  /* While reading rests, no answer can be read: then the system finds a dead peer. */
+  fog_connection_user_timeout(link->connection, (unsigned)(link->keepalive_ms * 3 / 2));
   fog_outgoing_begin(&link->outgoing, o->version, present, &limits, o->probe);
   fog_incoming_begin(&link->incoming, o->version, present, o->topic_alias_maximum, o->receive_maximum);
   greeted(link, p);

@@ -20,7 +20,7 @@
 #include "../base/process.h"
 #include "link.h"
 
-enum { EXIT_WAIT_S = 1 };
+enum { EXIT_WAIT_S = 1, LINGER_MS = 200 };
 
 /* The driver's state of a session: freed by the loop's thread once the session has ended. */
 struct native {
@@ -55,9 +55,17 @@ static bool is_over(void) {
   return over;
 }
 
+/* Goodbyes that the other side has not read yet: a short bounded while. Whoever opens a session meanwhile waits as
+ * long. */
+static void linger(struct fog_loop *loop) {
+  int64_t began = fog_loop_now(loop);
+  while (fog_loop_watched(loop) > 0 && fog_loop_now(loop) - began < LINGER_MS) fog_loop_turn(loop, LINGER_MS / 10);
+}
+
 static void *serve(void *arg) {
   struct fog_loop *loop = arg;
   while (!is_over()) fog_loop_turn(loop, -1);
+  linger(loop);
   fog_connection_forget();
   fog_loop_free(loop);
   OPENSSL_thread_stop();

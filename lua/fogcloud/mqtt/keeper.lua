@@ -14,6 +14,7 @@
 local core = require "fogcloud.core"
 local diagnosis = require "fogcloud.mqtt.diagnosis"
 local errors = require "fogcloud.errors"
+local link_options = require "fogcloud.mqtt.link_options"
 local options = require "fogcloud.mqtt.options"
 local protect = require "fogcloud.task.protect"
 local retry = require "fogcloud.api.retry"
@@ -88,11 +89,10 @@ local function attempt(self)
   local state, opts = self.state, self.opts
   state.link = state.link + 1
   self.mail = {} -- what an earlier link had left to say
-  local link_options = options.link(self.credentials, opts, state)
-  link_options.probe = self.suspicion:wants_probe()
-  link_options.discard = self.suspicion:take_verdict()
-  local where = options.address(self.credentials, opts)
-  local ok, why = self.handle:connect(link_options)
+  local link = link_options.link(self.credentials, opts, state)
+  link.probe, link.discard = self.suspicion:wants_probe(), self.suspicion:take_verdict()
+  local where = link_options.address(self.credentials, opts)
+  local ok, why = self.handle:connect(link)
   if not ok then return nil, errors.new("mqtt", why) end
   local letter = next_letter(self, self.host.now() + opts.connect_timeout + GRACE)
   if letter == nil then

@@ -15,6 +15,7 @@ local drivers = require "fogcloud.mqtt.drivers"
 local durable = require "fogcloud.mqtt.durable"
 local errors = require "fogcloud.errors"
 local log = require "fogcloud.log"
+local link_options = require "fogcloud.mqtt.link_options"
 local options = require "fogcloud.mqtt.options"
 local runtime = require "fogcloud.runtime"
 local topic_rules = require "fogcloud.mqtt.topic"
@@ -50,7 +51,7 @@ end
 -- The core's half, with the journal in it, where there is one: it is the core's from then on. What is to be said of a
 -- damaged one comes third.
 local function make_handle(self, pump)
-  local limits, damage = options.limits(self.opts), nil
+  local limits, damage = link_options.limits(self.opts), nil
   if self.opts.journal then
     local err
     limits.journal, err, damage = durable.open(self.opts.journal, { full = self.opts.journal_sync == "full" })
@@ -191,7 +192,6 @@ function Session:note_closed()
 end
 
 ---@package
---- The filter that a lost link left without its answer.
 function Session:cut_short() return self.subscriptions:cut_short() end
 
 ---@package
@@ -383,8 +383,7 @@ function Session:finish(timeout)
   return self.finishing:run(by)
 end
 
---- Ends the session: says goodbye to the broker, drops what is queued (see finish). Returns at once, may be called
---- twice.
+--- Ends the session: says goodbye to the broker, drops what is queued. Returns at once, may be called twice.
 ---@param goodbye fogcloud.Goodbye?
 function Session:close(goodbye)
   local said = options.goodbye(goodbye, self.opts and self.opts.version, 2)
@@ -395,8 +394,7 @@ function Session:close(goodbye)
   self.keeper:close(said)
 end
 
--- No __gc: the pump holds every session that is open, so it would run when the Lua state is closed, among objects that
--- are gone already. The core's half has one, which says no goodbye: the program has not.
+-- No __gc: it would run when the state is closed, among objects that are gone. The core's half has one.
 Session.__close = function(self) return self:close() end
 
 return Session
