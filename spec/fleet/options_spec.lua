@@ -25,6 +25,7 @@ describe("the options of a fleet", function()
       ["'app_id' is missing"] = { app_id = "none" }, ["'name': letters"] = { name = "a b" }, ["'slots'"] = { slots = 0 },
       ["'slots': a whole number from 1 to 1024"] = { slots = 1025 }, ["a whole number"] = { slots = 1.5 },
       ["'life'"] = { life = 0.5 }, ["unknown fleet option 'slot'"] = { slot = 1 }, ["'start': function"] = { start = 1 },
+      ["session option 'qos'"] = { session = { qos = 1 } }, ["session option 'window'"] = { session = { window = 0 } },
       ["option 'store'"] = { store = "nothing" }, ["'devices': table or function"] = { devices = "dev1" },
       ["'lease' and 'release'"] = { store = { get = print, set = print, delete = print, lock = print } },
       ["'join'"] = { store = { get = print, set = print, delete = print, lock = print, lease = print, release = print } },

@@ -17,6 +17,7 @@ local errors = require "fogcloud.errors"
 local journals = require "fogcloud.fleet.journals"
 local marks = require "fogcloud.store.mark"
 local plan = require "fogcloud.fleet.plan"
+local session_options = require "fogcloud.mqtt.options"
 local share = require "fogcloud.fleet.share"
 local stores = require "fogcloud.store"
 
@@ -78,6 +79,7 @@ function Fleet.new(options, host, level)
   local store = stores.resolve(options.store or cloud.store, host, math.random, level)
   Term.check(store, life, level)
   if type(store.join) ~= "function" then error("store: one with the function 'join' expected", level) end
+  session_options.check(cloud:session_options(options.session), level) -- or each slot would fail by it, again and again
   local self = setmetatable({
     name = options.name, cloud = cloud, app_id = options.app_id or cloud.options.app_id, store = store, host = host,
     slots = options.slots or 16, source = options.devices, start = options.start, session = options.session or {},
