@@ -49,12 +49,13 @@ describe("a session with a journal", function()
   end
 
   -- Runs a process with a session with the journal `path`, `session`; `before` are commands of the shell's.
-  local function process(credentials, code, before)
+  local function process(credentials, code, before, opts)
     local text = ([[
       local fogcloud = require "fogcloud"
       local session, err = fogcloud.connect({ clientid = %q, loginname = %q, password = %q, mqtthost = "localhost",
-        mqttport = %d, sslport = %d }, { tls = false, journal = %q, clean = false })
-    ]]):format(credentials.clientid, credentials.loginname, credentials.password, sandbox.mqtt_port, sandbox.tls_port, path)
+        mqttport = %d, sslport = %d }, { tls = false, journal = %q, clean = false, %s })
+    ]]):format(credentials.clientid, credentials.loginname, credentials.password, sandbox.mqtt_port, sandbox.tls_port, path,
+      opts or "")
     return script.run(text .. code, ([[sh -c "%s exec %s \"\$0\""]]):format(before or "", script.interpreter()))
   end
 
@@ -143,6 +144,43 @@ describe("a session with a journal", function()
       end
       return distinct == 200
     end)
+  end)
+
+  it("has a hundred thousand messages wait in the memory of some hundreds", function()
+    local credentials = support.client(sandbox, cloud, { "dev1" })
+    sandbox:fail_mqtt { refuse = true }
+    local MEMORY = [[
+      local function megabytes()
+        local file = io.open "/proc/self/status"
+        local text = file:read "*a"
+        file:close()
+        return tonumber(text:match "VmRSS:%s*(%d+)") / 1024
+      end
+      local before = megabytes()
+    ]]
+    local opts = "retry = true, out_count = 1e6, out_bytes = 1e12"
+    local most = os.getenv "SANITIZE" and 400 or 40 -- MB; they are 75 with what belongs to them
+    local out = process(credentials, MEMORY .. [[
+      for i = 1, 100000 do
+        assert(session:publish("c2d/dev1/n", ("x"):rep(400) .. i, { qos = 1 }))
+        if i % 2000 == 0 then fogcloud.step(0.04) end -- what came in one go is in memory for as long as the disk takes
+      end
+      fogcloud.step(0.3)
+      print(session:stats().queued, math.floor(megabytes() - before))
+      session:close()
+      fogcloud.run()
+    ]], nil, opts)
+    local queued, grown = out:match "^(%d+)\t(%d+)"
+    assert.equal("100000", queued, out)
+    assert.is_true(tonumber(grown) < most, grown .. " MB for 100,000 messages that wait")
+    sandbox:heal_mqtt()
+    out = process(credentials, MEMORY .. [[
+      print(session:flush(60), session:stats().acknowledged, math.floor(megabytes() - before))
+    ]], nil, opts)
+    local acknowledged
+    acknowledged, grown = out:match "^true\t(%d+)\t(%-?%d+)"
+    assert.equal("100000", acknowledged, out)
+    assert.is_true(tonumber(grown) < most, grown .. " MB to send them")
   end)
 
   it("lets the expiry interval run while no process has it", function()

@@ -40,4 +40,11 @@ function durable.open(path, opts)
     :format(path, text, more)
 end
 
+--- The journal that a session's options ask for; nothing where they ask for none. As durable.open.
+---@param opts table
+function durable.of(opts)
+  if opts.journal == nil then return nil end
+  return durable.open(opts.journal, { full = opts.journal_sync == "full" })
+end
+
 return durable

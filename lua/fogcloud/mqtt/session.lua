@@ -51,14 +51,11 @@ end
 -- The core's half, with the journal in it, where there is one: it is the core's from then on. What is to be said of a
 -- damaged one comes third.
 local function make_handle(self, pump)
-  local limits, damage = link_options.limits(self.opts), nil
-  if self.opts.journal then
-    local err
-    limits.journal, err, damage = durable.open(self.opts.journal, { full = self.opts.journal_sync == "full" })
-    if limits.journal == nil then return nil, err end
-  end
+  local limits, journal, err, damage = link_options.limits(self.opts), durable.of(self.opts)
+  if err then return nil, err end
+  limits.journal = journal
   local handle, id = pump:add_session(self, limits)
-  if limits.journal then limits.journal:close() end
+  if journal then journal:close() end
   if handle == nil then return nil, id end
   self.handle, self.id = handle, id
   return true, nil, damage
