@@ -7,7 +7,7 @@ local HTTP = FOGCLOUD:gsub("client_fogcloud", "http_fogcloud")
 local NODE = "env NODE_PATH=$OUT/npm/node_modules node bench/"
 
 local OURS = "fogcloud, Lua 5.4"
-local LEAN = "Paho lean, C"
+local BASE = "libmosquitto, C"
 
 -- A variable of the environment, nil when it is not set or empty.
 local function given(name)
@@ -18,7 +18,6 @@ end
 local function mqtt_clients(opts)
   local clients = {
     { name = "limit of the socket, C", command = "$OUT/client_limit", share = opts.fast or 1 },
-    { name = LEAN, command = "$OUT/client_lean", share = 1 },
     { name = OURS, command = FOGCLOUD, share = 1, ours = true },
     { name = "mqtt.js, Node", command = NODE .. "client_mqtt.js", share = 0.2 },
     { name = "libmosquitto, C", command = "$OUT/client_mosq", share = 0.1 },
@@ -45,7 +44,7 @@ local cases = {}
 
 local function mqtt(name, mode, qos, size, count, tls, opts)
   cases[#cases + 1] = {
-    name = name, mode = mode, qos = qos, size = size, count = count, tls = tls, base = LEAN,
+    name = name, mode = mode, qos = qos, size = size, count = count, tls = tls, base = BASE,
     window = opts.window or 100, broker = opts.broker, clients = mqtt_clients(opts),
   }
 end

@@ -7,6 +7,7 @@
 #include <mosquitto.h>
 #include <semaphore.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 static struct bench b;
 static sem_t ready, room, done;
@@ -42,7 +43,9 @@ int main(int argc, char **argv) {
   (void)sem_init(&done, 0, 0);
   (void)sem_init(&room, 0, (unsigned)b.window);
   (void)mosquitto_lib_init();
-  struct mosquitto *m = mosquitto_new("bench", true, NULL);
+  char id[32];
+  (void)snprintf(id, sizeof id, "bench-%d", (int)getpid()); /* with a real broker there are two of this program */
+  struct mosquitto *m = mosquitto_new(id, true, NULL);
   mosquitto_connect_callback_set(m, on_connect);
   mosquitto_message_callback_set(m, on_message);
   mosquitto_publish_callback_set(m, on_publish);

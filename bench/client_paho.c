@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Paho in C, with nothing around it. Linked twice: against the shared library as packaged, and against the static
- * archive with our wraps ("lean"). At most WINDOW messages are in Paho's hands, as in the session of the library.
+ * Paho in C as packaged, with nothing around it. At most WINDOW messages are in Paho's hands.
  */
 #include "common.h"
 

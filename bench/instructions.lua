@@ -16,7 +16,7 @@ local C = "valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file=$
 
 local function mqtt(name, mode, qos, size, tls)
   return { name = name, mode = mode, qos = qos, size = size, tls = tls, window = 100, short = 5000, long = 25000,
-    clients = { { name = "Paho lean, C", command = C .. "client_lean" },
+    clients = { { name = "libmosquitto, C", command = C .. "client_mosq" },
       { name = "fogcloud", command = FOGCLOUD .. "client_fogcloud.lua" } } }
 end
 

@@ -66,7 +66,6 @@ end
 
 local CLIENTS = {
   { name = "Paho as packaged, C", run = theirs "latency_packaged" },
-  { name = "Paho lean, C", run = theirs "latency_lean" },
   { name = "**fogcloud, Lua 5.4**", run = ours },
 }
 
@@ -108,14 +107,14 @@ race("TLS", tls_port, 10000, ca)
 stop()
 
 section:text [[
-Where the time of fogcloud's goes, and what it costs here to wake another thread, in the two ways in which it is done:
-Lua wakes the dispatcher, and the receiving thread wakes Lua. With Paho in C the sending thread writes to the socket,
-and the handler runs on the receiving thread.]]
+Where the time of fogcloud's goes, and what it costs here to wake another thread: Lua wakes the driver's thread, and
+that wakes Lua. With Paho in C the sending thread writes to the socket, and the handler runs on the thread that
+receives.]]
 section:columns("what", "p50 us", "p99 us", "p99.9 us")
 for _, of in ipairs {
   { "one at a time", parts }, { "10,000 a second", busy_parts }, { "one at a time, TLS", tls_parts },
 } do
-  section:row(of[1] .. ": `publish` until the dispatcher has the message", figures(of[2][1]))
+  section:row(of[1] .. ": `publish` until the driver has the message", figures(of[2][1]))
   section:row(of[1] .. ": write, mosquitto, read, until it is in the inbox", figures(of[2][2]))
   section:row(of[1] .. ": inbox to handler", figures(of[2][3]))
 end
@@ -143,7 +142,7 @@ local function to_handler(rate, count)
 end
 
 section:text [[
-From a sender in C, with no broker between, to the Lua handler: from the inbox (the queue between the receiving thread
+From a sender in C, with no broker between, to the Lua handler: from the inbox (the queue between the driver's thread
 and Lua), and from the sender's write.]]
 section:columns("messages a second", "queue to handler, p50 us", "its p99 us", "write to handler, p50 us", "its p99 us",
   "its p99.9 us", "arrived")

@@ -39,7 +39,7 @@ end
 -- A mosquitto with somebody who publishes to it without end.
 local function busy_broker(out, case)
   local port, stop_broker = dofile("bench/broker.lua").start()
-  local publisher = "sh -c 'echo 0; exec %s/client_lean pub %d %d %d 1000000000 %d' 2>/dev/null"
+  local publisher = "sh -c 'echo 0; exec %s/client_mosq pub %d %d %d 1000000000 %d' 2>/dev/null"
   local _, stop_publisher = programs.serve(publisher:format(out, port, case.qos, case.size, case.window))
   return port, function()
     stop_publisher()

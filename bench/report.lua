@@ -83,7 +83,7 @@ local function chart(cases)
   return svg(lines, y)
 end
 
--- The short chart: per case, fogcloud and the best peer, where C with the same library is 1 ---------------------------
+-- The short chart: per case, fogcloud and the best peer, where C is 1 -----------------------------------------------
 
 local function bar(y, height, length, colour)
   return ('<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>'):format(SHORT_LEFT, y, math.max(1, length), height,
@@ -106,7 +106,7 @@ local function short_chart(cases)
   local rows, most = short_rows(cases)
   local lines, y, unit = {}, 26, (WIDTH - SHORT_LEFT - 40) / most
   local text = '<text x="%.0f" y="%d" text-anchor="%s">%s</text>'
-  local legend = "blue: fogcloud; grey: the best peer; the line: C with the same library"
+  local legend = "blue: fogcloud; grey: the best peer; the line: libmosquitto, or libcurl, in C"
   lines[1] = text:format(SHORT_LEFT, 14, "start", legend)
   for _, row in ipairs(rows) do
     lines[#lines + 1] = text:format(SHORT_LEFT - 8, y + 12, "end", row.name)
@@ -150,7 +150,7 @@ local function table_of_instructions(counts)
   end
   table.sort(names)
   for i, case in ipairs(names) do
-    local base = counts[case .. ": Paho lean, C"] or counts[case .. ": libcurl, C"]
+    local base = counts[case .. ": libmosquitto, C"] or counts[case .. ": libcurl, C"]
     local ours = counts[case .. ": fogcloud"]
     lines[i] = ("| %s | %s | %s | %.2f |"):format(case, grouped(base), grouped(ours), ours / base)
   end
@@ -158,7 +158,7 @@ local function table_of_instructions(counts)
 ## Instructions
 
 Of user space, for each message or call, as Callgrind counts them (`make -C bench baseline`): all threads on one core,
-in turns. C is Paho lean, or libcurl.
+in turns. C is libmosquitto, or libcurl.
 
 | | C | fogcloud | ratio |
 |---|---|---|---|
@@ -220,7 +220,7 @@ end
 
 -- A row for each case: what fogcloud does, and what that is of C and of the best that others can use.
 local function short_table(cases)
-  local lines = { "| | fogcloud | of C with the same library | of the best peer |", "|---|---|---|---|" }
+  local lines = { "| | fogcloud | of C: libmosquitto, or libcurl | of the best peer |", "|---|---|---|---|" }
   for _, case in ipairs(cases) do
     local ours, peer = goals.ours(case), goals.best_peer(case)
     if ours then

@@ -203,7 +203,7 @@ local function starting()
   local size = programs.shell("stat -Lc %s build/lua5.4/fogcloud/core.so; find lua/fogcloud -name '*.lua' "
     .. "-not -path '*/cli/*' -not -path '*/sandbox/*' | xargs cat | wc -c")
   local so, source = size:match("(%d+)%s+(%d+)")
-  section:row("core.so, with Paho inside; Lua sources", ("%.0f KB; %.0f KB"):format(so / 1000, source / 1000))
+  section:row("core.so; Lua sources", ("%.0f KB; %.0f KB"):format(so / 1000, source / 1000))
 end
 
 local one, tls_one = sessions()

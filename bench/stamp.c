@@ -2,7 +2,7 @@
  *
  * Linked into a core for bench/latency.lua only (-Wl,--wrap=…): writes into the payload of a message when it passes two
  * places, so that the handler can tell where the time went. A payload has three moments, MOMENT bytes each: when it was
- * sent, when it was put into the inbox, and when the dispatcher took it out of the outbox. Shorter ones stay as they
+ * sent, when it was put into the inbox, and when the driver wrote it. Shorter ones stay as they
  * are.
  */
 #include <stdint.h>

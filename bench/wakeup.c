@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What it costs on this machine to wake another thread, by the two ways that the library uses: an eventfd and poll
- * (events for Lua), a condition variable (messages for the dispatcher). wakeup eventfd|cond COUNT; prints, a line each,
+ * (events for Lua), a condition variable (messages for another thread). wakeup eventfd|cond COUNT; prints, a line each,
  * the microseconds from the moment before the signal to the moment after the wait, one every millisecond.
  */
 #include <poll.h>
