@@ -13,6 +13,7 @@ struct fog_queue {
   struct fog_event *head, **tail;
   bool closed;
   struct fog_wake wake;
+  atomic_int wakers; /* who may write to it: the open queue, and each push that is about to; the last one closes it */
 };
 
 struct fog_queue *fog_queue_new(void) {
@@ -25,6 +26,7 @@ struct fog_queue *fog_queue_new(void) {
     return NULL;
   }
   atomic_init(&q->refs, 1);
+  atomic_init(&q->wakers, 1);
   (void)pthread_mutex_init(&q->lock, NULL);
   q->tail = &q->head;
   return q;
@@ -46,21 +48,40 @@ static void release_all(struct fog_event *ev) {
 void fog_queue_unref(struct fog_queue *q) {
   if (atomic_fetch_sub(&q->refs, 1) != 1) return;
   release_all(q->head);
-  fog_wake_close(&q->wake);
+  if (!q->closed) fog_wake_close(&q->wake);
   (void)pthread_mutex_destroy(&q->lock);
   free(q);
+}
+
+static void leave_wake(struct fog_queue *q) {
+  if (atomic_fetch_sub(&q->wakers, 1) == 1) fog_wake_close(&q->wake);
+}
+
+/* Under the lock. True: the caller writes to the descriptor once it has given the lock back, since whoever is woken
+ * takes it at once. A mirror may be replaced at any time, so that is written to here. */
+static bool mark(struct fog_queue *q) {
+  if (q->wake.mirror_fd >= 0) fog_wake_signal(&q->wake);
+  if (!fog_wake_mark(&q->wake)) return false;
+  (void)atomic_fetch_add(&q->wakers, 1);
+  return true;
+}
+
+static void wake_up(struct fog_queue *q) {
+  fog_wake_write(&q->wake);
+  leave_wake(q);
 }
 
 static void push(struct fog_queue *q, struct fog_event *ev, bool wake) {
   ev->next = NULL;
   (void)pthread_mutex_lock(&q->lock);
-  bool closed = q->closed;
+  bool closed = q->closed, marked = false;
   if (!closed) {
     *q->tail = ev;
     q->tail = &ev->next;
-    if (wake) fog_wake_signal(&q->wake); /* under the lock: after close nobody may write to the descriptor */
+    marked = wake && mark(q);
   }
   (void)pthread_mutex_unlock(&q->lock);
+  if (marked) wake_up(q);
   if (closed) ev->release(ev);
 }
 
@@ -70,8 +91,9 @@ void fog_queue_push_own(struct fog_queue *q, struct fog_event *ev) { push(q, ev,
 
 void fog_queue_poke(struct fog_queue *q) {
   (void)pthread_mutex_lock(&q->lock);
-  if (!q->closed) fog_wake_signal(&q->wake);
+  bool marked = !q->closed && mark(q);
   (void)pthread_mutex_unlock(&q->lock);
+  if (marked) wake_up(q);
 }
 
 struct fog_event *fog_queue_take(struct fog_queue *q) {
@@ -97,8 +119,8 @@ void fog_queue_close(struct fog_queue *q) {
   struct fog_event *list = q->head;
   q->head = NULL;
   q->tail = &q->head;
-  fog_wake_close(&q->wake);
   (void)pthread_mutex_unlock(&q->lock);
+  leave_wake(q);
   release_all(list);
 }
 

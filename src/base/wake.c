@@ -49,21 +49,27 @@ void fog_wake_close(struct fog_wake *w) {
   w->mirror_fd = -1;
 }
 
-void fog_wake_signal(struct fog_wake *w) {
-  static const uint64_t one = 1;
-  if (w->set) return;
+bool fog_wake_mark(struct fog_wake *w) {
+  bool first = !w->set;
   w->set = true;
+  return first;
+}
+
+void fog_wake_write(const struct fog_wake *w) {
+  static const uint64_t one = 1;
   ssize_t written = write(w->write_fd, &one, sizeof one); /* full means readable already */
   (void)written;
+}
+
+void fog_wake_signal(struct fog_wake *w) {
+  if (!fog_wake_mark(w)) return;
+  fog_wake_write(w);
   if (w->mirror_fd >= 0) (void)send(w->mirror_fd, "w", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void fog_wake_clear(struct fog_wake *w) {
   uint64_t sink;
-  if (!w->set) return;
-  w->set = false;
-  ssize_t n = read(w->read_fd, &sink, sizeof sink); /* all that one signal wrote */
-  (void)n;
+  if (w->set && read(w->read_fd, &sink, sizeof sink) > 0) w->set = false; /* all that one signal wrote */
 }
 
 void fog_wake_wait(struct fog_wake *w, int timeout_ms) {
