@@ -246,7 +246,8 @@ local LAYERS = {
     "store.term" },
   { "api.data" },
   { "_meta", "api.base_url", "check", "metrics", "mqtt.topic", "store.mark", "store.members",
-    "store.record", "task.deadline", "task.protect", "task.timers" },
+    "store.record", "task.deadline", "task.protect", "task.timers",
+    "task.waiters" },
   { "errors", "folders", "json", "version" },
 }
 

@@ -16,9 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "tap.h"
 
-static struct fog_loop *loop;
 static atomic_int controls, writes;
 
 /* In place of the C library's. */
@@ -30,23 +30,6 @@ int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event) {
 ssize_t write(int fd, const void *bytes, size_t len) {
   atomic_fetch_add(&writes, 1);
   return syscall(SYS_write, fd, bytes, len);
-}
-
-/* --- timers --- */
-
-struct clock {
-  struct fog_timer timer;
-  int fired, order;
-  int64_t now_ms;
-};
-
-static int fired_in_all;
-
-static void on_clock(struct fog_timer *timer) {
-  struct clock *c = (struct clock *)timer;
-  c->fired++;
-  c->order = fired_in_all++;
-  c->now_ms = fog_loop_now(loop);
 }
 
 /* --- errands --- */

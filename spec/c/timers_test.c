@@ -4,25 +4,8 @@
  */
 #include <stdlib.h>
 
-#include "../../src/mqtt/loop.h"
+#include "clock.h"
 #include "tap.h"
-
-static struct fog_loop *loop;
-
-struct clock {
-  struct fog_timer timer;
-  int fired, order;
-  int64_t now_ms;
-};
-
-static int fired_in_all;
-
-static void on_clock(struct fog_timer *timer) {
-  struct clock *c = (struct clock *)timer;
-  c->fired++;
-  c->order = fired_in_all++;
-  c->now_ms = fog_loop_now(loop);
-}
 
 static void again_at_once(struct fog_timer *timer) {
   on_clock(timer);

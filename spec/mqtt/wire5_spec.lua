@@ -7,22 +7,12 @@ local wire = require "spec.support.wire"
 
 describe("on the wire, of MQTT 5 alone,", function()
   local broker, session
+  local begin = wire.each("5.0", function(made) broker, session = made, nil end, function() return session end)
 
-  before_each(function() broker = wire.broker() end)
-  after_each(function()
-    if session then session:close() end
-    session = nil
-    broker:stop()
-    fogcloud.run()
-  end)
-
-  -- A session that the broker keeps, its first link, and what the broker said in its CONNACK.
+  -- The first link of `session`, which the broker keeps, with what the broker says in its CONNACK.
   local function open(opts, properties)
-    opts = opts or {}
-    opts.version = "5.0"
-    if opts.clean == nil then opts.clean = false end
     local link
-    session, link = broker:open(opts, wire.bytes(properties or ""))
+    link, session = begin(opts, wire.bytes(properties or ""))
     return link
   end
 

@@ -10,22 +10,12 @@ for _, version in ipairs { "3.1.1", "5.0" } do
 
   describe("on the wire, MQTT " .. version .. ",", function()
     local broker, session
+    local begin = wire.each(version, function(made) broker, session = made, nil end, function() return session end)
 
-    before_each(function() broker = wire.broker() end)
-    after_each(function()
-      if session then session:close() end
-      session = nil
-      broker:stop()
-      fogcloud.run()
-    end)
-
-    -- A session that the broker keeps, and its first link.
+    -- The first link of `session`, which the broker keeps.
     local function open(opts, properties)
-      opts = opts or {}
-      opts.version = version
-      if opts.clean == nil then opts.clean = false end
       local link
-      session, link = broker:open(opts, properties)
+      link, session = begin(opts, properties)
       return link
     end
 

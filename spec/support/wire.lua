@@ -3,6 +3,7 @@
 --- A broker that the spec plays itself, packet by packet, in its own process: what goes over the wire, and in what
 --- order. Whoever waits here lets fogcloud work meanwhile.
 local core = require "fogcloud.core"
+local busted = require "busted"
 local fogcloud = require "fogcloud"
 local socket = require "socket"
 
@@ -228,6 +229,29 @@ end
 function Broker:stop()
   for _, link in ipairs(self.links) do link:close() end
   self.server:close()
+end
+
+--- To be called in a `describe`: a broker for each of its specs, handed to `made`, and a function that opens a session of
+--- this version which the broker keeps. It gives the session's first link and the session. At the end of a spec the
+--- broker is closed, and the session that `current` gives then.
+function wire.each(version, made, current)
+  local broker
+  busted.before_each(function()
+    broker = wire.broker()
+    made(broker)
+  end)
+  busted.after_each(function()
+    if current() then current():close() end
+    broker:stop()
+    fogcloud.run()
+  end)
+  return function(opts, properties)
+    opts = opts or {}
+    opts.version = version
+    if opts.clean == nil then opts.clean = false end
+    local session, link = broker:open(opts, properties)
+    return link, session
+  end
 end
 
 return wire

@@ -11,6 +11,7 @@
 local Lease = require "fogcloud.store.lease"
 local Slot = require "fogcloud.fleet.slot"
 local Term = require "fogcloud.store.term"
+local Waiters = require "fogcloud.task.waiters"
 local check = require "fogcloud.check"
 local deadlines = require "fogcloud.task.deadline"
 local errors = require "fogcloud.errors"
@@ -84,8 +85,8 @@ function Fleet.new(options, host, level)
     name = options.name, cloud = cloud, app_id = options.app_id or cloud.options.app_id, store = store, host = host,
     slots = options.slots or 16, source = options.devices, start = options.start, session = options.session or {},
     journal = options.journal, life = life, mark = marks.new(), held = {}, failures = {}, not_before = {},
-    members = { place = 0, count = 0 }, owners = {}, by_slot = {}, known = {}, waiters = {}, next_layout = 0,
-    next_devices = 0, next_settle = 0,
+    members = { place = 0, count = 0 }, owners = {}, by_slot = {}, known = {}, waiters = Waiters.new(host),
+    next_layout = 0, next_devices = 0, next_settle = 0,
     counters = { taken = 0, handed_over = 0, lost = 0, failed = 0 },
   }, Fleet)
   host.spawn(self.run, self)
@@ -102,10 +103,6 @@ local function note_trouble(self, what, err)
   local text = err and ("%s: %s"):format(what, tostring(err))
   if text and text ~= self.trouble then self:complain(text) end
   self.trouble = text
-end
-
-local function wake(self)
-  for waiter in pairs(self.waiters) do waiter:signal() end
 end
 
 ---@package
@@ -144,7 +141,7 @@ local function serve(self, index, lease)
     self.held[index] = nil
     note_end(self, index, reason)
     if self.alarm then self.alarm:signal() end
-    wake(self)
+    self.waiters:signal()
   end)
 end
 
@@ -268,7 +265,7 @@ local function leave(self)
   while next(self.held) do self.alarm:wait(self.host.now() + self.life / 10) end
   self.store:join("fleet " .. self.name, self.mark, 0)
   self.over = true
-  wake(self)
+  self.waiters:signal()
 end
 
 ---@package
@@ -290,12 +287,7 @@ end
 function Fleet:keep_running()
   if self.host.run == nil then return end
   self.host.spawn_task(function()
-    while not self.over do
-      local waiter = self.host.waiter()
-      self.waiters[waiter] = true
-      waiter:wait()
-      self.waiters[waiter] = nil
-    end
+    while not self.over do self.waiters:wait() end
   end)
 end
 
@@ -355,10 +347,7 @@ function Fleet:finish(timeout)
   local deadline = deadlines.after(self.host.now(), timeout, self.life, 2)
   self:stop()
   while not self.over do
-    local waiter = self.host.waiter()
-    self.waiters[waiter] = true
-    local woken = waiter:wait(deadline)
-    self.waiters[waiter] = nil
+    local woken = self.waiters:wait(deadline)
     if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
     if not woken then return nil, errors.new("timeout", "the fleet's sessions have not finished in time") end
   end

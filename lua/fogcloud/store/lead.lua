@@ -12,6 +12,7 @@ local Lease = require "fogcloud.store.lease"
 local runtime = require "fogcloud.runtime"
 local stores = require "fogcloud.store"
 local Term = require "fogcloud.store.term"
+local Waiters = require "fogcloud.task.waiters"
 
 ---@class fogcloud.Leader
 ---@field session fogcloud.Session?  while this one leads
@@ -28,17 +29,13 @@ local MAX_BACKOFF = 30
 
 local function complain(self, what) Term.report(self.host, ("the session of '%s' %s"):format(self.name, what)) end
 
-local function wake(self)
-  for waiter in pairs(self.waiters) do waiter:signal() end
-end
-
 local function serve_term(self)
   local term = Term.new {
     host = self.host, lease = self.lease, start = self.start,
     complain = function(what) complain(self, what) end,
     on_session = function(session)
       self.session, self.fence, self.failures = session, self.lease.fence, 0
-      wake(self)
+      self.waiters:signal()
     end,
   }
   self.term = term
@@ -68,7 +65,7 @@ local function run(self)
     if not self.stopped then self.alarm:wait(self.host.now() + self.lease.life / 10) end
   end
   self.over = true
-  wake(self)
+  self.waiters:signal()
 end
 
 local function check(name, start, store, options, level)
@@ -89,12 +86,7 @@ end
 local function keep_running(self)
   if self.host.run == nil then return end
   self.host.spawn_task(function()
-    while not self.over do
-      local waiter = self.host.waiter()
-      self.waiters[waiter] = true
-      waiter:wait()
-      self.waiters[waiter] = nil
-    end
+    while not self.over do self.waiters:wait() end
   end)
 end
 
@@ -115,8 +107,7 @@ function Leader.lead(name, start, store, options, level)
   Term.check(store, life, level)
   local self = setmetatable({
     name = name, start = start, host = host, lease = Lease.new(store, "lead " .. name, life, host), failures = 0,
-    not_before = 0,
-    waiters = setmetatable({}, { __mode = "k" }), -- nginx may end a request that waits, without a word
+    not_before = 0, waiters = Waiters.new(host),
   }, Leader)
   host.spawn(run, self)
   keep_running(self)
@@ -132,10 +123,7 @@ function Leader:await(timeout)
   local deadline = deadlines.after(runtime.host().now(), timeout, nil, 2)
   while self.session == nil do
     if self.stopped then return nil, errors.new("closed", "leader:stop() was called, or this worker is ending") end
-    local waiter = self.host.waiter()
-    self.waiters[waiter] = true
-    local woken = waiter:wait(deadline)
-    self.waiters[waiter] = nil
+    local woken = self.waiters:wait(deadline)
     if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
     if not woken then
       return nil, errors.new("timeout", ("no session of '%s' here"):format(self.name), { retryable = true })
@@ -149,7 +137,7 @@ function Leader:stop()
   self.stopped = true
   if self.term then self.term:stop() end
   if self.alarm then self.alarm:signal() end
-  wake(self)
+  self.waiters:signal()
 end
 
 --- Does that, and waits until it is done. Yields in a task, blocks elsewhere.
@@ -160,10 +148,7 @@ function Leader:finish(timeout)
   local deadline = deadlines.after(self.host.now(), timeout, self.lease.life, 2)
   self:stop()
   while not self.over do
-    local waiter = self.host.waiter()
-    self.waiters[waiter] = true
-    local woken = waiter:wait(deadline)
-    self.waiters[waiter] = nil
+    local woken = self.waiters:wait(deadline)
     if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
     if not woken then return nil, errors.new("timeout", "the session has not handed over in time") end
   end
