@@ -40,14 +40,14 @@ describe("a reply in time", function()
       local o = sandbox:options()
       local text = script.run(([[
         local fogcloud, core = require "fogcloud", require "fogcloud.core"
-        local cloud = fogcloud.new { base_url = %q, client_id = %q, client_secret = %q, ca_file = %q }
+        local cloud = fogcloud.new { base_url = %q, client_id = %q, client_secret = %q }
         assert(cloud:token())
         %s
         os.execute(("(sleep 0.15; kill -STOP %%d; sleep 1; kill -CONT %%d) &"):format(core.pid(), core.pid()))
         local credentials, err = cloud:create_client(%q, { timeout = 0.6 })
         print(credentials and "created" or err)
         os.exit(0)
-      ]]):format(o.base_url, o.client_id, o.client_secret, o.ca_file, thread, sandbox.app_id))
+      ]]):format(o.base_url, o.client_id, o.client_secret, thread, sandbox.app_id))
       assert.matches("created", text)
     end)
   end

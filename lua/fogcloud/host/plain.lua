@@ -22,7 +22,9 @@ function plain.offer(make) make_pump = make end
 
 plain.waiter = scheduler.new_waiter
 
-if protect.must_try then plain.try_wait = scheduler.try_wait end
+if protect.must_try then
+  function plain.try_wait() scheduler:try_wait() end
+end
 
 function plain.spawn(fn, ...) return scheduler:spawn(fn, true, false, ...) end
 

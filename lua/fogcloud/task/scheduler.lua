@@ -243,8 +243,12 @@ function Waiter:wait(deadline)
 end
 
 --- For where protect.must_try says so: raises where a wait would, although protect.can_yield says that it can.
-function Scheduler.try_wait()
-  if Task.current() and protect.can_yield() then coroutine.yield(TRY) end
+function Scheduler:try_wait()
+  local task = Task.current()
+  if not task or not protect.can_yield() then return end
+  self.parked[task] = TRY -- an error may keep it from being resumed at once: then recover does it
+  coroutine.yield(TRY)
+  self.parked[task] = nil
 end
 
 -- Turns -------------------------------------------------------------------------------------------------------------
