@@ -79,6 +79,17 @@ describe("reconnecting", function()
     assert.matches("hangs up on it, whenever it is sent alone", tostring(dropped[1].err))
   end)
 
+  for mode, what in pairs { trouble = "a broker that hangs up on every message for a while", cut = "links that are cut" } do
+    it("loses no message to " .. what, function()
+      local session = assert(scripted(mode, { backoff_cap = 0.02 }))
+      for i = 1, 50 do assert(session:publish("a/" .. i, "", { qos = 1 })) end
+      support.serve_until(function() return session:stats().queued == 0 end)
+      local stats = support.assert_identity(session)
+      assert.same({ 50, 0 }, { stats.acknowledged, stats.failed })
+      assert.is_nil(session.ended)
+    end)
+  end
+
   it("refuses a subscription that kills every link, and goes on", function()
     local session = assert(scripted("unsubscribable", { backoff_cap = 0.05 }))
     local granted, err = session:subscribe("a/+", 1, print, { timeout = 20 })
@@ -160,7 +171,8 @@ describe("reconnecting", function()
         math.randomseed(1) -- as every process of Lua 5.1 to 5.3 and LuaJIT is
         local Keeper = require "fogcloud.mqtt.keeper"
         local host = require("fogcloud.host").get()
-        local one, other = Keeper.new { host = host }, Keeper.new { host = host }
+        local parts = { host = host, opts = { stable_after = 10 } }
+        local one, other = Keeper.new(parts), Keeper.new(parts)
         for _, keeper in ipairs { one, other } do print(("%.9f"):format(keeper.random())) end]])
     end
     local first, second = waits():match("^(%S+)\n(%S+)\n$")

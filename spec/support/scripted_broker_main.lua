@@ -115,6 +115,26 @@ MODES.unthankful = {
   end,
 }
 
+-- Hangs up on all that wants an answer, over the first 12 connections.
+local function after_trouble(answer)
+  return function(body, client) return client.number > 12 and answer(body) end
+end
+MODES.trouble = {
+  [1] = CONNACK_4,
+  [3] = after_trouble(function(body) return packet(0x40, (message_id(body))) end),
+  [8] = after_trouble(granted_4),
+}
+
+-- Cuts each of the first 30 connections: at its first message, or at its second ping.
+MODES.cut = {
+  [1] = CONNACK_4,
+  [3] = function(body, client) return client.number > 30 and packet(0x40, (message_id(body))) end,
+  [12] = function(_, client)
+    client.pings = (client.pings or 0) + 1
+    return (client.number > 30 or client.pings < 2) and "\xD0\0"
+  end,
+}
+
 -- Answers the first connection's SUBSCRIBE, hangs up on its first message, and answers no SUBSCRIBE from then on.
 MODES.mute = { [1] = CONNACK_4, [8] = on_first(granted_4), [3] = function() return false end }
 

@@ -46,6 +46,7 @@ struct fog_event {
   size_t properties_len;
   uint64_t suspect; /* FOG_EV_DOWN: the number of a message; 0: none */
   size_t suspect_len;
+  int64_t waited_ms; /* FOG_EV_DOWN: since the last thing went out that wants an answer; 0: nothing has */
   struct fog_timings timings;
   void (*release)(struct fog_event *ev); /* frees the event and what carries it; never NULL */
 };

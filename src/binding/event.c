@@ -180,6 +180,8 @@ static int push_down(lua_State *L, const struct fog_event *ev) {
   push_head(L, "down", ev);
   set_number(L, "link", ev->id);
   set_flag(L, "was_up", ev->flag);
+  lua_pushnumber(L, (lua_Number)ev->waited_ms / 1000);
+  lua_setfield(L, -2, "waited");
   set_code(L, "code", ev->code);
   if (ev->name != NULL) lua_pushstring(L, ev->name);
   if (ev->name != NULL) lua_setfield(L, -2, "kind");

@@ -73,7 +73,7 @@ static void copy_numbers(lua_State *L, struct fog_link_options *o) {
   o->topic_alias_maximum = port(L, "topic_alias_maximum");
   o->receive_maximum = port(L, "receive_maximum");
   o->maximum_packet_size = (uint32_t)fog_opt_number(L, 2, "maximum_packet_size", 0, 0, 4294967295.0);
-  o->probe = fog_opt_bool(L, 2, "probe", false);
+  o->quiet_ms = (int)(fog_opt_number(L, 2, "probe", 0, 0, 3600) * 1000 + 0.5);
   o->discard = (uint64_t)fog_opt_number(L, 2, "discard", 0, 0, 9e15);
 }
 

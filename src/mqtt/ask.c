@@ -43,6 +43,8 @@ void fog_asks_init(struct fog_asks *a) {
   a->tail = &a->head;
 }
 
+bool fog_asks_idle(const struct fog_asks *a) { return a->head == NULL && a->open.count == 0; }
+
 bool fog_asks_has(const struct fog_asks *a, uint16_t id) { return fog_idmap_get(&a->open, id) != 0; }
 
 static bool write_packet(const struct fog_ask *ask, struct fog_outgoing *ids, struct fog_writer *out) {
@@ -67,7 +69,8 @@ static bool write_packet(const struct fog_ask *ask, struct fog_outgoing *ids, st
 static bool send_first(struct fog_asks *a, struct fog_session *s, struct fog_outgoing *ids, struct fog_writer *out,
                        bool *memory) {
   struct fog_ask *ask = a->head;
-  if (ask == NULL || (ids->probe && !ids->proven)) return false;
+  if (ask == NULL) return false;
+  if (ids->probe && (!ids->proven || a->open.count > 0 || ids->here_count > 0)) return false;
   ask->id = fog_outgoing_free_id(ids);
   if (ask->id == 0) return false;
   a->head = ask->next;

@@ -30,13 +30,15 @@ struct fog_ask *fog_ask_new(struct fog_session *s, uint64_t token, const char *f
 void fog_ask_free(struct fog_ask *ask);
 
 void fog_asks_init(struct fog_asks *a);
+/* Whether none waits for its id or for its answer. */
+bool fog_asks_idle(const struct fog_asks *a);
 bool fog_asks_has(const struct fog_asks *a, uint16_t id);
 
 /* Takes the ask over; feed sends it. */
 void fog_asks_add(struct fog_asks *a, struct fog_ask *ask);
 
-/* Appends the packets of those that may go now: not before the broker has proven itself to a probe (outgoing.h), and
- * not without a free packet id. False: no memory. */
+/* Appends the packets of those that may go now: not without a free packet id; on a probe (outgoing.h) one at a time,
+ * and none before the link has proven itself. False: no memory. */
 bool fog_asks_feed(struct fog_asks *a, struct fog_session *s, struct fog_outgoing *ids, struct fog_writer *out);
 
 /* SUBACK or UNSUBACK. 0, or the reason with which the link must end. */

@@ -110,6 +110,14 @@ static void on_timer(struct fog_timer *timer) {
   fog_link_down(link, &(struct fog_loss){.kind = "timeout", .text = doing});
 }
 
+static void prove(struct fog_timer *timer) {
+  struct fog_link *link = (struct fog_link *)(void *)((char *)timer - offsetof(struct fog_link, proof_timer));
+  if (link->state != FOG_UP || link->proof != FOG_PROOF_QUIET) return;
+  link->proof = FOG_PROOF_SECOND;
+  link->pinged = true;
+  if (fog_link_append(link, &(struct fog_packet){.type = FOG_PINGREQ})) fog_link_flush(link);
+}
+
 static void set_deadline(struct fog_link *link, int64_t ms) {
   link->deadline_ms = fog_loop_now(link->loop) + ms;
   (void)fog_loop_set_timer(link->loop, &link->timer, link->deadline_ms);
@@ -122,6 +130,7 @@ void fog_link_init(struct fog_link *link, struct fog_loop *loop, struct fog_sess
   link->loop = loop;
   link->session = session;
   link->timer.fire = on_timer;
+  link->proof_timer.fire = prove;
   link->again.run = go_on;
   link->retry.fire = try_again;
   fog_kept_init(&link->kept, session->journal, session->window);
@@ -157,6 +166,8 @@ void fog_link_connect(struct fog_link *link, struct fog_link_options *o, struct 
   link->down = down;
   link->state = FOG_OPENING;
   link->resting = link->pinged = false;
+  link->proof = FOG_PROOF_NONE;
+  link->tried_ms = 0;
   if (o->discard != 0) fog_outgoing_discard(&link->outgoing, o->discard);
   fog_link_settle(link);
   set_deadline(link, o->connect_timeout_ms);

@@ -30,6 +30,10 @@
 
 enum fog_link_state { FOG_NONE, FOG_OPENING, FOG_GREETING, FOG_UP, FOG_LEAVING, FOG_LINK_STATES };
 
+/* A probe (outgoing.h) proves itself by a ping, some time in which nothing but the broker's own doing can end it, and
+ * another ping. A link that is cut now and then would fall in that time, and nobody is blamed. */
+enum fog_proof { FOG_PROOF_NONE, FOG_PROOF_FIRST, FOG_PROOF_QUIET, FOG_PROOF_SECOND };
+
 struct fog_link {
   struct fog_loop *loop;
   struct fog_session *session;
@@ -40,7 +44,10 @@ struct fog_link {
   struct fog_timer timer;
   int64_t deadline_ms; /* of OPENING, GREETING, LEAVING */
   int64_t keepalive_ms, written_ms, received_ms;
-  bool pinged;         /* and no PINGRESP yet */
+  bool pinged; /* and no PINGRESP yet */
+  enum fog_proof proof;
+  struct fog_timer proof_timer;
+  int64_t tried_ms;    /* when the last thing went out, over this link, that wants an answer; 0: nothing has */
   bool resting;        /* the inbox is full, or Lua wants no more: nothing is read */
   struct fog_chunk in; /* what was read and not consumed */
   struct fog_writer writer;

@@ -25,6 +25,7 @@ static void report_down(struct fog_link *link, const struct fog_loss *loss) {
                               .kind = loss->kind,
                               .text = loss->text,
                               .properties = loss->properties,
+                              .waited_ms = link->tried_ms == 0 ? 0 : fog_loop_now(link->loop) - link->tried_ms,
                               .suspect = fog_outgoing_suspect(&link->outgoing)};
   struct fog_event *down = link->down;
   if (link->up != NULL) link->up->release(link->up);
@@ -39,6 +40,7 @@ void fog_link_down(struct fog_link *link, const struct fog_loss *loss) {
   bool linger = link->state == FOG_LEAVING || link->state == FOG_UP;
   link->state = FOG_NONE;
   fog_loop_clear_timer(link->loop, &link->timer);
+  fog_loop_clear_timer(link->loop, &link->proof_timer);
   if (link->connection != NULL) fog_connection_close(link->connection, linger);
   link->connection = NULL;
   report_down(link, loss); /* first: it names what had no answer */

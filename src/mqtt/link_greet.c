@@ -148,9 +148,11 @@ enum fog_step fog_link_connack(struct fog_link *link, const struct fog_packet *p
   link->keepalive_ms = 1000 * (int64_t)number(p->properties, SERVER_KEEP_ALIVE, (uint32_t)o->keepalive_s);
   /* While reading rests, no answer can be read: then the system finds a dead peer. */
   fog_connection_user_timeout(link->connection, (unsigned)(link->keepalive_ms * 3 / 2));
-  fog_outgoing_begin(&link->outgoing, o->version, present, &limits, o->probe);
+  fog_outgoing_begin(&link->outgoing, o->version, present, &limits, o->quiet_ms > 0);
   fog_incoming_begin(&link->incoming, o->version, present, o->topic_alias_maximum, o->receive_maximum);
   greeted(link, p);
-  if (o->probe && fog_link_append(link, &(struct fog_packet){.type = FOG_PINGREQ})) link->pinged = true;
+  if (o->quiet_ms == 0 || !fog_link_append(link, &(struct fog_packet){.type = FOG_PINGREQ})) return FOG_STEP_ON;
+  link->pinged = true;
+  link->proof = FOG_PROOF_FIRST;
   return FOG_STEP_ON;
 }

@@ -28,7 +28,7 @@ struct fog_link_options {
   uint16_t topic_alias_maximum; /* what those properties say, for what comes from the broker */
   uint16_t receive_maximum;     /* the same; 0: not said */
   uint32_t maximum_packet_size; /* the same; 0: not said */
-  bool probe;                   /* a message is under suspicion: see outgoing.h */
+  int quiet_ms;                 /* something is under suspicion, and the link a probe: see link.h; 0: it is none */
   uint64_t discard;             /* the number of a message that the broker does not take, to be dropped; 0: none */
 };
 

@@ -41,6 +41,22 @@ static bool write_out(struct fog_link *link) {
   return true;
 }
 
+/* How many that were sent over this link want an answer. */
+static size_t unanswered(const struct fog_link *link) { return link->asks.open.count + link->outgoing.here_count; }
+
+/* Appends what may go now. False: no memory. */
+static bool feed(struct fog_link *link) {
+  size_t before = unanswered(link);
+  if (!fog_asks_feed(&link->asks, link->session, &link->outgoing, &link->writer)) return false;
+  bool alone = !link->outgoing.probe || fog_asks_idle(&link->asks);
+  if (!alone || !fog_session_may_send(link->session))
+    fog_link_store(link); /* fed again once it may */
+  else if (!fog_outgoing_feed(&link->outgoing, &link->writer, ROOM, fog_loop_now(link->loop)))
+    return false;
+  if (unanswered(link) > before) link->tried_ms = fog_loop_now(link->loop);
+  return true;
+}
+
 void fog_link_flush(struct fog_link *link) {
   bool more = true;
   for (int round = 0; more && link->state == FOG_UP; round++) {
@@ -49,17 +65,9 @@ void fog_link_flush(struct fog_link *link) {
       link->again_posted = true;
       break;
     }
-    if (!fog_asks_feed(&link->asks, link->session, &link->outgoing, &link->writer)) {
+    if (!feed(link)) {
       fog_link_no_memory(link);
       return;
-    }
-    if (fog_session_may_send(link->session)) {
-      if (!fog_outgoing_feed(&link->outgoing, &link->writer, ROOM, fog_loop_now(link->loop))) {
-        fog_link_no_memory(link);
-        return;
-      }
-    } else {
-      fog_link_store(link); /* told to feed once it may */
     }
     more = fog_kept_safe(&link->kept) && fog_writer_unsent(&link->writer) > 0 && write_out(link);
   }

@@ -47,6 +47,7 @@ static enum fog_step on_release(struct fog_link *link, const struct fog_packet *
 
 static enum fog_step on_asked(struct fog_link *link, const struct fog_packet *p, struct fog_packet_fault *fault) {
   int reason = fog_asks_answered(&link->asks, link->session, p, &link->outgoing, &link->writer);
+  if (!fog_asks_idle(&link->asks)) link->tried_ms = fog_loop_now(link->loop);
   if (reason == 0) return FOG_STEP_ON;
   return refuse(fault, (enum fog_reason)reason, "it does not fit the request with its id");
 }
@@ -54,7 +55,13 @@ static enum fog_step on_asked(struct fog_link *link, const struct fog_packet *p,
 static enum fog_step on_pong(struct fog_link *link, const struct fog_packet *p, struct fog_packet_fault *fault) {
   (void)p, (void)fault;
   link->pinged = false;
-  link->outgoing.proven = true; /* what is under suspicion may go now */
+  if (link->proof == FOG_PROOF_FIRST) {
+    link->proof = FOG_PROOF_QUIET;
+    (void)fog_loop_set_timer(link->loop, &link->proof_timer, fog_loop_now(link->loop) + link->options->quiet_ms);
+  } else if (link->proof == FOG_PROOF_SECOND) {
+    link->proof = FOG_PROOF_NONE;
+    link->outgoing.proven = true; /* what is under suspicion may go now */
+  }
   return FOG_STEP_ON;
 }
 

@@ -146,8 +146,8 @@ static int refusal(const struct fog_outgoing *o, const struct fog_message *m, in
 
 /* Whether the windows are open for m. */
 static bool may_fly(const struct fog_outgoing *o, const struct fog_message *m) {
-  if (m->qos == 0) return true;
   if (o->probe && (!o->proven || o->flying_count > 0)) return false;
+  if (m->qos == 0) return true;
   if (o->flying_count >= o->window || o->flying_count >= o->limits.receive_maximum) return false;
   return m->qos < 2 || o->version == FOG_MQTT_5 || o->flying_qos2 < FOG_QOS2_WINDOW;
 }

@@ -18,9 +18,9 @@
  * What the broker has said that it does not take (CONNACK, MQTT 5) is dropped alone, with the reason that it would
  * give.
  *
- * A message under suspicion (`probe`): on 3.1.1 a broker refuses by hanging up. While a link is a probe, one message of
- * QoS 1 or 2 is in flight at a time, and it is sent only after a PINGRESP has shown that the broker serves us at all;
- * so whatever is unanswered when that link falls has made it fall.
+ * A message under suspicion (`probe`): on 3.1.1 a broker refuses by hanging up. While a link is a probe, it first has
+ * to prove itself (link.h), and then one thing that wants an answer is on the wire at a time, with nothing of QoS 0
+ * beside it; so whatever is unanswered when that link falls has made it fall.
  */
 #ifndef FOG_OUTGOING_H
 #define FOG_OUTGOING_H

@@ -100,6 +100,7 @@ void fog_session_report_up(struct fog_session *s, struct fog_event *ev, const st
 void fog_session_report_down(struct fog_session *s, struct fog_event *ev, const struct fog_report *r) {
   ev->type = FOG_EV_DOWN;
   fill(ev, r);
+  ev->waited_ms = r->waited_ms;
   if (r->suspect != NULL) {
     ev->suspect = r->suspect->event.id;
     ev->suspect_len = r->suspect->event.extra_len;

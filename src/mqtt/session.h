@@ -74,6 +74,7 @@ struct fog_report {
   const char *kind; /* down: "network", "tls", … (static); NULL where the broker said why */
   const char *text;
   struct fog_bytes properties;
+  int64_t waited_ms;                 /* down: since the last thing went out that wants an answer; 0: nothing has */
   const struct fog_message *suspect; /* down: what was sent first of what has no answer; NULL: nothing */
 };
 

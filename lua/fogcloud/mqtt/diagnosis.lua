@@ -154,14 +154,23 @@ function diagnosis.lost(event, short_lives)
     { code = event.code ~= 0 and event.code or nil, retryable = true, properties = event.properties })
 end
 
--- Where a broker gives a reason at all, those that speak of what it was sent.
-local ABOUT_A_PACKET = {
-  [0] = true, [0x80] = true, [0x81] = true, [0x82] = true, [0x83] = true, [0x90] = true, [0x94] = true, [0x95] = true,
-  [0x99] = true, [0x9A] = true, [0x9B] = true,
+-- Reasons of a DISCONNECT that speak of what the broker was sent: of one packet, or perhaps of one.
+local OF_A_PACKET = {
+  [0x8F] = true, [0x90] = true, [0x94] = true, [0x95] = true, [0x99] = true, [0x9A] = true, [0x9B] = true,
+  [0x9E] = true, [0xA1] = true, [0xA2] = true,
 }
+local PERHAPS = { [0] = true, [0x80] = true, [0x81] = true, [0x82] = true, [0x83] = true, [0x87] = true }
 
---- Whether what was sent last may be the reason for a lost link.
-function diagnosis.may_blame_packet(code) return ABOUT_A_PACKET[code] == true end
+-- A link that ended in silence, or by our own doing, was not hung up.
+local NOT_HUNG_UP = { timeout = true, ["local"] = true, left = true }
+
+--- Whether the broker has said that something it was sent is the reason for a lost link.
+function diagnosis.names_a_packet(event) return OF_A_PACKET[event.code] == true end
+
+--- Whether what was sent last may be the reason.
+function diagnosis.may_blame_packet(event)
+  return not NOT_HUNG_UP[event.kind] and (PERHAPS[event.code] or OF_A_PACKET[event.code]) == true
+end
 
 --- The error of a subscription on which the broker hangs up, whenever it is asked.
 function diagnosis.blamed_filter(filter)

@@ -48,7 +48,7 @@ function Keeper.new(parts, random)
     random = random or new_random(parts.host),
     mail = {},
     waiter = parts.host.waiter(),
-    suspicion = Suspicion.new(),
+    suspicion = Suspicion.new(parts.opts.stable_after),
     refreshed = false,
     failures = 0,
     short_lives = 0,
@@ -134,7 +134,7 @@ local function backoff(self)
   local opts = self.opts
   local tries = self.failures + self.short_lives
   if tries == 0 then return 0 end
-  if self.suspicion.hot then tries = 1 end -- the broker serves us: one packet is the trouble, and is soon found
+  tries = self.suspicion:failures() or tries
   return self.random() * math.min(opts.backoff_cap, opts.backoff_base * 2 ^ math.min(tries - 1, 30))
 end
 

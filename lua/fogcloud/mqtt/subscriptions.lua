@@ -209,15 +209,15 @@ function Subscriptions:fail(err)
   end
 end
 
---- The filter that was asked for first of those whose answer the lost link has taken with it; nil: all are answered.
---- Between the end of the link and `lost`.
----@return string?
+--- What was asked for first of that whose answer the lost link has taken with it; nil: all is answered. Between the end
+--- of the link and `lost`.
+---@return table?  filter; new: it was never granted
 function Subscriptions:cut_short()
   local first = self.cut[1]
   for _, question in ipairs(self.cut) do
     if question.number < first.number then first = question end
   end
-  return first and first.filter
+  return first and { filter = first.filter, new = self.filters[first.filter] == nil }
 end
 
 --- The broker hangs up on this filter: whoever asked for it is told so, and it is not asked for again.
