@@ -172,6 +172,17 @@ MODES.order = {
   end,
 }
 
+-- Sends the next message once the one before is acknowledged.
+local function next_message(client)
+  client.sent = (client.sent or 0) + 1
+  return packet(0x32, text("next") .. string.char(0, client.sent) .. client.sent)
+end
+MODES.one = {
+  [1] = CONNACK_4,
+  [8] = function(body, client) return granted_4(body) .. next_message(client) end,
+  [4] = function(_, client) return client.sent < 100 and next_message(client) or nil end,
+}
+
 local script = assert(MODES[mode], "no such mode")
 local server = assert(socket.bind("127.0.0.1", 0))
 if mode == "order" then assert(server:setoption("recv-buffer-size", 65536)) end

@@ -148,7 +148,7 @@ end
 
 -- Handles one thing after the other until nothing is left, or it is time for others: true. Throws what a handler does.
 -- `work.number` is that of the message in hand where the session acknowledges what was handled: it is given back with
--- the next one, or by serve_all where a handler threw.
+-- the next one, or by serve_all.
 local function serve(self, work)
   local receive, router, notices, pause = self.receive, self.router, self.notices, self.host.pause
   local now = self.host.now
@@ -170,6 +170,7 @@ local function serve(self, work)
         run_each(self, matched, n, topic, payload, message)
       end
     else
+      self:give_back(work) -- who listens may take long
       next_notice(self)
     end
     pause()
@@ -194,6 +195,7 @@ local function serve_all(self, work)
       report(self, more)
       self.host.pause()
     elseif not more or (self.backup and not self.closed) then
+      self:give_back(work) -- it may be long until the next one
       return
     else
       self.host.sleep(0)
