@@ -152,7 +152,8 @@ local function table_of_instructions(counts)
   for i, case in ipairs(names) do
     local base = counts[case .. ": libmosquitto, C"] or counts[case .. ": libcurl, C"]
     local ours = counts[case .. ": fogcloud"]
-    lines[i] = ("| %s | %s | %s | %.2f |"):format(case, grouped(base), grouped(ours), ours / base)
+    lines[i] = ("| %s | %s | %s | %s |"):format(case, base and grouped(base) or "", grouped(ours),
+      base and ("%.2f"):format(ours / base) or "")
   end
   return ([[
 ## Instructions
