@@ -3,6 +3,7 @@
 -- Closed to others: pages of other origins, names that are not ours, those who only hold connections, and devices that
 -- call themselves as a client is called.
 local cjson = require "cjson"
+local script = require "spec.support.script"
 local socket = require "socket"
 local support = require "spec.support.sandbox"
 
@@ -143,7 +144,8 @@ end)
 local STALLER = [[
 import resource, socket, sys
 port, count, said = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode()
-resource.setrlimit(resource.RLIMIT_NOFILE, (count + 100, max(count + 100, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard)) # some may have been inherited
 held = []
 for i in range(count):
     held.append(socket.create_connection(("127.0.0.1", port)))
@@ -191,6 +193,18 @@ describe("two thousand stalled connections", function()
         for _ = 1, 3 do assert.equal(2, #assert(support.cloud(sandbox):products())) end
       end)
     end
+  end)
+
+  it("do not where the system gives few descriptors, either", function()
+    sandbox = support.start()
+    local command = [[ulimit -n 300; timeout 50 %s bin/fogcloud sandbox exec -- sh -c '
+      port=${FOGCLOUD_BASE_URL##*:}
+      for i in 1 2 3; do mkfifo %s/in$i; python3 %s/staller.py $port 150 "" <%s/in$i >%s/said$i & done
+      exec 3>%s/in1 4>%s/in2 5>%s/in3
+      for i in 1 2 3; do until [ -s %s/said$i ]; do sleep 0.02; done; done
+      curl -s -m 10 -o /dev/null -w "%%{http_code}" $FOGCLOUD_BASE_URL/_sandbox/info']]
+    local said, code = support.shell(command:gsub("%%s", folder):gsub(folder, script.interpreter(), 1):gsub("%%%%", "%%"))
+    assert.same({ "200", 0 }, { said, code })
   end)
 
   it("of MQTT neither, with the relay and without", function()

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 /* The list is newest first, so the last one found of those equally unused is the oldest. */
@@ -18,10 +19,20 @@ static void make_room(struct fog_hangups *h) {
   (void)shutdown(least->fd, SHUT_RDWR);
 }
 
+/* Descriptors that are not for connections: listeners, the store, players, and connections that are just closing. */
+enum { OTHERS = 100, LEAST = 20 };
+
+static unsigned room(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FOG_CONNECTIONS + OTHERS) return FOG_CONNECTIONS;
+  return limit.rlim_cur > OTHERS + LEAST ? (unsigned)limit.rlim_cur - OTHERS : LEAST;
+}
+
 struct fog_peer_watch *fog_hangups_add(struct fog_hangups *h, int fd) {
   struct fog_peer_watch *w = calloc(1, sizeof *w);
   if (w == NULL) return NULL;
-  if (h->count >= FOG_CONNECTIONS) make_room(h);
+  if (h->most == 0) h->most = room();
+  if (h->count >= h->most) make_room(h);
   h->count++;
   w->fd = fd;
   w->number = ++h->came;

@@ -29,11 +29,12 @@ struct fog_hangups {
   struct fog_peer_watch *first; /* the newest */
   uint64_t came, used;
   unsigned count; /* of those not dropped */
+  unsigned most;  /* of them: FOG_CONNECTIONS, or fewer where the system gives us fewer descriptors; 0: not asked yet */
   double last_sweep;
 };
 
-/* Beyond FOG_CONNECTIONS another one goes for it: the oldest that has brought no request, else that whose last one is
- * longest ago; none that is being answered. NULL: no memory. */
+/* Beyond what there is room for another one goes for it: the oldest that has brought no request, else that whose last
+ * one is longest ago; none that is being answered. NULL: no memory. */
 struct fog_peer_watch *fog_hangups_add(struct fog_hangups *h, int fd);
 void fog_hangups_remove(struct fog_hangups *h, struct fog_peer_watch *w);
 
