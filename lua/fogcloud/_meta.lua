@@ -87,6 +87,9 @@
 ---@field pid fun(): integer
 ---@field alive fun(pid: integer): boolean
 ---@field probe fun(host: string, port: string, options: table): table  one connection, step by step; see probe.c
+---@field signals_catch fun(): boolean   SIGTERM and SIGINT are kept in mind from now on; false: they are already
+---@field signals_caught fun(): string?   "SIGTERM" or "SIGINT": the last one that came, once
+---@field signals_release fun()           they do again what they did before
 ---@field watch fun(): boolean
 ---@field unwatch fun()
 ---@field notify fun(path: string, text: string): boolean?, string?  a word to the service manager

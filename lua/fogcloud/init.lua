@@ -2,6 +2,7 @@
 
 --- The face of fogcloud: what a user requires. See README.md.
 local check = require "fogcloud.check"
+local check = require "fogcloud.check"
 local deadlines = require "fogcloud.task.deadline"
 local runtime = require "fogcloud.runtime"
 
@@ -42,12 +43,19 @@ local function served(name)
   return host
 end
 
+---@class (exact) fogcloud.RunOptions
+---@field signals boolean?  true: SIGTERM and SIGINT end run, so that `finish` can follow; they do nothing else meanwhile
+
 --- Serves handlers and tasks until no task is left and no session is open. Plain host only; elsewhere it raises, for
 --- the host has a loop of its own.
-function fogcloud.run()
+---@param options fogcloud.RunOptions?
+---@return "SIGTERM"|"SIGINT"|nil signal  what ended it, where that was a signal
+function fogcloud.run(options)
+  local wrong = check.options({ signals = "boolean" }, options or {}, "run")
+  if wrong then error(wrong, 2) end
   local host = served "run"
   runtime.pump()
-  host.run()
+  return host.run(options ~= nil and options.signals)
 end
 
 ---@class (exact) fogcloud.StepBudget

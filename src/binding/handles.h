@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 #include "../mqtt/driver.h"
-#include "driver_class.h"
 #include "../mqtt/handled.h"
+#include "driver_class.h"
 #include "engine.h"
 #include "util.h"
 

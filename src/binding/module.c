@@ -7,6 +7,7 @@
 
 #include "../base/notify.h"
 #include "../base/process.h"
+#include "../base/signals.h"
 #include "../mqtt/native.h"
 #include "handles.h"
 #include "properties.h"
@@ -65,6 +66,26 @@ static int l_notify(lua_State *L) {
   return 2;
 }
 
+/* signals_catch(): true where SIGTERM and SIGINT are kept in mind from now on. */
+static int l_signals_catch(lua_State *L) {
+  lua_pushboolean(L, fog_signals_catch());
+  return 1;
+}
+
+/* signals_caught() -> "SIGTERM" | "SIGINT" | nil: the last one that came, once. */
+static int l_signals_caught(lua_State *L) {
+  int number = fog_signals_caught();
+  if (number == 0) return 0;
+  lua_pushstring(L, number == SIGINT ? "SIGINT" : "SIGTERM");
+  return 1;
+}
+
+static int l_signals_release(lua_State *L) {
+  (void)L;
+  fog_signals_release();
+  return 0;
+}
+
 static void push_versions(lua_State *L) {
   lua_newtable(L);
   lua_pushstring(L, fog_http_curl_version());
@@ -86,6 +107,9 @@ int luaopen_fogcloud_core(lua_State *L) {
       {"properties", fog_l_properties},
       {"alive", l_alive},
       {"probe", fog_l_probe},
+      {"signals_catch", l_signals_catch},
+      {"signals_caught", l_signals_caught},
+      {"signals_release", l_signals_release},
       {"watch", l_watch},
       {"unwatch", l_unwatch},
       {"notify", l_notify},

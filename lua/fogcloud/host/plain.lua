@@ -37,9 +37,33 @@ function plain.sleep(seconds) return scheduler:sleep(seconds) end
 
 function plain.pause() return scheduler:pause() end
 
---- Serves handlers and tasks until no task is left and no session is open.
-function plain.run()
-  while scheduler:busy() or (pump ~= nil and pump:busy()) do scheduler:turn(nil, true) end
+local function work_left() return scheduler:busy() or (pump ~= nil and pump:busy()) end
+
+-- A signal that comes just before a wait does not interrupt it: it is seen this much later, at the latest.
+local LOOK = 0.5
+
+-- As run, and until a signal that ends programs has come: its name.
+local function run_until_told()
+  while work_left() do
+    scheduler:turn(core.now() + LOOK, true)
+    local signal = core.signals_caught()
+    if signal then return signal end
+  end
+end
+
+--- Serves handlers and tasks until no task is left and no session is open. With `signals`, SIGTERM and SIGINT end it,
+--- too, and nothing else, while it runs.
+---@param signals boolean?
+---@return string? signal  "SIGTERM" or "SIGINT"
+function plain.run(signals)
+  if not signals or not core.signals_catch() then
+    while work_left() do scheduler:turn(nil, true) end
+    return nil
+  end
+  local ok, told = pcall(run_until_told)
+  core.signals_release()
+  if not ok then error(told, 0) end
+  return told
 end
 
 --- True while a task runs: it cannot serve the others.
