@@ -38,7 +38,8 @@ static void ended(void *owner, struct fog_message *m, enum fog_end how, int code
   m->event.code = code;
   m->event.flag = how == FOG_END_DROPPED;
   fog_event_set_properties(&m->event, properties.data, properties.len);
-  fog_queue_push(link->session->events, &m->event);
+  if (fog_outbox_settle(&link->session->outbox, &link->outgoing.outcome, link->session->events, &m->event))
+    fog_session_announce(link->session, &link->session->drained);
 }
 
 static void complain(void *owner, const struct fog_durable_error *error) {

@@ -9,7 +9,7 @@
 void fog_link_settle(struct fog_link *link) {
   const struct fog_outcome *o = &link->outgoing.outcome;
   if (o->acknowledged + o->failed + o->dropped == 0) return;
-  if (fog_outbox_settle(&link->session->outbox, &link->outgoing.outcome))
+  if (fog_outbox_settle(&link->session->outbox, &link->outgoing.outcome, NULL, NULL))
     fog_session_announce(link->session, &link->session->drained);
 }
 

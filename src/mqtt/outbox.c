@@ -170,7 +170,7 @@ void fog_outbox_busy(struct fog_outbox *o) {
   (void)pthread_mutex_unlock(&o->lock);
 }
 
-bool fog_outbox_settle(struct fog_outbox *o, struct fog_outcome *outcome) {
+bool fog_outbox_settle(struct fog_outbox *o, struct fog_outcome *outcome, struct fog_queue *to, struct fog_event *ev) {
   (void)pthread_mutex_lock(&o->lock);
   o->acknowledged += outcome->acknowledged;
   o->failed += outcome->failed;
@@ -178,6 +178,7 @@ bool fog_outbox_settle(struct fog_outbox *o, struct fog_outcome *outcome) {
   o->count -= outcome->acknowledged + outcome->failed + outcome->dropped;
   o->bytes -= outcome->bytes;
   bool awaited = awaited_now(o);
+  if (ev != NULL) fog_queue_push(to, ev);
   (void)pthread_mutex_unlock(&o->lock);
   *outcome = (struct fog_outcome){0, 0, 0, 0};
   return awaited;

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "../base/event.h"
+#include "../base/queue.h"
 #include "bytes.h"
 
 /* One allocation: the event that may report it, then its topic, payload and properties. */
@@ -103,8 +104,10 @@ struct fog_outcome {
   size_t acknowledged, failed, dropped, bytes;
 };
 
-/* Counts it; *outcome is zero then. True: nothing is left, or there is room, and Lua waits for that. */
-bool fog_outbox_settle(struct fog_outbox *o, struct fog_outcome *outcome);
+/* Counts it; *outcome is zero then. True: nothing is left, or there is room, and Lua waits for that. `ev`, where it is
+ * not NULL, is handed to the queue in the same step: Lua sees an end that it is told of in the numbers too, and finds
+ * the outbox empty only where it can find the event. */
+bool fog_outbox_settle(struct fog_outbox *o, struct fog_outcome *outcome, struct fog_queue *to, struct fog_event *ev);
 
 void fog_outbox_stats(struct fog_outbox *o, struct fog_outbox_stats *s);
 

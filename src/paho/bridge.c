@@ -165,7 +165,8 @@ void paho_settle(struct paho *p) {
   atomic_store(&p->session->outbox.in_flight, p->flying_count);
   (void)pthread_mutex_unlock(&p->lock);
   if (outcome.acknowledged + outcome.failed + outcome.dropped == 0) return;
-  if (fog_outbox_settle(&p->session->outbox, &outcome)) fog_session_announce(p->session, &p->session->drained);
+  if (fog_outbox_settle(&p->session->outbox, &outcome, NULL, NULL))
+    fog_session_announce(p->session, &p->session->drained);
 }
 
 void paho_end_message(struct paho *p, struct fog_message *m, int code, bool dropped) {
