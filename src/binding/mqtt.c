@@ -25,14 +25,15 @@ static struct fog_session *reach(lua_State *L) {
   return box->session;
 }
 
-static struct fog_session *check(lua_State *L) {
-  struct fog_session *s = reach(L);
-  const struct fog_l_session *box = lua_touserdata(L, 1);
-  if (box->closed) (void)luaL_argerror(L, 1, "the session is closed");
+static struct fog_session *usable(lua_State *L, const struct fog_l_session *box) {
+  if (box->session == NULL) (void)luaL_error(L, "the session is gone");
+  if (box->closed) (void)luaL_error(L, "the session is closed");
   if (fog_process_forked(box->pid))
     (void)luaL_error(L, "the session was made before this process was forked: connect in the child");
-  return s;
+  return box->session;
 }
+
+static struct fog_session *check(lua_State *L) { return usable(L, luaL_checkudata(L, 1, FOG_SESSION_CLASS)); }
 
 /* session:close(reason, properties): says goodbye. */
 static int l_close(lua_State *L) {
@@ -217,17 +218,16 @@ static bool is_kept(lua_State *L, const struct fog_session *s, lua_Integer qos, 
   return false;
 }
 
-/* session:publish(topic, payload, qos, retained, notify, properties) -> number | nil, "full" | nil, "too large"
+/* (topic, payload, qos, retained, notify, properties), the first at `at` -> number | nil, "full" | nil, "too large"
  * | nil, "not enough memory" | nil, "journal", text, code */
-static int l_publish(lua_State *L) {
-  struct fog_session *s = check(L);
-  struct fog_bytes topic = {check_topic(L, 2), 0}, payload, properties = {NULL, 0};
+static int publish(lua_State *L, struct fog_session *s, int at) {
+  struct fog_bytes topic = {check_topic(L, at), 0}, payload, properties = {NULL, 0};
   topic.len = strlen(topic.data);
-  payload.data = luaL_checklstring(L, 3, &payload.len);
-  lua_Integer qos = luaL_optinteger(L, 4, 0);
-  luaL_argcheck(L, qos >= 0 && qos <= 2, 4, "QoS is 0, 1 or 2");
-  luaL_argcheck(L, payload.len <= MAX_PAYLOAD, 3, "a payload has at most 268435455 bytes");
-  properties.data = luaL_optlstring(L, 7, "", &properties.len);
+  payload.data = luaL_checklstring(L, at + 1, &payload.len);
+  lua_Integer qos = luaL_optinteger(L, at + 2, 0);
+  luaL_argcheck(L, qos >= 0 && qos <= 2, at + 2, "QoS is 0, 1 or 2");
+  luaL_argcheck(L, payload.len <= MAX_PAYLOAD, at + 1, "a payload has at most 268435455 bytes");
+  properties.data = luaL_optlstring(L, at + 5, "", &properties.len);
   if (!is_kept(L, s, qos, topic.len + payload.len + properties.len)) return 4;
   struct fog_message *m = fog_message_new(topic, payload, properties);
   if (m == NULL) return result(L, FOG_ENOMEMORY);
@@ -236,8 +236,8 @@ static int l_publish(lua_State *L) {
   m->accepted_ms = (int64_t)(fog_process_now() * 1000);
   set_expiry(m);
   m->qos = (uint8_t)qos;
-  m->retained = lua_toboolean(L, 5) != 0;
-  m->notify = lua_toboolean(L, 6) != 0;
+  m->retained = lua_toboolean(L, at + 3) != 0;
+  m->notify = lua_toboolean(L, at + 4) != 0;
   enum fog_outbox_room room = fog_outbox_add(&s->outbox, m, &id, &feed);
   if (room != FOG_ROOM) {
     m->event.release(&m->event);
@@ -245,6 +245,19 @@ static int l_publish(lua_State *L) {
   }
   if (feed) s->driver->feed(s);
   lua_pushnumber(L, (lua_Number)id);
+  return 1;
+}
+
+static int l_publish(lua_State *L) { return publish(L, check(L), 2); }
+
+/* It is called for every message, so it holds its session instead of looking for it in its arguments. */
+static int publish_held(lua_State *L) { return publish(L, usable(L, lua_touserdata(L, lua_upvalueindex(1))), 1); }
+
+/* session:publisher(): a function that does what session:publish does. */
+static int l_publisher(lua_State *L) {
+  (void)luaL_checkudata(L, 1, FOG_SESSION_CLASS);
+  lua_settop(L, 1);
+  lua_pushcclosure(L, publish_held, 1);
   return 1;
 }
 
@@ -341,6 +354,7 @@ int fog_open_mqtt(lua_State *L) {
       {"subscribe", l_subscribe},
       {"unsubscribe", l_unsubscribe},
       {"publish", l_publish},
+      {"publisher", l_publisher},
       {"room", l_room},
       {"receiver", fog_l_receiver},
       {"handled", fog_l_handled},

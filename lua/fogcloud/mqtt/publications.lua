@@ -24,7 +24,7 @@ Publications.__index = Publications
 function Publications.new(parts)
   return setmetatable({
     host = parts.host, handle = parts.handle, state = parts.state, opts = parts.opts, notify = parts.notify,
-    waiters = {}, reported_losses = 0,
+    send = parts.handle:publisher(), waiters = {}, reported_losses = 0,
   }, Publications)
 end
 
@@ -56,7 +56,7 @@ local function check(self, topic, payload, opts, version)
     self.last_topic = topic
   end
   if type(payload) ~= "string" then error("payload: string expected, got " .. type(payload), 4) end
-  for name, value in pairs(opts) do
+  for name, value in next, opts do
     local valid = VALID[name]
     if valid == nil or not valid[value] then refuse(name, value) end
   end
@@ -124,7 +124,7 @@ function Publications:publish(topic, payload, opts)
     if state.ended then return nil, state.ended end
     local refused = next(state.limits) ~= nil and beyond_limits(self, topic, payload, qos, retained, properties)
     if refused then return nil, refused end
-    local id, why, text, code = self.handle:publish(topic, payload, qos, retained, false, properties)
+    local id, why, text, code = self.send(topic, payload, qos, retained, false, properties)
     if id ~= nil then return id end
     if why ~= "full" or not opts.wait then return nil, refusal(why, text, code) end
     if late then return nil, late end
