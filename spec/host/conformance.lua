@@ -183,18 +183,15 @@ if is_plain_51 then
   end
 end
 
--- Counts the requests that are sent meanwhile.
+-- Counts the requests that are sent meanwhile: each is waited for.
 local function requests(fn)
-  local pump, sent = runtime.pump(), 0
-  local engine = pump.engine
-  pump.engine = setmetatable({}, { __index = function(_, name)
-    return function(_, ...)
-      if name == "products" then sent = sent + 1 end
-      return engine[name](engine, ...)
-    end
+  local waiting, sent = runtime.pump().waiting, 0
+  setmetatable(waiting, { __newindex = function(_, id, call)
+    sent = sent + 1
+    rawset(waiting, id, call)
   end })
   fn()
-  pump.engine = engine
+  setmetatable(waiting, nil)
   return sent
 end
 

@@ -132,8 +132,7 @@ local function outcome(job, name, cancelled)
   return nil, errors.new(job.first_error.kind, text, fields)
 end
 
--- Tells of what was settled since the last time.
-local function tell(job, options)
+local function tell_all(job, options)
   while options.each and job.told < job.done do
     job.told = job.told + 1
     local index = job.settled[job.told]
@@ -144,11 +143,22 @@ local function tell(job, options)
   if options.progress then options.progress(job.done, job.total, job.failed) end
 end
 
--- Until all is done, true; or until the task is cancelled.
+-- Tells of what was settled since the last time, in the caller's own coroutine. An error of the caller's functions ends
+-- the job.
+local function tell(job, options)
+  local ok, why = pcall(tell_all, job, options)
+  if ok then return end
+  stop(job)
+  error(why, 0)
+end
+
+-- Until all is done, true; or until the task is cancelled. An error that comes up while it waits ends the job too.
 local function await(job, options)
+  local waiter = job.waiter
+  local function give_up() stop(job) end
   while job.done < job.total do
     fill(job, job.host.spawn)
-    if job.waiter:wait(nil) == nil then
+    if protect.guard(give_up, waiter.wait, waiter, nil) == nil then
       stop(job)
       tell(job, options)
       return false
@@ -178,8 +188,7 @@ function bulk.run(host, name, ids, one, options)
     limit = math.min(START, max), tasks = {}, waiter = host.waiter(),
   }
   function job.observe(err) slow_down(job, err) end
-  local whole = protect.guard(function() stop(job) end, await, job, options)
-  return outcome(job, name, not whole)
+  return outcome(job, name, not await(job, options))
 end
 
 return bulk

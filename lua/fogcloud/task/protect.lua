@@ -68,10 +68,16 @@ local function with_traceback(err, co)
   return type(err) == "string" and protect.traced(err, co) or err
 end
 
-local function pass_on(co, of_error, ok, ...)
-  if not ok then return false, of_error((...), co) end
-  if coroutine.status(co) == "dead" then return true, ... end
-  return pass_on(co, of_error, coroutine.resume(co, coroutine.yield(...)))
+local function pack(...) return { n = select("#", ...), ... } end
+
+-- No tail calls: Lua 5.1 shows each of them as a level of the stack, which is_inside_c walks.
+local function pass_on(co, of_error, ...)
+  local got = pack(...)
+  while got[1] and coroutine.status(co) ~= "dead" do
+    got = pack(coroutine.resume(co, coroutine.yield(protect.unpack(got, 2, got.n))))
+  end
+  if not got[1] then return false, of_error(got[2], co) end
+  return protect.unpack(got, 1, got.n)
 end
 
 local function call_in_coroutine(of_error, fn, ...)
@@ -108,12 +114,15 @@ end
 -- Functions in C of Lua 5.2 through which it yields.
 local YIELDED_THROUGH = { [pcall] = true, [xpcall] = true, [dofile or pcall] = true }
 
+local DEEPEST = 200 -- levels that are looked at
+
 -- Whether a function in C, other than those, is at work in the coroutine above its `level`.
 local function is_inside_c(co, level)
   local debug = rawget(_G, "debug")
   if debug == nil then return false end
+  local last = level + DEEPEST
   local info = debug.getinfo(co, level, "Sf")
-  while info ~= nil do
+  while info ~= nil and level < last do
     if info.what == "C" and (is_plain_51 or not YIELDED_THROUGH[info.func]) then return true end
     level = level + 1
     info = debug.getinfo(co, level, "Sf")
