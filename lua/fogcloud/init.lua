@@ -2,7 +2,6 @@
 
 --- The face of fogcloud: what a user requires. See README.md.
 local check = require "fogcloud.check"
-local check = require "fogcloud.check"
 local deadlines = require "fogcloud.task.deadline"
 local runtime = require "fogcloud.runtime"
 
