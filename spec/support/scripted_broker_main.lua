@@ -183,6 +183,18 @@ MODES.one = {
   [4] = function(_, client) return client.sent < 100 and next_message(client) or nil end,
 }
 
+-- Sends the first client a message, and tells later ones how many acknowledgements and goodbyes it has got.
+local acknowledgements, goodbyes = 0, 0
+MODES.told = {
+  [1] = CONNACK_4,
+  [4] = function() acknowledgements = acknowledgements + 1 end,
+  [8] = function(body, client)
+    if client.number == 1 then return granted_4(body) .. next_message(client) end
+    return granted_4(body) .. packet(0x30, text("told") .. acknowledgements .. " " .. goodbyes)
+  end,
+  [14] = function() goodbyes = goodbyes + 1 end,
+}
+
 local script = assert(MODES[mode], "no such mode")
 local server = assert(socket.bind("127.0.0.1", 0))
 if mode == "order" then assert(server:setoption("recv-buffer-size", 65536)) end

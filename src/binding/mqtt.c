@@ -35,13 +35,14 @@ static struct fog_session *usable(lua_State *L, const struct fog_l_session *box)
 
 static struct fog_session *check(lua_State *L) { return usable(L, luaL_checkudata(L, 1, FOG_SESSION_CLASS)); }
 
-/* session:close(reason, properties): says goodbye. */
+/* session:close(reason, properties): acknowledges what is handled, says goodbye. */
 static int l_close(lua_State *L) {
   struct fog_l_session *box = luaL_checkudata(L, 1, FOG_SESSION_CLASS);
   struct fog_goodbye goodbye = {(uint8_t)luaL_optinteger(L, 2, 0), luaL_optstring(L, 3, NULL), 0};
   if (goodbye.properties != NULL) goodbye.properties_len = (size_t)lua_rawlen(L, 3);
   if (box->session == NULL || box->closed) return 0;
   box->closed = true;
+  atomic_store(&box->session->handled, box->handled.watermark);
   bool special = goodbye.reason != 0 || goodbye.properties_len > 0;
   (void)box->session->driver->leave(box->session, FOG_END, special ? &goodbye : NULL);
   return 0;
@@ -300,7 +301,7 @@ static int l_hold(lua_State *L) {
 
 /* session:resting(): nothing is read now, for the inbox is full. */
 static int l_resting(lua_State *L) {
-  lua_pushboolean(L, atomic_load(&check(L)->resting));
+  lua_pushboolean(L, atomic_load(&reach(L)->resting));
   return 1;
 }
 

@@ -223,6 +223,10 @@ void fog_link_leave(struct fog_link *link, const struct fog_goodbye *goodbye) {
     fog_link_down(link, &(struct fog_loss){.kind = "left", .text = "left the broker"});
     return;
   }
+  if (!fog_incoming_acknowledge(&link->incoming, atomic_load(&link->session->handled), &link->writer)) {
+    fog_link_no_memory(link);
+    return;
+  }
   struct fog_packet p = {
       .type = FOG_DISCONNECT, .reason = goodbye->reason, .properties = {goodbye->properties, goodbye->properties_len}};
   char room[8];

@@ -50,10 +50,7 @@ end
 --- Waits until the session is closed. The outcome's ok and err; nil, err when it does not come to its end.
 ---@param outcome table  ok, err
 function Finish.join(state, handlers, by, outcome)
-  local excused = handlers:inside() and 1 or 0 -- a handler that calls it is not waited for
-  handlers:excuse(excused)
-  local done, why = state:reach("closed", by + 1)
-  handlers:excuse(-excused)
+  local done, why = handlers:excuse(state.reach, state, "closed", by + 1)
   if done == nil then return nil, errors.new("cancelled", "the task was cancelled") end
   if not done and outcome.ok then return nil, errors.new("timeout", why or "the session is not closed yet") end
   return outcome.ok, outcome.err
@@ -64,10 +61,7 @@ function Finish:run(by)
   local parts, handlers = self.parts, self.parts.handlers
   if self.outcome == nil then
     self.outcome = {}
-    local excused = handlers:inside() and 1 or 0
-    handlers:excuse(excused)
-    self.outcome.ok, self.outcome.err = end_well(parts, by)
-    handlers:excuse(-excused)
+    self.outcome.ok, self.outcome.err = handlers:excuse(end_well, parts, by)
   end
   return Finish.join(parts.state, handlers, by, self.outcome)
 end

@@ -44,7 +44,7 @@ function Handlers.new(host, handle, max_runners, logger)
     notices = { first = 1, last = 0 },
     unheard = {}, -- by name: notices for the first who listens
     idle = {},
-    crew = setmetatable({}, { __mode = "k" }), -- the runners' coroutines
+    crew = setmetatable({}, { __mode = "k" }), -- by the runners' coroutines: what each has in hand
     runners = 0,
     excused = 0,
     distance = 1,
@@ -205,7 +205,7 @@ end
 
 local function run(self)
   local work = {}
-  self.crew[coroutine.running()] = true
+  self.crew[coroutine.running()] = work
   while true do
     self.backup = false -- whoever runs is nobody's backup
     serve_all(self, work)
@@ -289,20 +289,28 @@ end
 --- How many handlers have not come to their end, without those that are excused.
 function Handlers:at_work() return self.runners - #self.idle - self.excused end
 
---- Whether the caller is such a handler.
+--- What the caller has in hand, where it is such a handler; else nil.
 function Handlers:inside()
   local co = coroutine.running()
   while co ~= nil do
-    if self.crew[co] then return true end
+    if self.crew[co] then return self.crew[co] end
     co = protect.parent[co]
   end
-  return false
+  return nil
 end
 
---- One handler more, or less, waits for the others: for it they need not wait.
-function Handlers:excuse(change)
-  self.excused = self.excused + change
+--- Calls fn, which waits for the handlers. If the caller is one of them, nobody waits for it meanwhile, and its message
+--- counts as handled: else it would come again to the next process, and end that, too.
+function Handlers:excuse(fn, ...)
+  local work = self:inside()
+  if work == nil then return fn(...) end
+  self:give_back(work)
+  self.excused = self.excused + 1
   if self.drained then self.drained:signal() end
+  local a, b = fn(...)
+  self.excused = self.excused - 1
+  if self.drained then self.drained:signal() end
+  return a, b
 end
 
 --- Whether all that has come is taken, and no handler is at work any more.

@@ -71,10 +71,16 @@ function Keeper:close(goodbye)
   self.waiter:signal()
 end
 
+--- Has the goodbye said now, where nobody may run the task any more. After close.
+function Keeper:say_goodbye()
+  local goodbye = self.goodbye or {}
+  self.handle:close(goodbye.reason, goodbye.properties)
+end
+
 -- The next letter; nil when the deadline passed or the session is closing.
 local function next_letter(self, deadline)
   local in_time = true
-  while #self.mail == 0 do
+  while self.closing or #self.mail == 0 do
     if self.closing or not in_time then return nil end
     in_time = self.waiter:wait(deadline) ~= false -- one may have come with the deadline
   end
@@ -96,7 +102,7 @@ local function attempt(self)
   if not ok then return nil, errors.new("mqtt", why) end
   local letter = next_letter(self, self.host.now() + opts.connect_timeout + GRACE)
   if letter == nil then
-    self.handle:leave()
+    if not self.closing then self.handle:leave() end -- else the end of the task does it
     if self.closing then return nil, errors.new("closed", "the session was closed") end
     return nil, errors.new("timeout", ("no answer from the broker at %s"):format(where), { retryable = true })
   end
@@ -223,8 +229,7 @@ function Keeper:run()
   local was_up = self.state:is_up()
   self.state:to "ending"
   self.listener:note_ending(err, was_up)
-  local goodbye = self.goodbye or {}
-  self.handle:close(goodbye.reason, goodbye.properties)
+  self:say_goodbye()
   wait_closed(self)
   self.state:to "left"
   self.listener:note_left()

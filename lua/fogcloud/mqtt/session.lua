@@ -389,6 +389,8 @@ function Session:close(goodbye)
   refuse(self, errors.new("closed", "the session is closed"))
   self.handlers:close()
   self.keeper:close(said)
+  local host = self.host
+  if host.in_task and not host.in_task() then self.keeper:say_goodbye() end -- the program may end without another step
 end
 
 -- No __gc: it would run when the state is closed, among objects that are gone. The core's half has one.
