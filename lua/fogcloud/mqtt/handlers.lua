@@ -117,13 +117,6 @@ local function look_for_drops(self)
   self:notify("drop", { count = count, err = errors.new("overflow", text:format(count)) })
 end
 
--- Whom a message is for: with overlapping filters, those whose identifier it carries.
-local function matched_by(router, topic, identifiers)
-  local matched, n = router:match(topic)
-  if identifiers and matched.several then return router:match_identified(topic, identifiers) end
-  return matched, n
-end
-
 -- The identifiers without those that we gave by ourselves; nil when none is left.
 local function foreign(router, identifiers)
   if type(identifiers) ~= "table" then return not router.own[identifiers] and identifiers or nil end
@@ -146,12 +139,22 @@ local function identifiers_of(router, properties)
   return identifiers, next(properties) ~= nil and properties or nil
 end
 
+-- Whom a message with properties is for, how many, and the third argument of its handlers. With overlapping filters
+-- they are those whose identifier it carries.
+local function matched_with(router, topic, flags, properties)
+  local identifiers, others = identifiers_of(router, properties)
+  local message = others == nil and MESSAGES[flags] or with_properties(flags, others)
+  local matched, n = router:match(topic)
+  if identifiers and matched.several then matched, n = router:match_identified(topic, identifiers) end
+  return matched, n, message
+end
+
 -- Handles one thing after the other until nothing is left, or it is time for others: true. Throws what a handler does.
 -- `work.number` is that of the message in hand where the session acknowledges what was handled: it is given back with
 -- the next one, or by serve_all.
 local function serve(self, work)
   local receive, router, notices, pause = self.receive, self.router, self.notices, self.host.pause
-  local now = self.host.now
+  local now, match = self.host.now, router.match
   local since, next_look = now(), self.distance
   for handled = 1, TURN do
     if notices.first > notices.last then
@@ -160,10 +163,12 @@ local function serve(self, work)
       work.number = number
       if topic == nil then return false end
       if not self.backup then self:wake() end
-      local identifiers
-      if properties ~= nil then identifiers, properties = identifiers_of(router, properties) end
-      local message = properties == nil and MESSAGES[flags] or with_properties(flags, properties)
-      local matched, n = matched_by(router, topic, identifiers)
+      local message, matched, n = MESSAGES[flags]
+      if properties == nil then
+        matched, n = match(router, topic)
+      else
+        matched, n, message = matched_with(router, topic, flags, properties)
+      end
       if n == 1 then
         matched[1](topic, payload, message)
       else
