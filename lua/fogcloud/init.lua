@@ -18,7 +18,7 @@ function fogcloud.new(options) return require("fogcloud.api.cloud").new(options,
 ---@param credentials fogcloud.Credentials
 ---@param options fogcloud.SessionOptions?
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, overflow (the journal), cancelled
+---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, protocol, overflow (the journal), cancelled
 function fogcloud.connect(credentials, options)
   local session, err = require("fogcloud.mqtt.session").connect(credentials, options, 2)
   return session, err -- no tail call, which would take the frame that the level counts

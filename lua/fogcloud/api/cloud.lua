@@ -265,8 +265,8 @@ end
 ---@param credentials fogcloud.Credentials  what create_client returned
 ---@param options fogcloud.SessionOptions?
 ---@return fogcloud.Session? session
----@return fogcloud.Error? err  kinds: auth, mqtt (also: a kept client is in use), network, timeout, tls, overflow (the
----                             journal), cancelled
+---@return fogcloud.Error? err  kinds: auth, mqtt (also: a kept client is in use), network, timeout, tls, protocol,
+---                             overflow (the journal), cancelled
 function Cloud:connect(credentials, options)
   local session, err = self:connect_at(credentials, options, 2)
   return session, err -- no tail call, which would take the frame that the level counts
