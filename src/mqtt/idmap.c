@@ -23,7 +23,10 @@ bool fog_idmap_put(struct fog_idmap *m, uint16_t id, uint64_t value) {
   if (m->pages == NULL) m->pages = calloc(PAGES, sizeof(struct fog_idmap_page *));
   if (m->pages == NULL) return false;
   struct fog_idmap_page **page = &m->pages[id / PER_PAGE];
-  if (*page == NULL) *page = calloc(1, sizeof **page);
+  if (*page == NULL) {
+    *page = m->spare != NULL ? m->spare : calloc(1, sizeof **page);
+    m->spare = NULL;
+  }
   if (*page == NULL) return false;
   uint64_t *place = &(*page)->values[id % PER_PAGE];
   if (*place == 0) {
@@ -41,15 +44,18 @@ uint64_t fog_idmap_take(struct fog_idmap *m, uint16_t id) {
   if (value == 0) return 0;
   page->values[id % PER_PAGE] = 0;
   m->count--;
-  if (--page->used == 0 && m->count > 0) { /* the last page stays: the next id is in it, or near */
+  if (--page->used > 0) return value;
+  m->pages[id / PER_PAGE] = NULL;
+  if (m->spare == NULL)
+    m->spare = page; /* all zero again; one message at a time would else cost an allocation each */
+  else
     free(page);
-    m->pages[id / PER_PAGE] = NULL;
-  }
   return value;
 }
 
 void fog_idmap_clear(struct fog_idmap *m) {
   for (size_t i = 0; m->pages != NULL && i < PAGES; i++) free(m->pages[i]);
   free(m->pages);
-  *m = (struct fog_idmap){NULL, 0};
+  free(m->spare);
+  *m = (struct fog_idmap){NULL, NULL, 0};
 }

@@ -15,6 +15,7 @@ struct fog_idmap_page;
 
 struct fog_idmap {
   struct fog_idmap_page **pages; /* NULL: empty */
+  struct fog_idmap_page *spare;  /* one without a value, for the next that is needed; NULL: none */
   size_t count;
 };
 
