@@ -109,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   size_t given = complete ? give_body(r, &in) : 0;
   must(r->event.text_len == given && given <= MAX_BODY && r->event.extra_len <= HEADER_LIMIT);
   must(given == 0 || memcmp(r->event.text, body, given) == 0);
-  must(r->too_large == (!complete || in.left > 0 || (body != NULL && given < (size_t)(data + size - body))));
+  must((r->too_large != NULL) == (!complete || in.left > 0 || (body != NULL && given < (size_t)(data + size - body))));
   r->event.type = FOG_EV_REPLY;
   size_t head = r->event.extra_len, len;
   must(fog_push_event(L, &r->event) >= 5); /* name, id, status, header block, body, … */
