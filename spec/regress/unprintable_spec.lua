@@ -30,7 +30,7 @@ describe("an error object that cannot be printed", function()
     assert.equal(1, went_on)
     assert.equal(1, #lines)
     assert.matches("error in a task: " .. TEXT, lines[1])
-    assert.equal(0, self.users)
+    assert.is_false(self:busy())
   end)
 
   it("is what the task's waiter gets, as it is", function()
