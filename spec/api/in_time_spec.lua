@@ -112,7 +112,7 @@ describe("Ctrl-C", function()
       fogcloud.spawn(function() for i = 1, 5 do fogcloud.sleep(0.1) ticks = ticks + 1 end end)
       local ok, why = pcall(fogcloud.run)
       print("raised", not ok and tostring(why):find("interrupted!", 1, true) ~= nil)
-      print("again", pcall(fogcloud.run))
+      print("again", (pcall(fogcloud.run)))
       print("ticks", ticks)
       os.exit(0)
     ]]
