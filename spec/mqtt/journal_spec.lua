@@ -232,6 +232,27 @@ describe("a session with a journal", function()
     assert.equal("not yet", got[1])
   end)
 
+  it("sets aside what a broker of 3.1.1 hangs up on, so that no later process is held up by it", function()
+    local opts = { journal = path, clean = false, backoff_base = 0.02, backoff_cap = 0.05 }
+    local session = assert(here.scripted("poison", opts))
+    for _, topic in ipairs { "a/good", "a/poison", "b/good" } do assert(session:publish(topic, "x", { qos = 1 })) end
+    support.serve_until(function() return session:stats().queued == 0 end)
+    assert.is_nil(session.ended)
+    close(session)
+    local opened = assert(journal.open(path))
+    local list = assert(opened:list())
+    assert.equal(1, #list)
+    assert.same({ "set aside", "a/poison", 0, "the broker hangs up on it" }, {
+      list[1].state, list[1].topic, list[1].reason, list[1].why,
+    })
+    assert(opened:remove(list[1].number))
+    opened:close()
+    session = assert(here.scripted("poison", opts))
+    assert(session:publish("c/good", "x", { qos = 1 }))
+    assert(session:flush(10))
+    assert.equal(1, session:stats().accepted)
+  end)
+
   it("is no file of others, and says whose it is", function()
     local credentials = support.client(sandbox, cloud, {})
     local session = assert(with_journal(credentials))
