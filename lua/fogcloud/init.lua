@@ -43,7 +43,7 @@ local function served(name)
 end
 
 ---@class (exact) fogcloud.RunOptions
----@field signals boolean?  true: SIGTERM and SIGINT end run, so that `finish` can follow; they do nothing else meanwhile
+---@field signals boolean?  true: SIGTERM and SIGINT end run, so that `finish` can follow; they do nothing else
 
 --- Serves handlers and tasks until no task is left and no session is open. Plain host only; elsewhere it raises, for
 --- the host has a loop of its own.

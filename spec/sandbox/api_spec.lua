@@ -79,7 +79,9 @@ describe("the sandbox's API, by curl", function()
   end)
 
   it("answers 404 and 405 elsewhere, and bears its marker everywhere", function()
-    for _, case in ipairs { { "GET", "/nowhere", 404 }, { "GET", "/v3/open_api/token/", 405 }, { "GET", "/v3/open_api/product/ids", 404 } } do
+    for _, case in ipairs {
+      { "GET", "/nowhere", 404 }, { "GET", "/v3/open_api/token/", 405 }, { "GET", "/v3/open_api/product/ids", 404 },
+    } do
       local code = curl(("-X %s %s%s"):format(case[1], sandbox.url, case[2]))
       assert.equal(case[3], code)
     end
