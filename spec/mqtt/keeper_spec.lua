@@ -79,6 +79,13 @@ describe("reconnecting", function()
     assert.matches("hangs up on it, whenever it is sent alone", tostring(dropped[1].err))
   end)
 
+  it("does not let everything wait for an answer to what it suspected", function()
+    local session = assert(scripted("hesitant", { backoff_cap = 0.02 }))
+    for i = 1, 5 do assert(session:publish("a/" .. i, "", { qos = 1 })) end
+    support.serve_until(function() return session:stats().acknowledged == 4 end)
+    assert.equal(0, session:stats().failed)
+  end)
+
   for mode, what in pairs { trouble = "a broker that hangs up on every message for a while", cut = "links that are cut" } do
     it("loses no message to " .. what, function()
       local session = assert(scripted(mode, { backoff_cap = 0.02 }))

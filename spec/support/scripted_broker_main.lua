@@ -125,6 +125,16 @@ MODES.trouble = {
   [8] = after_trouble(granted_4),
 }
 
+-- Hangs up on the first message of the first two connections; has no answer to the first message of the next.
+MODES.hesitant = {
+  [1] = CONNACK_4,
+  [3] = function(body, client)
+    client.messages = (client.messages or 0) + 1
+    if client.number <= 2 then return false end
+    return client.messages > 1 and packet(0x40, (message_id(body))) or nil
+  end,
+}
+
 -- Cuts each of the first 30 connections: at its first message, or at its second ping.
 MODES.cut = {
   [1] = CONNACK_4,

@@ -113,10 +113,16 @@ static void on_timer(struct fog_timer *timer) {
 
 static void prove(struct fog_timer *timer) {
   struct fog_link *link = (struct fog_link *)(void *)((char *)timer - offsetof(struct fog_link, proof_timer));
-  if (link->state != FOG_UP || link->proof != FOG_PROOF_QUIET) return;
-  link->proof = FOG_PROOF_SECOND;
-  link->pinged = true;
-  if (fog_link_append(link, &(struct fog_packet){.type = FOG_PINGREQ})) fog_link_flush(link);
+  if (link->state != FOG_UP) return;
+  if (link->proof == FOG_PROOF_QUIET) {
+    link->proof = FOG_PROOF_SECOND;
+    link->pinged = true;
+    if (!fog_link_append(link, &(struct fog_packet){.type = FOG_PINGREQ})) return;
+  } else if (link->proof == FOG_PROOF_SENT) {
+    link->proof = FOG_PROOF_LIFTED;
+    link->outgoing.probe = false;
+  }
+  fog_link_flush(link);
 }
 
 static void set_deadline(struct fog_link *link, int64_t ms) {

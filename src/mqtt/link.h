@@ -31,8 +31,9 @@
 enum fog_link_state { FOG_NONE, FOG_OPENING, FOG_GREETING, FOG_UP, FOG_LEAVING, FOG_LINK_STATES };
 
 /* A probe (outgoing.h) proves itself by a ping, some time in which nothing but the broker's own doing can end it, and
- * another ping. A link that is cut now and then would fall in that time, and nobody is blamed. */
-enum fog_proof { FOG_PROOF_NONE, FOG_PROOF_FIRST, FOG_PROOF_QUIET, FOG_PROOF_SECOND };
+ * another ping. A link that is cut now and then would fall in that time, and nobody is blamed. What then is sent alone
+ * has as much time for its answer; after that the link is LIFTED, and as any other, for nothing was hung up on. */
+enum fog_proof { FOG_PROOF_NONE, FOG_PROOF_FIRST, FOG_PROOF_QUIET, FOG_PROOF_SECOND, FOG_PROOF_SENT, FOG_PROOF_LIFTED };
 
 struct fog_link {
   struct fog_loop *loop;

@@ -44,6 +44,15 @@ static bool write_out(struct fog_link *link) {
 /* How many that were sent over this link want an answer. */
 static size_t unanswered(const struct fog_link *link) { return link->asks.open.count + link->outgoing.here_count; }
 
+/* Something has gone out that wants an answer. */
+static void tried(struct fog_link *link) {
+  if (link->proof == FOG_PROOF_LIFTED) return; /* it is what went out alone that is asked after */
+  link->tried_ms = fog_loop_now(link->loop);
+  if (!link->outgoing.probe) return;
+  link->proof = FOG_PROOF_SENT;
+  (void)fog_loop_set_timer(link->loop, &link->proof_timer, link->tried_ms + link->options->quiet_ms);
+}
+
 /* Appends what may go now. False: no memory. */
 static bool feed(struct fog_link *link) {
   size_t before = unanswered(link);
@@ -53,7 +62,7 @@ static bool feed(struct fog_link *link) {
     fog_link_store(link); /* fed again once it may */
   else if (!fog_outgoing_feed(&link->outgoing, &link->writer, ROOM, fog_loop_now(link->loop)))
     return false;
-  if (unanswered(link) > before) link->tried_ms = fog_loop_now(link->loop);
+  if (unanswered(link) > before) tried(link);
   return true;
 }
 

@@ -47,7 +47,7 @@ static enum fog_step on_release(struct fog_link *link, const struct fog_packet *
 
 static enum fog_step on_asked(struct fog_link *link, const struct fog_packet *p, struct fog_packet_fault *fault) {
   int reason = fog_asks_answered(&link->asks, link->session, p, &link->outgoing, &link->writer);
-  if (!fog_asks_idle(&link->asks)) link->tried_ms = fog_loop_now(link->loop);
+  if (!fog_asks_idle(&link->asks) && link->proof != FOG_PROOF_LIFTED) link->tried_ms = fog_loop_now(link->loop);
   if (reason == 0) return FOG_STEP_ON;
   return refuse(fault, (enum fog_reason)reason, "it does not fit the request with its id");
 }
