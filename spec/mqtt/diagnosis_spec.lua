@@ -43,3 +43,11 @@ describe("a refused connection", function()
     end
   end)
 end)
+
+describe("a lost link", function()
+  it("names a packet of ours where the broker says so, and not where we refused one of the broker's", function()
+    assert.is_true(diagnosis.names_a_packet { code = 0x95 })
+    assert.is_false(diagnosis.names_a_packet { code = 0x95, kind = "protocol" })
+    assert.is_false(diagnosis.names_a_packet { code = 0x8B })
+  end)
+end)

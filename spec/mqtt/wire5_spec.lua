@@ -209,10 +209,14 @@ describe("on the wire, of MQTT 5 alone,", function()
     ["an AUTH that nothing asked for"] = { "f0 06 18 04 15 0001'm'", 0x82 },
   } do
     it(("a broker is told 0x%02X for %s"):format(case[2], name), function()
-      local link = open()
+      local link, lost = open(), nil
+      session:on("disconnect", function(err) lost = err end)
       link:send(case[1])
       assert.equal(case[2], link:expect("DISCONNECT").reason)
       link:expect_end()
+      wire.wait("the error", function() return lost end)
+      assert.equal(case[2], lost.code)
+      assert.matches("^the broker sent a [%w ]+ that must not be: ", lost.message)
     end)
   end
 

@@ -19,26 +19,30 @@ bool fog_link_append(struct fog_link *link, const struct fog_packet *p) {
   return true;
 }
 
-/* Writes what the writer has. False: the system takes no more now, or the link has ended. */
-static bool write_out(struct fog_link *link) {
+/* Writes what the writer has. 1: all of it; 0: the system takes no more now; -1: the stream is at its end. */
+static int try_write(struct fog_link *link, struct fog_connection_error *error) {
   struct iovec parts[FOG_WRITER_PARTS];
-  struct fog_connection_error error;
   while (fog_writer_unsent(&link->writer) > 0) {
     int count = fog_writer_parts(&link->writer, parts);
     size_t unsent = fog_writer_unsent(&link->writer);
-    ssize_t n = fog_connection_write(link->connection, parts, count, &error);
-    if (n < 0) {
-      fog_link_lost(link, &error);
-      return false;
-    }
+    ssize_t n = fog_connection_write(link->connection, parts, count, error);
+    if (n < 0) return -1;
     if (n > 0) {
       fog_writer_sent(&link->writer, (size_t)n);
       link->written_ms = fog_loop_now(link->loop);
       fog_outgoing_written(&link->outgoing, &link->writer);
     }
-    if ((size_t)n < unsent) return false;
+    if ((size_t)n < unsent) return 0;
   }
-  return true;
+  return 1;
+}
+
+/* The same. False: the system takes no more now, or the link has ended. */
+static bool write_out(struct fog_link *link) {
+  struct fog_connection_error error;
+  int how = try_write(link, &error);
+  if (how < 0) fog_link_lost(link, &error);
+  return how > 0;
 }
 
 /* How many that were sent over this link want an answer. */
@@ -94,10 +98,9 @@ void fog_link_fault(struct fog_link *link, enum fog_packet_type type, const stru
   struct fog_packet goodbye = {.type = FOG_DISCONNECT, .reason = (uint8_t)fault->reason};
   (void)snprintf(text, sizeof text, "the broker sent a %s that must not be: %s", fog_packet_name(type), fault->text);
   if (link->state == FOG_UP && link->options->version == FOG_MQTT_5) { /* 4.13.1: a DISCONNECT, then the end */
+    struct fog_connection_error unheard; /* whether the broker hears of it or not, this is why the link ends */
     if (!fog_link_append(link, &goodbye)) return;
-    link->state = FOG_LEAVING; /* so that this flush neither feeds nor comes back here */
-    fog_link_flush(link);
-    if (link->state == FOG_NONE) return;
+    if (fog_kept_safe(&link->kept)) (void)try_write(link, &unheard);
   }
   fog_link_down(link, &(struct fog_loss){.kind = "protocol", .code = (int)fault->reason, .text = text});
 }

@@ -164,8 +164,9 @@ local PERHAPS = { [0] = true, [0x80] = true, [0x81] = true, [0x82] = true, [0x83
 -- A link that ended in silence, or by our own doing, was not hung up.
 local NOT_HUNG_UP = { timeout = true, ["local"] = true, left = true }
 
---- Whether the broker has said that something it was sent is the reason for a lost link.
-function diagnosis.names_a_packet(event) return OF_A_PACKET[event.code] == true end
+--- Whether the broker has said that something it was sent is the reason for a lost link. With a kind the code is ours,
+--- for what the broker sent.
+function diagnosis.names_a_packet(event) return event.kind == nil and OF_A_PACKET[event.code] == true end
 
 --- Whether what was sent last may be the reason.
 function diagnosis.may_blame_packet(event)
