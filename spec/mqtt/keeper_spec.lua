@@ -49,6 +49,11 @@ describe("reconnecting", function()
     assert.equal(4, told)
   end)
 
+  it("answers the broker's AUTH while connect blocks", function()
+    local respond = function(data) return data .. "!" end
+    assert(scripted("auth", { version = "5.0", timeout = 10, authentication = { method = "m", respond = respond } }))
+  end)
+
   it("ends after max_attempts, and says why", function()
     local session = connect { max_attempts = 3, backoff_base = 0.01 }
     local failed = events(session, "error")

@@ -125,6 +125,15 @@ MODES.trouble = {
   [8] = after_trouble(granted_4),
 }
 
+-- Takes clients in once they have answered its AUTH.
+local METHOD = "\x15" .. text("m")
+MODES.auth = {
+  [1] = packet(0xF0, "\x18" .. varint(#METHOD + 4) .. METHOD .. "\x16" .. text("2")),
+  [15] = function(body)
+    return body:find(text("2!"), 1, true) and packet(0x20, "\0\0" .. varint(#METHOD) .. METHOD)
+  end,
+}
+
 -- Hangs up on the first message of the first two connections; has no answer to the first message of the next.
 MODES.hesitant = {
   [1] = CONNACK_4,

@@ -17,6 +17,7 @@ local errors = require "fogcloud.errors"
 local log = require "fogcloud.log"
 local link_options = require "fogcloud.mqtt.link_options"
 local options = require "fogcloud.mqtt.options"
+local protect = require "fogcloud.task.protect"
 local runtime = require "fogcloud.runtime"
 local topic_rules = require "fogcloud.mqtt.topic"
 
@@ -124,7 +125,6 @@ local function refuse(self, err)
 end
 
 -- What the keeper tells -------------------------------------------------------------------------------------------
-
 -- An id that the broker has chosen (MQTT 5, 3.2.2.3.7) is ours from then on.
 local function adopt_client_id(self, assigned)
   if assigned == nil then return end
@@ -195,16 +195,18 @@ function Session:cut_short() return self.subscriptions:cut_short() end
 function Session:blame(filter, err) return self.subscriptions:blame(filter, err) end
 
 -- What the core tells ---------------------------------------------------------------------------------------------
-
--- The user's answer to the broker's AUTH (MQTT 5, 4.12).
+-- The user's answer to the broker's AUTH (MQTT 5, 4.12), asked for while `connect` blocks, too, as credentials are.
 local function authenticate(self, event)
   local how = self.opts.authentication
   if how == nil or event.link ~= self.state.link then return end
-  self.host.spawn_user(function()
-    local data = how.respond(event.properties and event.properties.authentication_data, event.code)
+  self.host.spawn(function()
+    local ok, properties = protect.call(function()
+      local data = how.respond((event.properties or {}).authentication_data, event.code)
+      return core.properties({ authentication_method = how.method, authentication_data = data }, "auth")
+    end)
     if self.ended then return end
-    local properties = { authentication_method = how.method, authentication_data = data }
-    self.handle:authenticate(core.properties(properties, "auth"))
+    if ok then return self.handle:authenticate(properties) end
+    self.handlers:notify("error", errors.new("auth", "no answer to the broker's AUTH: " .. errors.text(properties)))
   end)
 end
 
@@ -274,7 +276,7 @@ function Session:unsubscribe(filter, opts)
   return self.subscriptions:remove(filter, by)
 end
 
---- Lets the handlers of a session that was made with `paused = true` have what has come, and what comes from now on.
+--- Lets the handlers of a session made with `paused = true` have what has come, and what comes from now on.
 function Session:resume()
   self.handlers.paused = nil
   self.handlers:wake()
@@ -389,8 +391,7 @@ function Session:close(goodbye)
   refuse(self, errors.new("closed", "the session is closed"))
   self.handlers:close()
   self.keeper:close(said)
-  local host = self.host
-  if host.in_task and not host.in_task() then self.keeper:say_goodbye() end -- the program may end without another step
+  if self.host.in_task and not self.host.in_task() then self.keeper:say_goodbye() end -- perhaps nothing is served again
 end
 
 -- No __gc: it would run when the state is closed, among objects that are gone. The core's half has one.
