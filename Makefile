@@ -162,7 +162,7 @@ test:
 	  $(MAKE) --no-print-directory -s test-chosen SUITES="$$suites"
 
 test-chosen:
-	@$(if $(filter languages console,$(SUITES)),scripts/npm.sh)
+	@$(if $(filter languages brokers console,$(SUITES)),scripts/npm.sh)
 	@$(MAKE) --no-print-directory -s -j2 build-all SANITIZE=$(SANITIZE)
 	@$(if $(SANITIZE),$(MAKE) --no-print-directory -s build-luajit SANITIZE=) # the spec of fork() runs a plain LuaJIT
 	@$(if $(filter checkers,$(SUITES)),$(MAKE) --no-print-directory -s -j2 build-lua5.4 build-lua5.1 SANITIZE=address$(comma)undefined)

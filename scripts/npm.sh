@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 [ -z "${FOGCLOUD_SKIP_INSTALL:-}" ] || exit 0
-packages="mqtt@5 playwright-core@1 axe-core@4"
+packages="mqtt@5 playwright-core@1 axe-core@4 aedes@0 ws@8"
 mark=build/npm/installed
 [ "$(cat "$mark" 2>/dev/null)" != "$packages" ] || exit 0
 mkdir -p build/npm

@@ -9,8 +9,9 @@ unset MAKEFLAGS # of the make that runs us: the specs call make, too
 
 # core: the library on every Lua, and the tests in C. tree: the tree itself, its documents, its architecture. rocks, embed: ways to install and
 # to embed. hosts, neovim, love: loops that bring a Lua of their own. cli, shells: the command line, and its completion. languages: test suites
-# of other languages. console: the sandbox's page, in a real browser. checkers: sanitizers, fuzzer, valgrind, hostile servers, a soak.
-all="core tree rocks embed hosts neovim love cli shells languages console lint checkers"
+# of other languages. brokers: other brokers than mosquitto. console: the sandbox's page, in a real browser. checkers: sanitizers, fuzzer,
+# valgrind, hostile servers, a soak.
+all="core tree rocks embed hosts neovim love cli shells languages brokers console lint checkers"
 [ -z "${SANITIZE:-}" ] || all="core embed hosts cli"
 suites=${SUITES:-$all}
 [ -n "${SUITES:-}" ] || [ -z "${QUICK:-}" ] || suites=${all% lint checkers}
@@ -28,7 +29,7 @@ if [ -n "$sanitized" ]; then luas=${LUAS:-lua5.4}; else luas=${LUAS:-lua5.4 luaj
 limit=${TEST_TIMEOUT:-600}
 [ -z "$sanitized" ] || limit=${TEST_TIMEOUT:-1800}
 tree="spec/arch_spec.lua spec/conformance_spec.lua spec/docs_spec.lua spec/code_docs_spec.lua"
-once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.lua spec/sandbox/record_spec.lua spec/sandbox/console_spec.lua spec/fleet/example_spec.lua"
+once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.lua spec/sandbox/record_spec.lua spec/sandbox/console_spec.lua spec/fleet/example_spec.lua spec/mqtt/brokers_spec.lua"
 
 # The specs that run on every Lua.
 specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' | sort | grep -vxF -f <(tr ' ' '\n' <<<"$once"); }
@@ -121,6 +122,7 @@ if has tree; then for spec in $tree; do start run_lua lua5.4 "$(basename "$spec"
 if has rocks; then start run_lua lua5.4 rocks spec/rocks_spec.lua; fi
 if has embed; then start run_lua lua5.4 embed spec/embed_spec.lua; fi
 if has languages; then start run_lua lua5.4 languages spec/sandbox/{examples,record}_spec.lua; fi
+if has brokers; then start run_lua lua5.4 brokers spec/mqtt/brokers_spec.lua; fi
 if has console; then start run_lua lua5.4 console spec/sandbox/console_spec.lua; fi
 # Servers and event loops that bring a Lua of their own: once. Of them, those that FOG_LUA can have run under a sanitizer.
 if has hosts; then
