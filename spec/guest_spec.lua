@@ -143,9 +143,7 @@ describe("a thread that looks a name up", function()
     for threads = 2, 3 do -- looked up for the caller's thread, and for the one of the background
       local said, code = script.run(([[
         local fogcloud = require "fogcloud"
-        %s
-        local cloud = fogcloud.new { base_url = "https://cloud.slow", client_id = "a", client_secret = "b" }
-        fogcloud.spawn(function() cloud:products { timeout = 2 } end)
+        local theirs = 0 -- a sanitizer's
         local function open_and_blocking()
           local pipe, open, blocking = io.popen("ls -d /proc/" .. require("fogcloud.core").pid() .. "/task/*"), 0, 0
           local paths = pipe:read("*a")
@@ -156,8 +154,12 @@ describe("a thread that looks a name up", function()
             if file then file:close() end
             if mask:find("^0+$") then open = open + 1 else blocking = blocking + 1 end
           end
-          return open, blocking
+          return open, blocking - theirs
         end
+        theirs = select(2, open_and_blocking())
+        %s
+        local cloud = fogcloud.new { base_url = "https://cloud.slow", client_id = "a", client_secret = "b" }
+        fogcloud.spawn(function() cloud:products { timeout = 2 } end)
         fogcloud.spawn(function()
           local open, blocking
           repeat
