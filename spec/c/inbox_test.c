@@ -44,7 +44,7 @@ static long next(void) {
   if (!fog_inbox_next(&box, &m)) return 0;
   char number[16] = "";
   memcpy(number, m.topic, m.topic_len);
-  long n = atol(number);
+  long n = strtol(number, NULL, 10);
   bool same = m.retained == (n % 2 == 0) && m.dup == (n % 5 == 0) && m.properties_len == (uint32_t)(n % 3) &&
               memcmp(m.properties, "pp", m.properties_len) == 0;
   for (uint32_t i = 0; i < m.payload_len; i++) same = same && m.payload[i] == '0' + n % 10;
