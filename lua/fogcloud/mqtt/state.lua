@@ -5,7 +5,7 @@
 --   state        means                                      what follows
 --   connecting   the first link is being made               up, waiting (retry = true), ending
 --   up           the broker has taken us in                 waiting, ending
---   waiting      between two links                          up, ending
+--   waiting      between two links                          up, waiting (one that failed), ending
 --   ending       no call is taken any more; the goodbye     left
 --                is on its way
 --   left         the core has let go: nothing comes any     closed
@@ -65,7 +65,7 @@ function State:changed()
   for waiter in pairs(waiters) do waiter:signal() end
 end
 
---- Waits until the state is `name` or beyond it ("left", "closed"). As a waiter does: true, false, text; nil.
+--- Waits until the state is `name`, or all is over ("closed"). As a waiter does: true, false, text; nil.
 function State:reach(name, deadline)
   while not (self.name == name or self.name == "closed") do
     local waiter = self.host.waiter()
