@@ -24,6 +24,19 @@ local function end_of_string(text, at)
   return found or #text
 end
 
+local MANY = ("%d"):rep(#EXACT)
+local byte = string.byte
+
+-- Whether there are so many digits in a row that it may be one beyond 2^53. They cover one of the places that are
+-- looked at: trying the pattern at every byte would cost more than all else that is done with a reply.
+local function has_many_digits(text)
+  for at = #EXACT, #text, #EXACT do
+    local digit = byte(text, at)
+    if digit >= 0x30 and digit <= 0x39 and text:sub(at - #EXACT + 1, at + #EXACT - 1):find(MANY) then return true end
+  end
+  return false
+end
+
 local function is_beyond(digits)
   digits = digits:gsub("^0+", "")
   return #digits > #EXACT or (#digits == #EXACT and digits > EXACT)
@@ -78,7 +91,7 @@ end
 ---@param beyond "float"|"text"|nil  what an integer beyond 2^53 becomes, default "float"
 ---@return any value
 function json.decode(text, beyond)
-  if beyond == "text" and text:find("%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d") then text = quote_beyond(text) end
+  if beyond == "text" and has_many_digits(text) then text = quote_beyond(text) end
   local ok, value = pcall(coder.decode, text)
   if not ok then error((tostring(value):gsub("^[^:]*:%d+: ", "")), 0) end -- not where in here
   if to_integer == nil then return value end

@@ -120,6 +120,23 @@ describe("an envelope", function()
     assert.is_nil(data.sslport)
   end)
 
+  it("loses no digit, wherever a number stands", function()
+    for before = 0, 40 do
+      local text = ('{"a":"%s","b":%%s,"c":"%s"}'):format(("x"):rep(before), ("y"):rep(before % 7))
+      for _, number in ipairs { "9007199254740993", "-9007199254740993", "123456789012345678901234567890" } do
+        assert.equal(number, assert(open(200, wrapped(0, "ok", text:format(number)))).b)
+      end
+      assert.equal(9007199254740992, assert(open(200, wrapped(0, "ok", text:format "9007199254740992"))).b)
+      assert.equal(123456789012345, assert(open(200, wrapped(0, "ok", text:format "123456789012345"))).b)
+    end
+  end)
+
+  it("has ids as texts, the first or a later one of that name", function()
+    local GRANT = '{"x":{"client_id":"c"},"client_id" :\t5,"device_id":"client_id"}'
+    local data = assert(open(200, wrapped(0, "ok", GRANT), "grant"))
+    assert.same({ "c", "5", "client_id" }, { data.x.client_id, data.client_id, data.device_id })
+  end)
+
   it("is read behind a byte order mark", function()
     assert.equal("c", assert(open(200, "\239\187\191" .. wrapped(0, "ok", '{"a":"c"}'))).a)
   end)

@@ -41,6 +41,7 @@ local TEXTS = {
   products = { "productid", "pname" }, grant = { "client_id", "device_id" },
 }
 TEXTS.revoke = TEXTS.grant
+local NO_TEXTS = {}
 
 -- Reading -------------------------------------------------------------------------------------------------------------
 
@@ -62,7 +63,18 @@ local function without_lone_surrogates(body)
   return table.concat(parts) .. body:sub(from)
 end
 
-local BOM = "^\239\187\191"
+local BOM = "\239\187\191"
+
+-- Whether a number stands at one of these keys. All replies are looked at, so the key is found first, as it is: a
+-- pattern would be tried at every byte.
+local function is_number_at(text, key)
+  local _, last = text:find(key, 1, true)
+  while last do
+    if text:find("^%s*:%s*[-%d]", last + 1) then return true end
+    _, last = text:find(key, last, true) -- its last quote may begin another
+  end
+  return false
+end
 
 --- Reads a body.
 ---@param body string
@@ -70,11 +82,11 @@ local BOM = "^\239\187\191"
 ---@return boolean ok
 ---@return any value  or what is wrong with it, with the place
 function data.read(body, endpoint)
-  local text = body:gsub(BOM, "")
+  local text = body:sub(1, #BOM) == BOM and body:sub(#BOM + 1) or body
   -- The numbers of these fields as texts. A key in quotes stands nowhere else: inside of a string they are escaped.
-  for _, name in ipairs(TEXTS[endpoint] or {}) do
-    local key = '"' .. name .. '"%s*:%s*'
-    if text:find(key .. "[-%d]") then text = text:gsub("(" .. key .. ")([-%d][%d.eE+-]*)", '%1"%2"') end
+  for _, name in ipairs(TEXTS[endpoint] or NO_TEXTS) do
+    local key = '"' .. name .. '"'
+    if is_number_at(text, key) then text = text:gsub("(" .. key .. "%s*:%s*)([-%d][%d.eE+-]*)", '%1"%2"') end
   end
   local ok, value = pcall(json.decode, text, "text")
   if not ok and text:find("\\u[dD][89a-fA-F]") then
