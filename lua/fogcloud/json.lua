@@ -75,7 +75,7 @@ local to_integer = math.tointeger
 
 -- Whole numbers as integers where Lua has them: a port is to print as 1883, not as 1883.0.
 local function whole(value)
-  for name, field in pairs(value) do
+  for name, field in next, value do
     local kind = type(field)
     if kind == "number" then
       value[name] = to_integer(field) or field

@@ -41,7 +41,10 @@ local TEXTS = {
   products = { "productid", "pname" }, grant = { "client_id", "device_id" },
 }
 TEXTS.revoke = TEXTS.grant
-local NO_TEXTS = {}
+for _, names in pairs { TEXTS.token, TEXTS.create_client, TEXTS.products, TEXTS.grant } do
+  for i, name in ipairs(names) do names[i] = '"' .. name .. '"' end -- as keys in a body
+end
+local NONE = {} -- of a call that has no such fields
 
 -- Reading -------------------------------------------------------------------------------------------------------------
 
@@ -82,10 +85,10 @@ end
 ---@return boolean ok
 ---@return any value  or what is wrong with it, with the place
 function data.read(body, endpoint)
-  local text = body:sub(1, #BOM) == BOM and body:sub(#BOM + 1) or body
+  local text = body
+  if body:byte() == 0xEF and body:sub(1, #BOM) == BOM then text = body:sub(#BOM + 1) end
   -- The numbers of these fields as texts. A key in quotes stands nowhere else: inside of a string they are escaped.
-  for _, name in ipairs(TEXTS[endpoint] or NO_TEXTS) do
-    local key = '"' .. name .. '"'
+  for _, key in ipairs(TEXTS[endpoint] or NONE) do
     if is_number_at(text, key) then text = text:gsub("(" .. key .. "%s*:%s*)([-%d][%d.eE+-]*)", '%1"%2"') end
   end
   local ok, value = pcall(json.decode, text, "text")
@@ -188,7 +191,7 @@ local function wrong(value, endpoint, body)
   if type(value) ~= "table" then return "the reply has no usable 'data'" end
   if endpoint == "products" then return wrong_products(value, body) end
   if endpoint == "create_client" then mend_ports(value) end
-  for name, is_usable in pairs(REQUIRED[endpoint] or {}) do
+  for name, is_usable in pairs(REQUIRED[endpoint] or NONE) do
     if not is_usable(value[name]) then return ("the reply has no usable '%s'"):format(name) end
   end
   return nil
