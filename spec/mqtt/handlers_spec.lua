@@ -206,6 +206,17 @@ describe("a session's handlers", function()
       assert.same({ "other" }, log)
     end)
 
+    it("are woken by a notice, and by listening to what was told before", function()
+      local function hear(value) log[#log + 1] = value.n end
+      handlers:notify("connect", { n = 1 })
+      handlers:listen("connect", hear)
+      turn()
+      assert.same({ 1 }, log)
+      handlers:notify("connect", { n = 2 })
+      turn()
+      assert.same({ 1, 2 }, log)
+    end)
+
     it("hear how many messages were dropped since the last time", function()
       handlers:listen("drop", function(value) log[#log + 1] = { value.count, value.err.kind } end)
       for _, total in ipairs { 3, 3, 5 } do

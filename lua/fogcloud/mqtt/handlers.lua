@@ -158,7 +158,7 @@ local function serve(self, work)
   local since, next_look = now(), self.distance
   for handled = 1, TURN do
     if notices.first > notices.last then
-      if self.closed or self.paused then return self:give_back(work) end
+      if self.closed or self.paused then return false end
       local topic, payload, flags, properties, number = receive(work.number)
       work.number = number
       if topic == nil then return false end
@@ -227,7 +227,6 @@ end
 function Handlers:give_back(work)
   if work.number then self.handle:handled(work.number) end
   work.number = nil
-  return false
 end
 
 --- Makes sure that a runner will look for work.
