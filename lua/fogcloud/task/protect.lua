@@ -80,8 +80,15 @@ local function pass_on(co, of_error, ...)
   return protect.unpack(got, 1, got.n)
 end
 
+-- Lua 5.1 makes coroutines of functions in Lua only: not of print, nor of another module's in C.
+local function coroutine_of(fn)
+  local ok, co = pcall(coroutine.create, fn)
+  if ok then return co end
+  return coroutine.create(function(...) return fn(...) end)
+end
+
 local function call_in_coroutine(of_error, fn, ...)
-  local co = coroutine.create(fn)
+  local co = coroutine_of(fn)
   protect.parent[co] = coroutine.running()
   return pass_on(co, of_error, coroutine.resume(co, ...))
 end
