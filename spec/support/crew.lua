@@ -53,18 +53,23 @@ end
 --- Each task that is ready comes to its turn once.
 function Crew:turn() self.host.scheduler:turn(self.host.now(), true) end
 
---- All that can be done now.
-function Crew:serve()
-  self.handlers:wake()
+--- All that those who are awake can do now.
+function Crew:settle()
   for _ = 1, 30 do self:turn() end
 end
 
---- Seconds in which the user's tasks run.
+--- The same, when somebody has looked for work.
+function Crew:serve()
+  self.handlers:wake()
+  self:settle()
+end
+
+--- Seconds in which the user's tasks run; nobody is woken but by themselves.
 function Crew:pass(seconds)
   local host = self.host
   local by = host.now() + seconds
   while host.now() < by do host.scheduler:turn(by, true) end
-  self:serve()
+  self:settle()
 end
 
 return Crew

@@ -2,48 +2,7 @@
 
 local fogcloud = require "fogcloud"
 local Scheduler = require "fogcloud.task.scheduler"
-local Timers = require "fogcloud.task.timers"
 local errors = require "fogcloud.errors"
-local protect = require "fogcloud.task.protect"
-
-describe("timers", function()
-  it("fire in the order of their time, and only when due", function()
-    local timers, fired = Timers.new(), {}
-    local function note(name) fired[#fired + 1] = name end
-    for _, at in ipairs { 5, 1, 4, 2, 3 } do timers:add(at, note, at) end
-    assert.equal(1, timers:next())
-    timers:fire(3)
-    assert.same({ 1, 2, 3 }, fired)
-    timers:fire(10)
-    assert.same({ 1, 2, 3, 4, 5 }, fired)
-    assert.is_nil(timers:next())
-  end)
-
-  it("leave the cancelled alone", function()
-    local timers, fired = Timers.new(), 0
-    local entry = timers:add(1, function() fired = fired + 1 end)
-    timers:cancel(entry)
-    timers:cancel(entry)
-    timers:fire(2)
-    assert.equal(0, fired)
-    assert.is_nil(timers:next())
-  end)
-
-  it("keep no more of the cancelled than of the others, and call none of these twice", function()
-    local timers, fired = Timers.new(), {}
-    local function note(at) fired[#fired + 1] = at end
-    for i = 1, 10 do timers:add(i, note, i) end
-    for i = 1, 10000 do
-      timers:cancel(timers:add(1000 + i % 7, note, 0))
-      assert.is_true(timers.n < 200)
-    end
-    timers:fire(5)
-    timers:cancel(timers:add(6, note, 0))
-    timers:fire(20000)
-    assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, fired)
-    assert.is_nil(timers:next())
-  end)
-end)
 
 describe("tasks", function()
   local now, scheduler, reports
@@ -300,31 +259,5 @@ describe("serving", function()
     for i, text in ipairs(said) do
       assert.matches(("fogcloud.%s: call it outside of tasks"):format(i % 2 == 1 and "run" or "step"), text, 1, true)
     end
-  end)
-end)
-
-describe("protect", function()
-  it("passes yields on and catches errors, in any Lua", function()
-    local co = coroutine.wrap(function()
-      return protect.call(function(a)
-        local b = coroutine.yield(a + 1)
-        local inner, err = protect.call(function()
-          coroutine.yield("deep")
-          error("inside")
-        end)
-        assert(inner == false and tostring(err):find("inside"))
-        return b
-      end, 1)
-    end)
-    assert.equal(2, co())
-    assert.equal("deep", co("b"))
-    assert.same({ true, "b" }, { co() })
-  end)
-
-  it("keeps an error that is not text as it is", function()
-    local object = {}
-    local ok, err = protect.call(function() error(object) end)
-    assert.is_false(ok)
-    assert.equal(object, err)
   end)
 end)
