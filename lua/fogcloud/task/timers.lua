@@ -41,15 +41,16 @@ local function is_earlier(a, b) return a.at < b.at end
 -- Without the unwanted. What is in order is a heap.
 local function rebuild(self)
   self.torn = true
-  local heap, n = {}, 0
+  local heap, n, wanted = {}, 0, {}
   for entry in pairs(self.wanted) do
     if not entry.over then
       n = n + 1
-      heap[n] = entry
+      heap[n], wanted[entry] = entry, true
     end
   end
   table.sort(heap, is_earlier)
   self.heap, self.n, self.unwanted, self.due = heap, n, 0, n > 0 and heap[1].at or nil
+  self.wanted = wanted
   self.torn = false
 end
 
@@ -68,9 +69,10 @@ function Timers:add(at, fn, argument)
   return entry
 end
 
+-- It stays among the wanted as long as in the heap: taken out and another put in for each wait, a table that is just
+-- full would be made anew each time.
 local function forget(self, entry)
   entry.over = true
-  self.wanted[entry] = nil
   self.unwanted = self.unwanted + 1
 end
 
@@ -85,6 +87,7 @@ end
 local function pop(self)
   self.torn = true
   local heap, n = self.heap, self.n
+  self.wanted[heap[1]] = nil
   heap[1] = heap[n]
   heap[n] = nil
   self.n = n - 1
