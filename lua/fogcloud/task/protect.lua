@@ -84,6 +84,7 @@ end
 local function coroutine_of(fn)
   local ok, co = pcall(coroutine.create, fn)
   if ok then return co end
+  protect.note(co) -- the Ctrl-C that came up in the call
   return coroutine.create(function(...) return fn(...) end)
 end
 
