@@ -227,6 +227,10 @@ function Session:unsubscribe(token, filter) end
 ---@return string? why        "full", "too large", "not enough memory"
 function Session:publish(topic, payload, qos, retained, notify, properties) end
 
+--- `publish` of this session as a function without the session: what is called most is found with nothing looked up.
+---@return function publish  takes what `publish` takes, and gives what it gives
+function Session:publisher() end
+
 --- Whether a message of so many bytes in all would be taken; with `wait` an event comes once there is room again.
 ---@param bytes number
 ---@param wait boolean?

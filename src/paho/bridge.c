@@ -158,32 +158,18 @@ void paho_requeue(struct paho *p, struct fog_message *m) {
   *(next == NULL ? &p->waiting.tail : &next->prev) = m;
 }
 
-void paho_settle(struct paho *p) {
-  (void)pthread_mutex_lock(&p->lock);
-  struct fog_outcome outcome = p->outcome;
-  p->outcome = (struct fog_outcome){0, 0, 0, 0};
-  atomic_store(&p->session->outbox.in_flight, p->flying_count);
-  (void)pthread_mutex_unlock(&p->lock);
-  if (outcome.acknowledged + outcome.failed + outcome.dropped == 0) return;
-  if (fog_outbox_settle(&p->session->outbox, &outcome, NULL, NULL))
-    fog_session_announce(p->session, &p->session->drained);
-}
-
+/* The end is counted in the same moment as it is told: a handler that looks at the numbers finds it there. */
 void paho_end_message(struct paho *p, struct fog_message *m, int code, bool dropped) {
-  p->outcome.bytes += fog_message_cost(m);
-  if (dropped)
-    p->outcome.dropped++;
-  else if (code == 0)
-    p->outcome.acknowledged++;
-  else
-    p->outcome.failed++;
-  m->event.session = p->session->id;
+  struct fog_session *s = p->session;
+  struct fog_outcome outcome = {.bytes = fog_message_cost(m)};
+  *(dropped ? &outcome.dropped : code == 0 ? &outcome.acknowledged : &outcome.failed) = 1;
+  m->event.session = s->id;
   m->event.code = code;
   m->event.flag = dropped;
-  if (code != 0 || dropped || m->notify)
-    fog_queue_push(p->session->events, &m->event);
-  else
-    fog_message_free(m);
+  bool told = code != 0 || dropped || m->notify;
+  if (fog_outbox_settle(&s->outbox, &outcome, told ? s->events : NULL, told ? &m->event : NULL))
+    fog_session_announce(s, &s->drained);
+  if (!told) fog_message_free(m);
 }
 
 /* code: 0, the broker's reason, or Paho's below 0. What a lost link cut short goes again, but for QoS 0. */
@@ -192,7 +178,7 @@ static void sent(struct paho_sending *sending, int code) {
   struct fog_message *m = sending->message;
   (void)pthread_mutex_lock(&p->lock);
   fog_message_remove(&p->flying, m);
-  p->flying_count--;
+  atomic_store(&p->session->outbox.in_flight, --p->flying_count);
   if (code < 0 && m->qos > 0) {
     paho_requeue(p, m);
   } else {
@@ -200,7 +186,6 @@ static void sent(struct paho_sending *sending, int code) {
   }
   (void)pthread_mutex_unlock(&p->lock);
   free(sending);
-  paho_settle(p);
   paho_wake(p);
 }
 

@@ -59,7 +59,6 @@ static void run_end(struct command *c) {
     paho_end_message(p, m, 0, true);
   }
   (void)pthread_mutex_unlock(&p->lock);
-  paho_settle(p);
   fog_queue_push(s->events, p->closed);
   (void)pthread_mutex_lock(&d.lock);
   struct paho **at = &d.fed; /* it may still stand there */

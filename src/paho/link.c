@@ -151,7 +151,7 @@ static struct fog_message *take_off(struct paho *p) {
   if (m != NULL) {
     fog_message_remove(&p->waiting, m);
     fog_message_append(&p->flying, m);
-    p->flying_count++;
+    atomic_store(&p->session->outbox.in_flight, ++p->flying_count);
   }
   (void)pthread_mutex_unlock(&p->lock);
   return m;
@@ -160,7 +160,7 @@ static struct fog_message *take_off(struct paho *p) {
 static void put_back(struct paho *p, struct fog_message *m) {
   (void)pthread_mutex_lock(&p->lock);
   fog_message_remove(&p->flying, m);
-  p->flying_count--;
+  atomic_store(&p->session->outbox.in_flight, --p->flying_count);
   paho_requeue(p, m);
   (void)pthread_mutex_unlock(&p->lock);
 }
@@ -189,7 +189,6 @@ void paho_link_feed(struct paho *p) {
     put_back(p, m); /* the next acknowledgement, or the next link, feeds again */
     break;
   }
-  paho_settle(p);
 }
 
 void paho_link_subscribe(struct paho *p, struct paho_ask *ask, const char *filter, const struct fog_subscription *how) {
@@ -226,6 +225,7 @@ static void take_back(struct paho *p) {
       paho_end_message(p, m, -13, false); /* as FOG_LOST_LINK: it may have arrived */
   }
   p->flying_count = 0;
+  atomic_store(&p->session->outbox.in_flight, 0);
   (void)pthread_mutex_unlock(&p->lock);
   while (p->asks != NULL) paho_answer(p->asks, -1, true, NULL);
 }
@@ -241,6 +241,5 @@ void paho_link_end(struct paho *p, bool goodbye) {
   if (link->handle != NULL) MQTTAsync_destroy(&link->handle);
   paho_report_down(link, 0, "left", "left the broker", NULL);
   take_back(p);
-  paho_settle(p);
   link_free(link);
 }

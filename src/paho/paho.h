@@ -21,11 +21,10 @@ struct paho {
   struct fog_session *session;
   struct paho *next; /* in the dispatcher's list of those to be fed */
   atomic_bool fed;
-  pthread_mutex_t lock; /* all from here to `outcome` */
+  pthread_mutex_t lock; /* all from here to `asks` */
   struct fog_message_list waiting, flying;
   size_t flying_count, limit; /* the broker's Receive Maximum; 0: none */
   struct paho_ask *asks;
-  struct fog_outcome outcome;
   struct paho_link *link; /* the dispatcher's alone */
   struct fog_event *closed;
 };
@@ -68,11 +67,9 @@ void paho_bridge_subscribing(struct paho_ask *ask, MQTTAsync_responseOptions *o,
 int paho_bridge_tls_error(const char *text, size_t len, void *context);
 void paho_report_down(struct paho_link *link, int code, const char *kind, const char *text,
                       const MQTTProperties *properties);
-/* Counts what has ended, and tells Lua where it waits for that. */
-void paho_settle(struct paho *p);
 /* Puts m, in no list any more, back among those that wait, in the order in which they were accepted. Under the lock. */
 void paho_requeue(struct paho *p, struct fog_message *m);
-/* m, in no list any more, is at its end. Under the lock. */
+/* m, in no list any more, is at its end: counted, and told where that is asked for. Under the lock. */
 void paho_end_message(struct paho *p, struct fog_message *m, int code, bool dropped);
 /* Asks the dispatcher to feed, or to leave a broker whose messages nobody takes. Any thread. */
 void paho_wake(struct paho *p);
