@@ -105,6 +105,7 @@ function gateway.events()
     streams[stream] = nil
     ngx.exit(499)
   end)
+  ngx.print(": the reader is welcome\n\n") -- the headers go now, though nothing may have happened yet
   write_states()
   stream_on(stream)
   streams[stream] = nil

@@ -57,6 +57,13 @@ describe("the gateway", function()
     assert.equal(405, code("/events", "{}"))
   end)
 
+  it("keeps a stream open of which nothing was written yet", function()
+    local events = read_events("early")
+    nginx:wait_for("the headers", function() return events():find("welcome", 1, true) end)
+    support.shell("sleep 0.3")
+    assert.is_nil(events():find("ended", 1, true))
+  end)
+
   it("answers the last status", function()
     nginx:wait_for("the session", function() -- of worker 0, which writes the states
       report('{"n":0}')
