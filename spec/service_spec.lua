@@ -59,9 +59,11 @@ describe("a word to the service manager", function()
         local fogcloud, service, core = require "fogcloud", require "fogcloud.service", require "fogcloud.core"
         local ends = core.now() + 0.7
         fogcloud.spawn(function()
-          assert(service.watch(function() return core.now() > ends end))
+          local well = false
+          assert(service.watch(function() return well end))
           fogcloud.sleep(0)
           %s
+          well = true
           service.notify "STATUS=now"
           fogcloud.sleep(0.3)
           service.stopping()

@@ -129,9 +129,9 @@ describe("the engine's HTTP driver", function()
       end)
 
       it("keeps a reply that was there in time, though nobody looked in time", function()
-        local id = token("echo", { timeout = 0.2 })
-        engine:wait(0.001) -- sent, or about to be
-        support.shell("sleep 0.4")
+        local id = token("late", { timeout = 0.4 })
+        engine:wait(0.1) -- sent, and not answered yet
+        support.shell("sleep 0.5")
         local e = event()
         assert.same({ "reply", id, 200 }, { e[1], e[2], e[3] })
       end)

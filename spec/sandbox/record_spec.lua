@@ -227,8 +227,9 @@ describe("a recording", function()
     local client = new_client(new_token())
     control("grants", { client_id = client.clientid, device_id = "dev1" })
     control("play", { device = "dev1" })
+    repeat local seen = made(0, "busted"):find('r:subscribe { who = "device1"', 1, true) until seen
     control("publish", { topic = "c2d/dev1/commands", payload = "on" })
-    repeat local seen = made(0):find('"c2d/dev1/commands"', 1, true) until seen
+    repeat local seen = made(0, "busted"):find('messages = { { "c2d/dev1/commands"', 1, true) until seen
     control("report", { device = "dev1", channel = "status", payload = "off" })
     repeat local seen = made(0):find('"off"', 1, true) until seen
     sandbox:reset()

@@ -25,6 +25,10 @@ local MODES = {
   redirect = function(c) reply(c, "302 Found", "Location: http://127.0.0.1:1/stolen\r\n", "") end,
   cut = function(c) c:send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{") end,
   close = function() end,
+  late = function(c, request)
+    socket.sleep(0.2)
+    reply(c, "200 OK", JSON, request)
+  end,
   slow = function(c) c:settimeout(20) c:receive("*l") end, -- until the client goes
   huge = function(c)
     c:send("HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
