@@ -23,7 +23,7 @@ describe("a session's filters", function()
   local function cut_off(session)
     sandbox:fail_mqtt { refuse = true }
     sandbox:kick(session.credentials.clientid)
-    support.serve_until(function() return not session.up end)
+    support.serve_until(function() return not session:connected() end)
   end
 
   local function count(session)
