@@ -35,6 +35,12 @@ static inline void fog_push_whole(lua_State *L, uint64_t n) {
 #endif
 }
 
+/* Sets a whole number as a field of the table on top. Counters of 64 bits stay whole where lua_Integer has 32. */
+static inline void fog_set_whole(lua_State *L, const char *name, uint64_t n) {
+  fog_push_whole(L, n);
+  lua_setfield(L, -2, name);
+}
+
 #define FOG_EXPORT __attribute__((visibility("default")))
 
 #endif

@@ -323,11 +323,6 @@ static int l_id(lua_State *L) {
   return 1;
 }
 
-static void set_count(lua_State *L, const char *name, uint64_t n) {
-  lua_pushinteger(L, (lua_Integer)n);
-  lua_setfield(L, -2, name);
-}
-
 static int l_stats(lua_State *L) {
   struct fog_session *s = reach(L);
   struct fog_outbox_stats out;
@@ -335,17 +330,17 @@ static int l_stats(lua_State *L) {
   fog_outbox_stats(&s->outbox, &out);
   fog_inbox_stats(&s->inbox, &in);
   lua_createtable(L, 0, 12);
-  set_count(L, "accepted", out.accepted);
-  set_count(L, "acknowledged", out.acknowledged);
-  set_count(L, "failed", out.failed);
-  set_count(L, "dropped", out.dropped);
-  set_count(L, "queued", out.queued);
-  set_count(L, "queued_bytes", out.queued_bytes);
-  set_count(L, "in_flight", out.in_flight);
-  set_count(L, "received", in.received);
-  set_count(L, "received_dropped", in.dropped);
-  set_count(L, "inbox", in.queued);
-  set_count(L, "inbox_bytes", in.queued_bytes);
+  fog_set_whole(L, "accepted", out.accepted);
+  fog_set_whole(L, "acknowledged", out.acknowledged);
+  fog_set_whole(L, "failed", out.failed);
+  fog_set_whole(L, "dropped", out.dropped);
+  fog_set_whole(L, "queued", out.queued);
+  fog_set_whole(L, "queued_bytes", out.queued_bytes);
+  fog_set_whole(L, "in_flight", out.in_flight);
+  fog_set_whole(L, "received", in.received);
+  fog_set_whole(L, "received_dropped", in.dropped);
+  fog_set_whole(L, "inbox", in.queued);
+  fog_set_whole(L, "inbox_bytes", in.queued_bytes);
   return 1;
 }
 

@@ -67,23 +67,18 @@ static int l_check(lua_State *L) {
   return 1;
 }
 
-static void set_whole(lua_State *L, const char *name, uint64_t value) {
-  fog_push_whole(L, value);
-  lua_setfield(L, -2, name);
-}
-
 static int l_counts(lua_State *L) {
   struct fog_durable *d = handle_of(L);
   struct fog_durable_counts counts;
   d->head.ops->counts(d, &counts);
   lua_createtable(L, 0, 7);
-  set_whole(L, "last_number", (uint64_t)counts.last_seq);
-  set_whole(L, "waiting", counts.waiting);
-  set_whole(L, "waiting_bytes", counts.waiting_bytes);
-  set_whole(L, "in_flight", counts.in_flight);
-  set_whole(L, "set_aside", counts.set_aside);
-  set_whole(L, "received", counts.received);
-  set_whole(L, "uncommitted", counts.uncommitted);
+  fog_set_whole(L, "last_number", (uint64_t)counts.last_seq);
+  fog_set_whole(L, "waiting", counts.waiting);
+  fog_set_whole(L, "waiting_bytes", counts.waiting_bytes);
+  fog_set_whole(L, "in_flight", counts.in_flight);
+  fog_set_whole(L, "set_aside", counts.set_aside);
+  fog_set_whole(L, "received", counts.received);
+  fog_set_whole(L, "uncommitted", counts.uncommitted);
   return 1;
 }
 
@@ -134,24 +129,24 @@ static void set_bytes(lua_State *L, const char *name, struct fog_bytes bytes) {
 static void push_message(lua_State *L, const struct portion *p, size_t i) {
   const struct fog_durable_message *m = &p->list[i];
   lua_createtable(L, 0, 12);
-  set_whole(L, "number", (uint64_t)m->seq);
+  fog_set_whole(L, "number", (uint64_t)m->seq);
   lua_pushstring(L, STATES[m->state]);
   lua_setfield(L, -2, "state");
   set_bytes(L, "topic", m->topic);
-  set_whole(L, "qos", m->qos);
+  fog_set_whole(L, "qos", m->qos);
   lua_pushboolean(L, m->retained);
   lua_setfield(L, -2, "retained");
-  set_whole(L, "size", p->sizes[i]);
+  fog_set_whole(L, "size", p->sizes[i]);
   lua_pushnumber(L, (lua_Number)m->accepted_ms / 1000);
   lua_setfield(L, -2, "accepted");
   if (m->expires_ms != 0) {
     lua_pushnumber(L, (lua_Number)m->expires_ms / 1000);
     lua_setfield(L, -2, "expires");
   }
-  if (m->packet_id != 0) set_whole(L, "packet_id", m->packet_id);
+  if (m->packet_id != 0) fog_set_whole(L, "packet_id", m->packet_id);
   if (p->with_payloads) set_bytes(L, "payload", m->payload);
   if (m->state != FOG_DURABLE_SET_ASIDE) return;
-  set_whole(L, "reason", m->reason);
+  fog_set_whole(L, "reason", m->reason);
   set_bytes(L, "why", m->reason_text);
 }
 
