@@ -49,7 +49,7 @@ describe("reconnecting", function()
     assert.equal(4, told)
   end)
 
-  it("answers the broker's AUTH while connect blocks", function()
+  it("answers the broker's AUTH while connect blocks #authenticate", function()
     local respond = function(data) return data .. "!" end
     assert(scripted("auth", { version = "5.0", timeout = 10, authentication = { method = "m", respond = respond } }))
   end)
