@@ -66,7 +66,7 @@ local SERVER = [[
   location /await_often { content_by_lua_block {
     local leader, kept = require("worker").leader, 0
     for _ = 1, 50 do leader:await(0.001) end
-    for _ in pairs(leader.waiters) do kept = kept + 1 end
+    for _ in pairs(leader.waiters.waiting) do kept = kept + 1 end
     ngx.print(kept)
   } }
   location /await_wrong { content_by_lua_block { ngx.print(select(2, pcall(require("worker").leader.await, {}))) } }
