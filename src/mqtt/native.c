@@ -50,7 +50,10 @@ static struct {
 static bool is_over(void) {
   (void)pthread_mutex_lock(&n.lock);
   bool over = n.sessions == 0;
-  if (over) n.running = false;
+  if (over) {
+    n.running = false;
+    (void)pthread_cond_broadcast(&n.ended);
+  }
   (void)pthread_mutex_unlock(&n.lock);
   return over;
 }
@@ -231,7 +234,7 @@ static void finish_at_exit(void) {
   (void)clock_gettime(CLOCK_REALTIME, &end);
   end.tv_sec += EXIT_WAIT_S;
   (void)pthread_mutex_lock(&n.lock);
-  while (n.ending > 0) {
+  while (n.ending > 0 || (n.running && n.sessions == 0)) { /* its last session is gone: the thread is about to end */
     if (pthread_cond_timedwait(&n.ended, &n.lock, &end) == ETIMEDOUT) break;
   }
   bool ended = !n.running && n.joinable;
