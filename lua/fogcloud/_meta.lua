@@ -261,7 +261,7 @@ function Session:leave() end
 
 --- Messages may be sent on this link.
 ---@param link integer
-function Session:resume(link) end
+function Session:feed(link) end
 
 --- Takes no message in any more; what is handled from now on is acknowledged at once.
 function Session:hold() end

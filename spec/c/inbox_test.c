@@ -108,10 +108,10 @@ static void held(void) {
   fog_inbox_init(&box, 4, 10000, true);
   for (uint32_t i = 1; i <= 4; i++) (void)push(i, 0, 1);
   check(push(5, 0, 1) == FOG_INBOX_FULL && counts(4, 0, 4), "QoS 0 that is held waits as QoS 1 does");
-  check(next() == 1 && !box.resume && next() == 2 && next() == 3 && next() == 4, "reading");
-  check(next() == 0 && box.resume && push(5, 0, 1) == FOG_INBOX_TAKEN, "and the driver is told of room, once");
-  box.resume = false;
-  check(GIVES(5) && !box.resume, "not where nobody waits");
+  check(next() == 1 && !box.notify && next() == 2 && next() == 3 && next() == 4, "reading");
+  check(next() == 0 && box.notify && push(5, 0, 1) == FOG_INBOX_TAKEN, "and the driver is told of room, once");
+  box.notify = false;
+  check(GIVES(5) && !box.notify, "not where nobody waits");
   fog_inbox_destroy(&box);
 }
 

@@ -16,7 +16,7 @@ describe("reconnecting", function()
 
   -- What a keeper tells, to nobody.
   local function listener()
-    local names = { "note_up", "note_lost", "note_error", "note_ending", "note_left", "note_closed", "cut_short",
+    local names = { "note_up", "note_lost", "note_error", "note_ending", "note_released", "note_closed", "cut_short",
       "blame", "adopt" }
     local made = {}
     for _, name in ipairs(names) do made[name] = function() end end

@@ -6,21 +6,21 @@ local errors = require "fogcloud.errors"
 local virtual = require "spec.support.virtual"
 
 -- Each row from where, each column to where: what the states' table in state.lua says.
-local NAMES = { "connecting", "up", "waiting", "ending", "left", "closed" }
+local NAMES = { "connecting", "up", "waiting", "ending", "released", "closed" }
 local TABLE = {
-  --             con    up     wai    end    lef    clo
+  --             con    up     wai    end    rel    clo
   connecting = { false, true,  true,  true,  false, false },
   up         = { false, false, true,  true,  false, false },
   waiting    = { false, true,  true,  true,  false, false },
   ending     = { false, false, false, false, true,  false },
-  left       = { false, false, false, false, false, true },
+  released   = { false, false, false, false, false, true },
   closed     = { false, false, false, false, false, false },
 }
 
 -- How one comes to each.
 local WAYS = {
-  connecting = {}, up = { "up" }, waiting = { "up", "waiting" }, ending = { "ending" }, left = { "ending", "left" },
-  closed = { "ending", "left", "closed" },
+  connecting = {}, up = { "up" }, waiting = { "up", "waiting" }, ending = { "ending" }, released = { "ending", "released" },
+  closed = { "ending", "released", "closed" },
 }
 
 describe("a session's state", function()
@@ -89,20 +89,20 @@ describe("a session's state", function()
 
     it("by all who wait for it, and by nobody sooner", function()
       local log = {}
-      for _, name in ipairs { "up", "up", "left" } do
+      for _, name in ipairs { "up", "up", "released" } do
         host.spawn_task(function()
           assert.is_true(state:reach(name))
           log[#log + 1] = name .. " at " .. state.name
         end)
       end
       host.spawn_task(function()
-        for _, name in ipairs { "waiting", "up", "ending", "left" } do
+        for _, name in ipairs { "waiting", "up", "ending", "released" } do
           host.sleep(1)
           state:to(name)
         end
       end)
       host.run()
-      assert.same({ "up at up", "up at up", "left at left" }, log)
+      assert.same({ "up at up", "up at up", "released at released" }, log)
       assert.is_nil(next(state.waiters))
     end)
 
@@ -110,7 +110,7 @@ describe("a session's state", function()
       local reached
       host.spawn_task(function() reached = state:reach("up") end)
       host.spawn_task(function()
-        for _, name in ipairs { "ending", "left", "closed" } do
+        for _, name in ipairs { "ending", "released", "closed" } do
           host.sleep(1)
           assert.is_nil(reached)
           state:to(name)

@@ -155,9 +155,9 @@ static int l_remove(lua_State *L) { return result(L, unlink(check_path(L, 1)) ==
 
 /* file.home(): the user's folder by the user database; nil where it has none. */
 static int l_home(lua_State *L) {
-  char room[4096];
+  char buffer[4096];
   struct passwd entry, *found = NULL;
-  if (getpwuid_r(geteuid(), &entry, room, sizeof room, &found) != 0 || found == NULL || found->pw_dir == NULL ||
+  if (getpwuid_r(geteuid(), &entry, buffer, sizeof buffer, &found) != 0 || found == NULL || found->pw_dir == NULL ||
       found->pw_dir[0] != '/') {
     lua_pushnil(L);
     return 1;

@@ -280,8 +280,8 @@ static int l_drained(lua_State *L) {
   return 1;
 }
 
-/* session:resume(link): the subscriptions of this link are on their way, messages may follow. */
-static int l_resume(lua_State *L) {
+/* session:feed(link): the subscriptions of this link are on their way, messages may follow. */
+static int l_feed(lua_State *L) {
   struct fog_session *s = check(L);
   atomic_store(&s->sending, (uint64_t)luaL_checknumber(L, 2));
   s->driver->feed(s);
@@ -358,7 +358,7 @@ int fog_open_mqtt(lua_State *L) {
       {"received_dropped", l_received_dropped},
       {"drained", l_drained},
       {"leave", l_leave},
-      {"resume", l_resume},
+      {"feed", l_feed},
       {"hold", l_hold},
       {"resting", l_resting},
       {"authenticate", l_authenticate},

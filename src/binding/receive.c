@@ -53,8 +53,8 @@ static void push_properties(lua_State *L, const struct fog_message_view *m) {
 static void tell(struct fog_l_session *box, bool nothing_left) {
   struct fog_session *s = box->session;
   if (box->closed) return;
-  bool due = s->inbox.resume;
-  s->inbox.resume = false;
+  bool due = s->inbox.notify;
+  s->inbox.notify = false;
   if (box->handled.watermark > atomic_load_explicit(&s->handled, memory_order_relaxed)) {
     double now = fog_process_now();
     if (nothing_left || now - box->told >= TELL_AFTER) {

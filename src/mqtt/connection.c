@@ -55,14 +55,14 @@ struct fog_connection {
 /* --- errors --- */
 
 /* Whom it talks to: the host, and behind a proxy whether it is that. */
-static void where(const struct fog_connection *c, enum fog_connection_kind kind, char *text, size_t room) {
+static void where(const struct fog_connection *c, enum fog_connection_kind kind, char *text, size_t capacity) {
   const struct fog_connection_options *o = c->o;
   char name[NAME_TEXT];
   bool proxy = kind == FOG_CONNECTION_PROXY, at_address = proxy || o->proxy_host == NULL;
   const char *host = proxy ? o->proxy_host : o->host;
   fog_dial_name(host, proxy ? o->proxy_port : o->port, name, sizeof name);
   at_address = at_address && c->address[0] != '\0' && strcmp(c->address, host) != 0;
-  (void)snprintf(text, room, at_address ? "%s%s (%s)" : "%s%s", proxy ? "proxy " : "", name, c->address);
+  (void)snprintf(text, capacity, at_address ? "%s%s (%s)" : "%s%s", proxy ? "proxy " : "", name, c->address);
 }
 
 /* Puts that before a filter's reason. What is wrong with an option is so wherever the other side is. */
@@ -167,10 +167,10 @@ static void climb(struct fog_connection *c) {
   }
 }
 
-static void resume(struct fog_connection *c) {
+static void writable(struct fog_connection *c) {
   struct fog_connection_error ignored; /* a read tells what is wrong */
-  (void)fog_socket_resume(&c->socket, &ignored);
-  if (!c->socket.full && c->top->does->resume != NULL) (void)c->top->does->resume(c->top, &ignored);
+  (void)fog_socket_writable(&c->socket, &ignored);
+  if (!c->socket.full && c->top->does->writable != NULL) (void)c->top->does->writable(c->top, &ignored);
 }
 
 static void drain(struct fog_connection *c);
@@ -179,7 +179,7 @@ static void on_ready(struct fog_watch *socket, unsigned events) {
   struct fog_connection *c = CONTAINER(socket, socket.watch);
   c->socket.dry = false;
   c->socket.wants_read = false;
-  if (events & FOG_WRITABLE) resume(c);
+  if (events & FOG_WRITABLE) writable(c);
   if (c->state == LINGERING) {
     drain(c);
     return;
@@ -305,15 +305,15 @@ bool fog_connection_flushed(struct fog_connection *c, long *unsent) {
   return c->socket.kept == NULL && in_system <= 0;
 }
 
-void fog_connection_doing(const struct fog_connection *c, char *text, size_t room) {
+void fog_connection_doing(const struct fog_connection *c, char *text, size_t capacity) {
   char name[NAME_TEXT + FOG_ADDRESS_TEXT + 16];
   if (c->dial != NULL) {
-    fog_dial_doing(c->dial, text, room);
+    fog_dial_doing(c->dial, text, capacity);
     return;
   }
   bool shakes = c->state == SHAKING && c->top->does->doing != NULL;
   where(c, c->state == SHAKING && c->stage == PROXY ? FOG_CONNECTION_PROXY : FOG_CONNECTION_NETWORK, name, sizeof name);
-  (void)snprintf(text, room, "%s %s", shakes ? c->top->does->doing : "connected to", name);
+  (void)snprintf(text, capacity, "%s %s", shakes ? c->top->does->doing : "connected to", name);
 }
 
 /* --- the end --- */

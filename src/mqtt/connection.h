@@ -91,8 +91,8 @@ void fog_connection_reading(struct fog_connection *c, bool on);
 void fog_connection_user_timeout(struct fog_connection *c, unsigned ms);
 
 /* What it is doing, for the error of an owner whose patience has ended: "connecting to broker:8883 (192.0.2.1)". Text
- * is cut at `room`. */
-void fog_connection_doing(const struct fog_connection *c, char *text, size_t room);
+ * is cut at `capacity`. */
+void fog_connection_doing(const struct fog_connection *c, char *text, size_t capacity);
 
 /* Whether nothing lies unsent: here (TLS, frames), or in the system (SIOCOUTQ; *unsent, may be NULL, gets how much; -1
  * where the system cannot tell, which then counts as nothing). */

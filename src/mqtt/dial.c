@@ -36,8 +36,8 @@ struct fog_dial {
   struct attempt attempts[FOG_DIAL_ADDRESSES];
 };
 
-void fog_dial_name(const char *host, uint16_t port, char *text, size_t room) {
-  (void)snprintf(text, room, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
+void fog_dial_name(const char *host, uint16_t port, char *text, size_t capacity) {
+  (void)snprintf(text, capacity, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
 }
 
 static void name_of(const struct attempt *a, char text[FOG_ADDRESS_TEXT]) {
@@ -251,17 +251,17 @@ struct fog_dial *fog_dial_start(struct fog_loop *loop, const char *what, const c
   return NULL;
 }
 
-void fog_dial_doing(const struct fog_dial *d, char *text, size_t room) {
+void fog_dial_doing(const struct fog_dial *d, char *text, size_t capacity) {
   char name[NAME_TEXT], address[FOG_ADDRESS_TEXT] = "";
   for (int i = 0; i < d->begun; i++) {
     if (d->attempts[i].watch.fd >= 0) name_of(&d->attempts[i], address);
   }
   fog_dial_name(d->host, d->port, name, sizeof name);
   if (d->lookup != NULL) {
-    (void)snprintf(text, room, "looking up %s%s", d->what, d->host);
+    (void)snprintf(text, capacity, "looking up %s%s", d->what, d->host);
   } else if (address[0] == '\0' || strcmp(address, d->host) == 0) {
-    (void)snprintf(text, room, "connecting to %s%s", d->what, name);
+    (void)snprintf(text, capacity, "connecting to %s%s", d->what, name);
   } else {
-    (void)snprintf(text, room, "connecting to %s%s (%s)", d->what, name, address);
+    (void)snprintf(text, capacity, "connecting to %s%s (%s)", d->what, name, address);
   }
 }

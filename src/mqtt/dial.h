@@ -28,9 +28,9 @@ struct fog_dial *fog_dial_start(struct fog_loop *loop, const char *what, const c
 /* Nothing is told any more. */
 void fog_dial_cancel(struct fog_dial *d);
 
-void fog_dial_doing(const struct fog_dial *d, char *text, size_t room);
+void fog_dial_doing(const struct fog_dial *d, char *text, size_t capacity);
 
 /* "broker:8883" or "[2001:db8::1]:8883". */
-void fog_dial_name(const char *host, uint16_t port, char *text, size_t room);
+void fog_dial_name(const char *host, uint16_t port, char *text, size_t capacity);
 
 #endif

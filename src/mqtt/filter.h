@@ -35,7 +35,7 @@ struct fog_layer_functions {
   /* Writes all of it. Only a little at a time, and not again while `full`, except for answers. 0, or -1: *error. */
   int (*put)(struct fog_layer *l, const void *bytes, size_t len, struct fog_connection_error *error);
   /* The socket has room again: sends what was put off (a pong). 0, or -1. NULL: nothing ever is. */
-  int (*resume)(struct fog_layer *l, struct fog_connection_error *error);
+  int (*writable)(struct fog_layer *l, struct fog_connection_error *error);
   /* Whether read may give more though nothing new comes from the socket. NULL: never. */
   bool (*more)(const struct fog_layer *l);
   /* Says goodbye as far as that goes at once; only of an open one. NULL: there is nothing to say. */
@@ -54,8 +54,8 @@ struct fog_socket {
   struct fog_layer layer;
   struct fog_watch watch; /* its fd; -1: none */
   char *kept;             /* what the system has not taken of what was put; NULL: nothing */
-  size_t kept_from, kept_to, kept_room;
-  bool full;       /* nothing is taken until it is writable: fog_socket_resume */
+  size_t kept_from, kept_to, kept_capacity;
+  bool full;       /* nothing is taken until it is writable: fog_socket_writable */
   bool dry;        /* the last read took all there was: nothing to ask for until it is readable */
   bool wants_read; /* a filter cannot write before it has read: TLS, when keys are changed */
   bool unanswered; /* something was read, and nothing written since, nor fog_socket_read_done called */
@@ -67,7 +67,7 @@ enum { FOG_SOCKET_KEPT = 262144 }; /* more must never be kept: a peer that makes
 void fog_socket_init(struct fog_socket *s, struct fog_loop *loop, int fd);
 
 /* Sends what was kept. 0, or -1. `full` says whether something is left. */
-int fog_socket_resume(struct fog_socket *s, struct fog_connection_error *error);
+int fog_socket_writable(struct fog_socket *s, struct fog_connection_error *error);
 
 /* Whether the socket below this filter takes nothing now. */
 bool fog_socket_full(const struct fog_layer *any);

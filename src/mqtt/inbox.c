@@ -186,7 +186,7 @@ static bool swap(struct fog_inbox *b) {
   atomic_store_explicit(&b->out_bytes, b->bytes, memory_order_relaxed);
   if (b->starved && b->count <= b->max_count / 2 && b->bytes <= b->max_bytes / 2) {
     b->starved = false;
-    b->resume = true;
+    b->notify = true;
   }
   b->count = b->bytes = 0;
   if (!any) {

@@ -37,7 +37,7 @@ struct fog_inbox {
   bool hold_qos0;
   bool notified; /* the consumer knows that there is something */
   bool starved;  /* the producer waits for room */
-  bool resume;   /* the consumer's: there is, and the producer must be told */
+  bool notify;   /* the consumer's: there is, and the producer must be told */
   uint64_t received, dropped;
 };
 
@@ -58,7 +58,7 @@ bool fog_inbox_end(struct fog_inbox *b);
 
 enum fog_inbox_result {
   FOG_INBOX_TAKEN,
-  FOG_INBOX_FULL,     /* nothing was taken; once half of the bounds is free the consumer finds `resume` set */
+  FOG_INBOX_FULL,     /* nothing was taken; once half of the bounds is free the consumer finds `notify` set */
   FOG_INBOX_NO_MEMORY /* nothing was taken (of QoS 0: it counts as dropped, and as taken) */
 };
 
@@ -69,7 +69,7 @@ enum fog_inbox_result fog_inbox_push(struct fog_inbox *b, const struct fog_messa
  * beyond, or there was no memory for it; the link must end. */
 bool fog_inbox_push_beyond(struct fog_inbox *b, const struct fog_message_view *m);
 
-/* The next message, or false: then the next batch has to be told of. Look at `resume` after it. The consumer only. */
+/* The next message, or false: then the next batch has to be told of. Look at `notify` after it. The consumer only. */
 bool fog_inbox_next(struct fog_inbox *b, struct fog_message_view *m);
 
 /* True while next would give something. */

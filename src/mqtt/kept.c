@@ -61,11 +61,11 @@ static void move_all(struct fog_message_list *from, struct fog_message_list *to)
   }
 }
 
-void fog_kept_destroy(struct fog_kept *k, struct fog_message_list *left) {
+void fog_kept_destroy(struct fog_kept *k, struct fog_message_list *rest) {
   struct fog_durable_error error;
   if (k->journal == NULL) return;
   (void)commit(k, &error);
-  move_all(&k->arriving, left);
+  move_all(&k->arriving, rest);
   k->ops->release(k->journal);
   k->journal = NULL;
 }
@@ -224,7 +224,7 @@ void fog_kept_done(struct fog_kept *k, struct fog_message *m) {
 }
 
 /* In the broker's words, or in ours. */
-static void say_why(char *to, size_t room, int code, struct fog_bytes properties) {
+static void say_why(char *to, size_t capacity, int code, struct fog_bytes properties) {
   struct fog_property said;
   const char *text = "the broker refused it";
   if (code == FOG_LOST_POISON) text = "the broker hangs up on it";
@@ -237,7 +237,7 @@ static void say_why(char *to, size_t room, int code, struct fog_bytes properties
     text = said.text;
     len = said.text_len;
   }
-  if (len >= room) len = room - 1;
+  if (len >= capacity) len = capacity - 1;
   memcpy(to, text, len);
   to[len] = '\0';
 }

@@ -39,8 +39,8 @@ struct fog_kept {
 
 void fog_kept_init(struct fog_kept *k, struct fog_durable *journal, size_t window);
 
-/* Commits what can be, and lets go of the journal. What is arriving is appended to `left`. */
-void fog_kept_destroy(struct fog_kept *k, struct fog_message_list *left);
+/* Commits what can be, and lets go of the journal. What is arriving is appended to `rest`. */
+void fog_kept_destroy(struct fog_kept *k, struct fog_message_list *rest);
 
 /* Whose session the journal is of: a malloc'ed client id; NULL: nobody's yet, or no memory. */
 char *fog_kept_client(const struct fog_kept *k);

@@ -213,14 +213,14 @@ void fog_link_feed(struct fog_link *link) {
 }
 
 /* A DISCONNECT that is larger than the broker takes goes without its words (MQTT-3.14.2-3, MQTT-3.14.2-4): of its
- * properties the session's expiry is left, which is written into `room`. */
-static void shorten(const struct fog_link *link, struct fog_packet *p, char room[8]) {
+ * properties the session's expiry is left, which is written into `buffer`. */
+static void shorten(const struct fog_link *link, struct fog_packet *p, char buffer[8]) {
   enum { SESSION_EXPIRY_INTERVAL = 17 };
   uint32_t most = link->outgoing.limits.maximum_packet_size;
   struct fog_property expiry;
   if (most == 0 || fog_packet_size(link->options->version, p, NULL) <= most) return;
   bool found = fog_properties_find(p->properties, SESSION_EXPIRY_INTERVAL, &expiry);
-  p->properties = (struct fog_bytes){room, found ? (size_t)(fog_property_write(&expiry, room) - room) : 0};
+  p->properties = (struct fog_bytes){buffer, found ? (size_t)(fog_property_write(&expiry, buffer) - buffer) : 0};
 }
 
 void fog_link_leave(struct fog_link *link, const struct fog_goodbye *goodbye) {
@@ -235,8 +235,8 @@ void fog_link_leave(struct fog_link *link, const struct fog_goodbye *goodbye) {
   }
   struct fog_packet p = {
       .type = FOG_DISCONNECT, .reason = goodbye->reason, .properties = {goodbye->properties, goodbye->properties_len}};
-  char room[8];
-  shorten(link, &p, room);
+  char buffer[8];
+  shorten(link, &p, buffer);
   if (!fog_link_append(link, &p)) return;
   link->state = FOG_LEAVING;
   atomic_store(&link->session->up, 0);

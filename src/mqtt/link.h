@@ -60,7 +60,7 @@ struct fog_link {
   char *client_id;         /* whose session `outgoing` and `incoming` are of; NULL: nobody's */
   struct fog_errand again; /* more to do than one turn may take */
   bool again_posted;
-  struct fog_errand *left; /* who waits for the end of LEAVING; NULL: nobody */
+  struct fog_errand *after_leaving; /* what follows the end of LEAVING; NULL: nothing */
 };
 
 void fog_link_init(struct fog_link *link, struct fog_loop *loop, struct fog_session *session);

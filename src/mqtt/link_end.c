@@ -50,8 +50,8 @@ void fog_link_down(struct fog_link *link, const struct fog_loss *loss) {
   fog_writer_clear(&link->writer);
   clear(&link->in);
   fog_link_settle(link);
-  if (link->left != NULL) fog_loop_defer(link->loop, link->left);
-  link->left = NULL;
+  if (link->after_leaving != NULL) fog_loop_defer(link->loop, link->after_leaving);
+  link->after_leaving = NULL;
 }
 
 static const char *const KINDS[] = {

@@ -6,7 +6,7 @@
 
 #include "link.h"
 
-enum { ROOM = 65536, ROUNDS = 4 };
+enum { BOUND = 65536, ROUNDS = 4 };
 
 bool fog_link_append(struct fog_link *link, const struct fog_packet *p) {
   size_t size = fog_packet_size(link->options->version, p, NULL);
@@ -64,7 +64,7 @@ static bool feed(struct fog_link *link) {
   bool alone = !link->outgoing.probe || fog_asks_idle(&link->asks);
   if (!alone || !fog_session_may_send(link->session))
     fog_link_store(link); /* fed again once it may */
-  else if (!fog_outgoing_feed(&link->outgoing, &link->writer, ROOM, fog_loop_now(link->loop)))
+  else if (!fog_outgoing_feed(&link->outgoing, &link->writer, BOUND, fog_loop_now(link->loop)))
     return false;
   if (unanswered(link) > before) tried(link);
   return true;

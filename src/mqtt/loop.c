@@ -27,7 +27,7 @@
 #define WITH_EPOLL 0
 #endif
 
-enum { BATCH = 256, FIRST_ROOM = 16, NONE = 0 };
+enum { BATCH = 256, FIRST_CAPACITY = 16, NONE = 0 };
 
 struct slot {
   struct fog_watch *watch; /* NULL: free */
@@ -42,7 +42,7 @@ struct errands {
 struct fog_loop {
   int64_t now_ms;
   struct slot *slots; /* 1 .. slot_count; slot 0 is the waking descriptor's */
-  size_t slot_count, slot_room, watched;
+  size_t slot_count, slot_capacity, watched;
   uint32_t free_slot;
   struct fog_timers timers;
   struct errands deferred; /* the loop's thread alone */
@@ -150,16 +150,16 @@ void fog_loop_clear_timer(struct fog_loop *loop, struct fog_timer *timer) { fog_
 /* --- watches --- */
 
 static bool grow_slots(struct fog_loop *loop) {
-  size_t room = loop->slot_room == 0 ? FIRST_ROOM : loop->slot_room * 2;
-  struct slot *slots = realloc(loop->slots, room * sizeof *slots);
+  size_t capacity = loop->slot_capacity == 0 ? FIRST_CAPACITY : loop->slot_capacity * 2;
+  struct slot *slots = realloc(loop->slots, capacity * sizeof *slots);
   if (slots == NULL) return false;
   loop->slots = slots;
 #if !WITH_EPOLL
-  struct pollfd *polled = realloc(loop->polled, room * sizeof *polled);
+  struct pollfd *polled = realloc(loop->polled, capacity * sizeof *polled);
   if (polled == NULL) return false;
   loop->polled = polled;
 #endif
-  loop->slot_room = room;
+  loop->slot_capacity = capacity;
   return true;
 }
 
@@ -169,7 +169,7 @@ static size_t take_slot(struct fog_loop *loop, struct fog_watch *watch) {
   if (slot != NONE) {
     loop->free_slot = loop->slots[slot].next_free;
   } else {
-    if (loop->slot_count + 1 >= loop->slot_room && !grow_slots(loop)) return 0;
+    if (loop->slot_count + 1 >= loop->slot_capacity && !grow_slots(loop)) return 0;
     slot = ++loop->slot_count;
     loop->slots[slot].generation = 0;
   }

@@ -105,7 +105,7 @@ static void run_end(struct fog_errand *errand) {
     s->end.run = let_go;
     fog_loop_defer(s->link.loop, &s->end);
   } else {
-    s->link.left = &s->end; /* called again once it is out */
+    s->link.after_leaving = &s->end; /* called again once it is out */
   }
 }
 

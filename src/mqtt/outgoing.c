@@ -267,20 +267,20 @@ static void busy(struct fog_outgoing *o) {
 /* How many may be without an answer on this link. */
 static size_t most_here(const struct fog_outgoing *o) { return o->probe ? 1 : o->limits.receive_maximum; }
 
-bool fog_outgoing_feed(struct fog_outgoing *o, struct fog_writer *out, size_t room, int64_t now_ms) {
+bool fog_outgoing_feed(struct fog_outgoing *o, struct fog_writer *out, size_t bound, int64_t now_ms) {
   bool memory = true;
   fog_outgoing_keep(o, now_ms);
   if (o->probe && !o->proven) {
     busy(o);
     return true;
   }
-  while (o->resend != NULL && fog_writer_unsent(out) < room && o->here_count < most_here(o)) {
+  while (o->resend != NULL && fog_writer_unsent(out) < bound && o->here_count < most_here(o)) {
     if (!send_again(o, out, now_ms)) return false;
   }
   if (o->resend == NULL) {
     do {
-      while (fog_writer_unsent(out) < room && send_first(o, out, now_ms, &memory)) continue;
-    } while (memory && fog_writer_unsent(out) < room && read_more(o, now_ms));
+      while (fog_writer_unsent(out) < bound && send_first(o, out, now_ms, &memory)) continue;
+    } while (memory && fog_writer_unsent(out) < bound && read_more(o, now_ms));
   }
   if (o->waiting.head != NULL || o->resend != NULL) busy(o);
   return memory;

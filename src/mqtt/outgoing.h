@@ -88,9 +88,9 @@ void fog_outgoing_destroy(struct fog_outgoing *o);
 void fog_outgoing_begin(struct fog_outgoing *o, int version, bool present, const struct fog_broker_limits *limits,
                         bool probe);
 
-/* Sends what may go now: as much as the windows and `room` bytes in the writer allow. now_ms on the monotonic clock.
+/* Sends what may go now: as much as the windows and `bound` bytes in the writer allow. now_ms on the monotonic clock.
  * False: no memory, and the link must end. */
-bool fog_outgoing_feed(struct fog_outgoing *o, struct fog_writer *out, size_t room, int64_t now_ms);
+bool fog_outgoing_feed(struct fog_outgoing *o, struct fog_writer *out, size_t bound, int64_t now_ms);
 
 /* PUBACK, PUBREC or PUBCOMP. 0, or the reason with which the link must end. */
 int fog_outgoing_answered(struct fog_outgoing *o, const struct fog_packet *p, struct fog_writer *out);

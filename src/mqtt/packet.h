@@ -135,9 +135,9 @@ bool fog_packet_next_filter(int version, enum fog_packet_type type, struct fog_b
 size_t fog_packet_size(int version, const struct fog_packet *p, const char **why);
 
 /* Writes p whole, or without the payload of a PUBLISH (fog_packet_encode_head), which then follows by itself. Returns
- * the bytes written; 0: `room` is too small, or fog_packet_size gives 0; nothing is written then. */
-size_t fog_packet_encode(int version, const struct fog_packet *p, char *to, size_t room);
-size_t fog_packet_encode_head(int version, const struct fog_packet *p, char *to, size_t room);
+ * the bytes written; 0: `capacity` is too small, or fog_packet_size gives 0; nothing is written then. */
+size_t fog_packet_encode(int version, const struct fog_packet *p, char *to, size_t capacity);
+size_t fog_packet_encode_head(int version, const struct fog_packet *p, char *to, size_t capacity);
 
 /* The name of a type ("PUBLISH"), for errors. Static text. */
 const char *fog_packet_name(enum fog_packet_type type);

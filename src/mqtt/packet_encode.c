@@ -196,12 +196,12 @@ static unsigned first_byte(const struct fog_packet *p) {
   return (unsigned)p->type << 4 | flags;
 }
 
-static size_t encode(int version, const struct fog_packet *p, char *to, size_t room, bool with_payload) {
+static size_t encode(int version, const struct fog_packet *p, char *to, size_t capacity, bool with_payload) {
   struct fog_packet_fault fault;
   uint32_t all, head;
   if (!measure(version, p, &all, &head, &fault)) return 0;
   size_t size = 1 + (size_t)fog_varint_size(all) + (with_payload ? all : head);
-  if (size > room) return 0;
+  if (size > capacity) return 0;
   struct output out = {version, to, 0};
   put_number(&out, first_byte(p), 1);
   put_varint(&out, all);
@@ -210,10 +210,10 @@ static size_t encode(int version, const struct fog_packet *p, char *to, size_t r
   return size;
 }
 
-size_t fog_packet_encode(int version, const struct fog_packet *p, char *to, size_t room) {
-  return encode(version, p, to, room, true);
+size_t fog_packet_encode(int version, const struct fog_packet *p, char *to, size_t capacity) {
+  return encode(version, p, to, capacity, true);
 }
 
-size_t fog_packet_encode_head(int version, const struct fog_packet *p, char *to, size_t room) {
-  return encode(version, p, to, room, false);
+size_t fog_packet_encode_head(int version, const struct fog_packet *p, char *to, size_t capacity) {
+  return encode(version, p, to, capacity, false);
 }

@@ -23,10 +23,10 @@ struct proxy {
 };
 
 /* Base64 of "user:password" into `to`. False: they are too long. */
-static bool basic(const struct fog_connection_options *o, char *to, size_t room) {
+static bool basic(const struct fog_connection_options *o, char *to, size_t capacity) {
   char pair[CREDENTIALS];
   int len = snprintf(pair, sizeof pair, "%s:%s", o->proxy_user, o->proxy_password == NULL ? "" : o->proxy_password);
-  bool fits = len >= 0 && (size_t)len < sizeof pair && (size_t)len * 4 / 3 + 5 <= room;
+  bool fits = len >= 0 && (size_t)len < sizeof pair && (size_t)len * 4 / 3 + 5 <= capacity;
   if (fits) (void)EVP_EncodeBlock((unsigned char *)to, (const unsigned char *)pair, len);
   OPENSSL_cleanse(pair, sizeof pair);
   return fits;

@@ -68,14 +68,14 @@ static ssize_t write_some(struct fog_layer *l, const struct iovec *parts, int co
 static bool keep(struct fog_socket *s, const char *bytes, size_t len) {
   size_t kept = s->kept_to - s->kept_from;
   if (kept + len > FOG_SOCKET_KEPT) return false;
-  if (s->kept_to + len > s->kept_room) {
+  if (s->kept_to + len > s->kept_capacity) {
     size_t size = kept == 0 ? len : 2 * (kept + len); /* more than once it is many little things */
-    char *room = malloc(size);
-    if (room == NULL) return false;
-    if (kept > 0) memcpy(room, s->kept + s->kept_from, kept);
+    char *buffer = malloc(size);
+    if (buffer == NULL) return false;
+    if (kept > 0) memcpy(buffer, s->kept + s->kept_from, kept);
     free(s->kept);
-    s->kept = room;
-    s->kept_room = size;
+    s->kept = buffer;
+    s->kept_capacity = size;
     s->kept_from = 0;
     s->kept_to = kept;
   }
@@ -100,10 +100,10 @@ static int put(struct fog_layer *l, const void *bytes, size_t len, struct fog_co
 static void drop_kept(struct fog_socket *s) {
   free(s->kept);
   s->kept = NULL;
-  s->kept_from = s->kept_to = s->kept_room = 0;
+  s->kept_from = s->kept_to = s->kept_capacity = 0;
 }
 
-int fog_socket_resume(struct fog_socket *s, struct fog_connection_error *error) {
+int fog_socket_writable(struct fog_socket *s, struct fog_connection_error *error) {
   (void)error;
   s->full = false;
   if (s->kept == NULL) return 0;

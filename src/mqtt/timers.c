@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_ROOM = 16 };
+enum { FIRST_CAPACITY = 16 };
 
 static void put(struct fog_timers *t, size_t place, struct fog_timers_entry e) {
   t->heap[place] = e;
@@ -36,12 +36,12 @@ static void settle(struct fog_timers *t, size_t place) {
 }
 
 static bool grow(struct fog_timers *t) {
-  if (t->count + 1 < t->room) return true;
-  size_t room = t->room == 0 ? FIRST_ROOM : t->room * 2;
-  struct fog_timers_entry *heap = realloc(t->heap, room * sizeof *heap);
+  if (t->count + 1 < t->capacity) return true;
+  size_t capacity = t->capacity == 0 ? FIRST_CAPACITY : t->capacity * 2;
+  struct fog_timers_entry *heap = realloc(t->heap, capacity * sizeof *heap);
   if (heap == NULL) return false;
   t->heap = heap;
-  t->room = room;
+  t->capacity = capacity;
   return true;
 }
 

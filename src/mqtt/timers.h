@@ -16,7 +16,7 @@ struct fog_timers_entry {
 /* Zeroed it is empty. */
 struct fog_timers {
   struct fog_timers_entry *heap; /* 1 .. count */
-  size_t count, room;
+  size_t count, capacity;
 };
 
 /* As fog_loop_set_timer and fog_loop_clear_timer. */

@@ -271,10 +271,10 @@ static bool is_address(const char *name) {
 }
 
 /* The name as certificates have it: without the zone of an address or the dot at the end of a name. */
-static void plain_name(const char *name, char *to, size_t room) {
+static void plain_name(const char *name, char *to, size_t capacity) {
   size_t len = strcspn(name, "%");
   if (len > 1 && name[len - 1] == '.') len--;
-  (void)snprintf(to, room, "%.*s", (int)(len < room ? len : room - 1), name);
+  (void)snprintf(to, capacity, "%.*s", (int)(len < capacity ? len : capacity - 1), name);
 }
 
 static bool expect(SSL *ssl, const char *name) {
@@ -285,11 +285,11 @@ static bool expect(SSL *ssl, const char *name) {
 }
 
 static bool prepare(struct tls *t, SSL_CTX *context, const struct fog_connection_options *o, const char *name) {
-  size_t room = strlen(o->host) + strlen(name) + 16;
+  size_t capacity = strlen(o->host) + strlen(name) + 16;
   t->ssl = SSL_new(context);
-  t->server.name = malloc(room);
+  t->server.name = malloc(capacity);
   if (t->ssl == NULL || t->server.name == NULL || !set_bio(t) || !expect(t->ssl, name)) return false;
-  (void)snprintf(t->server.name, room, "%s:%u %s", o->host, (unsigned)o->port, name);
+  (void)snprintf(t->server.name, capacity, "%s:%u %s", o->host, (unsigned)o->port, name);
   if (SSL_set_app_data(t->ssl, &t->server) != 1) return false;
   SSL_SESSION *session = fog_tls_session(context, t->server.name);
   if (session != NULL) (void)SSL_set_session(t->ssl, session); /* without it the handshake is a whole one */

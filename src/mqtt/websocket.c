@@ -52,8 +52,8 @@ static bool make_key(struct websocket *w, char key[KEY_TEXT]) {
 }
 
 /* The host as the request names it: without the port that goes without saying. */
-static void name_host(const struct fog_connection_options *o, char *text, size_t room) {
-  fog_dial_name(o->host, o->port, text, room);
+static void name_host(const struct fog_connection_options *o, char *text, size_t capacity) {
+  fog_dial_name(o->host, o->port, text, capacity);
   if (o->port == (o->tls ? 443 : 80)) *strrchr(text, ':') = '\0';
 }
 
@@ -191,7 +191,7 @@ static void answer_ping(struct websocket *w) {
   send_control(w, FOG_FRAME_PONG, w->frames.pinged, w->frames.ping_len);
 }
 
-static int resume(struct fog_layer *l, struct fog_connection_error *error) {
+static int writable(struct fog_layer *l, struct fog_connection_error *error) {
   (void)error;
   answer_ping(of(l));
   return 0;
@@ -200,14 +200,14 @@ static int resume(struct fog_layer *l, struct fog_connection_error *error) {
 /* Copies from the parts what fits into one frame, beginning at `skip`. */
 static size_t gather(const struct websocket *w, const struct iovec *parts, int count, size_t skip) {
   char *to = fog_loop_gather(w->layer.loop) + FOG_FRAME_HEAD;
-  size_t room = FOG_LOOP_GATHER - FOG_FRAME_HEAD, len = 0;
-  for (int i = 0; i < count && len < room; i++) {
+  size_t capacity = FOG_LOOP_GATHER - FOG_FRAME_HEAD, len = 0;
+  for (int i = 0; i < count && len < capacity; i++) {
     if (skip >= parts[i].iov_len) {
       skip -= parts[i].iov_len;
       continue;
     }
     size_t n = parts[i].iov_len - skip;
-    if (n > room - len) n = room - len;
+    if (n > capacity - len) n = capacity - len;
     memcpy(to + len, (const char *)parts[i].iov_base + skip, n);
     len += n;
     skip = 0;
@@ -291,7 +291,7 @@ struct fog_layer *fog_websocket_new(struct fog_layer *below, const struct fog_co
                                                        .shake = shake,
                                                        .read = read_some,
                                                        .write = write_some,
-                                                       .resume = resume,
+                                                       .writable = writable,
                                                        .more = more,
                                                        .leave = leave,
                                                        .forget = forget};

@@ -92,7 +92,7 @@ static int dial_any(const struct addrinfo *list, const struct call *call) {
 }
 
 int fog_redis_dial(const struct fog_redis_place *place, int timeout_ms, bool (*stop)(void *), void *arg, char *why,
-                   size_t room) {
+                   size_t capacity) {
   const struct call call = {.by = fog_redis_now_ms() + timeout_ms, .stop = stop, .arg = arg};
   int fd;
   if (place->path != NULL) {
@@ -102,7 +102,7 @@ int fog_redis_dial(const struct fog_redis_place *place, int timeout_ms, bool (*s
     struct addrinfo *list = NULL;
     int code = getaddrinfo(place->host, place->port, &hints, &list);
     if (code != 0) {
-      (void)snprintf(why, room, "its name is not found: %s", gai_strerror(code));
+      (void)snprintf(why, capacity, "its name is not found: %s", gai_strerror(code));
       return -1;
     }
     fd = dial_any(list, &call);
@@ -110,6 +110,6 @@ int fog_redis_dial(const struct fog_redis_place *place, int timeout_ms, bool (*s
     freeaddrinfo(list);
     errno = err;
   }
-  if (fd < 0) (void)snprintf(why, room, "%s", strerror(errno));
+  if (fd < 0) (void)snprintf(why, capacity, "%s", strerror(errno));
   return fd;
 }

@@ -18,7 +18,7 @@ struct fog_redis_place {
  * the name, together for timeout_ms at most; a look-up may take longer (getaddrinfo knows no bound). `stop(arg)` is
  * asked at least every 100 ms. Waits: the client's thread only. */
 int fog_redis_dial(const struct fog_redis_place *place, int timeout_ms, bool (*stop)(void *), void *arg, char *why,
-                   size_t room);
+                   size_t capacity);
 
 /* Monotonic milliseconds. */
 long long fog_redis_now_ms(void);

@@ -18,12 +18,12 @@
 
 bool fog_redis_has_tls(void) { return true; }
 
-static bool failed(char *why, size_t room, const char *what) {
+static bool failed(char *why, size_t capacity, const char *what) {
   char reason[160] = "no reason given";
   unsigned long code = ERR_get_error();
   if (code != 0) ERR_error_string_n(code, reason, sizeof reason);
   ERR_clear_error();
-  (void)snprintf(why, room, "%s: %s", what, reason);
+  (void)snprintf(why, capacity, "%s: %s", what, reason);
   return false;
 }
 
@@ -36,16 +36,16 @@ static int no_pass_phrase(char *buffer, int size, int writing, void *arg) {
   return 0;
 }
 
-static bool load_files(SSL_CTX *ctx, const struct fog_redis_options *o, char *why, size_t room) {
+static bool load_files(SSL_CTX *ctx, const struct fog_redis_options *o, char *why, size_t capacity) {
   SSL_CTX_set_default_passwd_cb(ctx, no_pass_phrase);
   int trusted =
       o->ca_file != NULL ? SSL_CTX_load_verify_locations(ctx, o->ca_file, NULL) : SSL_CTX_set_default_verify_paths(ctx);
-  if (trusted != 1) return failed(why, room, "its authorities cannot be read");
+  if (trusted != 1) return failed(why, capacity, "its authorities cannot be read");
   if (o->cert_file == NULL) return true;
   if (SSL_CTX_use_certificate_chain_file(ctx, o->cert_file) != 1)
-    return failed(why, room, "the client certificate cannot be read");
+    return failed(why, capacity, "the client certificate cannot be read");
   if (SSL_CTX_use_PrivateKey_file(ctx, o->key_file, SSL_FILETYPE_PEM) != 1)
-    return failed(why, room, "the client key cannot be read");
+    return failed(why, capacity, "the client key cannot be read");
   return true;
 }
 
@@ -59,35 +59,36 @@ static bool expect_host(SSL *ssl, const char *host) {
   return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
-struct ssl_st *fog_redis_start_tls(struct redisContext *c, const struct fog_redis_options *o, char *why, size_t room) {
+struct ssl_st *fog_redis_start_tls(struct redisContext *c, const struct fog_redis_options *o, char *why,
+                                   size_t capacity) {
   SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
   if (ctx == NULL) {
-    (void)failed(why, room, "OpenSSL gives no context");
+    (void)failed(why, capacity, "OpenSSL gives no context");
     return NULL;
   }
   SSL *ssl = NULL;
-  bool ready = SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && load_files(ctx, o, why, room);
+  bool ready = SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && load_files(ctx, o, why, capacity);
   if (ready) {
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     ssl = SSL_new(ctx);
     ready = ssl != NULL && expect_host(ssl, o->host);
-    if (!ready) (void)failed(why, room, "OpenSSL gives no connection");
+    if (!ready) (void)failed(why, capacity, "OpenSSL gives no connection");
   }
   SSL_CTX_free(ctx);                                             /* the connection holds it */
   if (ready && redisInitiateSSL(c, ssl) == REDIS_OK) return ssl; /* c's now */
-  if (ready) (void)snprintf(why, room, "%s", c->errstr);
+  if (ready) (void)snprintf(why, capacity, "%s", c->errstr);
   SSL_free(ssl);
   return NULL;
 }
 
-bool fog_redis_tls_broke(struct ssl_st *tls, char *why, size_t room) {
+bool fog_redis_tls_broke(struct ssl_st *tls, char *why, size_t capacity) {
   long verified = SSL_get_verify_result(tls);
   unsigned long code = ERR_peek_last_error();
   const char *reason = code == 0 ? NULL : ERR_reason_error_string(code);
   if (verified != X509_V_OK) reason = X509_verify_cert_error_string(verified);
   ERR_clear_error();
   if (reason == NULL) return false;
-  (void)snprintf(why, room, "%s%s", verified != X509_V_OK ? "its certificate: " : "TLS: ", reason);
+  (void)snprintf(why, capacity, "%s%s", verified != X509_V_OK ? "its certificate: " : "TLS: ", reason);
   return true;
 }
 
@@ -95,17 +96,18 @@ bool fog_redis_tls_broke(struct ssl_st *tls, char *why, size_t room) {
 
 bool fog_redis_has_tls(void) { return false; }
 
-struct ssl_st *fog_redis_start_tls(struct redisContext *c, const struct fog_redis_options *o, char *why, size_t room) {
+struct ssl_st *fog_redis_start_tls(struct redisContext *c, const struct fog_redis_options *o, char *why,
+                                   size_t capacity) {
   (void)c;
   (void)o;
-  (void)snprintf(why, room, "this hiredis has no TLS");
+  (void)snprintf(why, capacity, "this hiredis has no TLS");
   return NULL;
 }
 
-bool fog_redis_tls_broke(struct ssl_st *tls, char *why, size_t room) {
+bool fog_redis_tls_broke(struct ssl_st *tls, char *why, size_t capacity) {
   (void)tls;
   (void)why;
-  (void)room;
+  (void)capacity;
   return false;
 }
 

@@ -20,9 +20,9 @@ struct ssl_st;
 /* Begins the handshake on a connected, non-blocking context; it goes on with reading and writing. The server's
  * certificate must be of a trusted authority and name options->host. NULL: why says what is wrong. */
 struct ssl_st *fog_redis_start_tls(struct redisContext *c, const struct fog_redis_options *options, char *why,
-                                   size_t room);
+                                   size_t capacity);
 
 /* Whether a connection that broke did so for a reason of TLS', which why then has. hiredis says nothing of it. */
-bool fog_redis_tls_broke(struct ssl_st *tls, char *why, size_t room);
+bool fog_redis_tls_broke(struct ssl_st *tls, char *why, size_t capacity);
 
 #endif

@@ -22,7 +22,7 @@ static void make_room(struct fog_hangups *h) {
 /* Descriptors that are not for connections: listeners, the store, players, and connections that are just closing. */
 enum { OTHERS = 100, LEAST = 20 };
 
-static unsigned room(void) {
+static unsigned most(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FOG_CONNECTIONS + OTHERS) return FOG_CONNECTIONS;
   return limit.rlim_cur > OTHERS + LEAST ? (unsigned)limit.rlim_cur - OTHERS : LEAST;
@@ -31,7 +31,7 @@ static unsigned room(void) {
 struct fog_peer_watch *fog_hangups_add(struct fog_hangups *h, int fd) {
   struct fog_peer_watch *w = calloc(1, sizeof *w);
   if (w == NULL) return NULL;
-  if (h->most == 0) h->most = room();
+  if (h->most == 0) h->most = most();
   if (h->count >= h->most) make_room(h);
   h->count++;
   w->fd = fd;

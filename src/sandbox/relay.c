@@ -318,12 +318,12 @@ int fog_relay_listen(struct fog_relay *r, const char *address, int port, int bro
   int fd = open_listener(address, &port);
   if (fd < 0) return -1;
   (void)pthread_mutex_lock(&r->lock);
-  bool room = r->listener_count < LISTENERS && (!tls || r->tls != NULL);
-  if (room) r->listeners[r->listener_count++] = (struct listener){fd, broker_port, tls};
+  bool fits = r->listener_count < LISTENERS && (!tls || r->tls != NULL);
+  if (fits) r->listeners[r->listener_count++] = (struct listener){fd, broker_port, tls};
   (void)pthread_mutex_unlock(&r->lock);
-  if (!room) (void)close(fd);
+  if (!fits) (void)close(fd);
   wake(r);
-  return room ? port : -1;
+  return fits ? port : -1;
 }
 
 void fog_relay_set(struct fog_relay *r, const struct fog_relay_rules *rules) {

@@ -70,19 +70,19 @@ static char *put(char *to, const char *text, size_t len) {
   return to + len + 1;
 }
 
-/* Where `total` bytes in one piece begin, with what is skipped before; false: `room` bytes at most may be in use. */
-static bool place(struct ring *r, unsigned char *bytes, uint64_t capacity, uint64_t room, uint32_t total,
+/* Where `total` bytes in one piece begin, with what is skipped before; false: `bound` bytes at most may be in use. */
+static bool place(struct ring *r, unsigned char *bytes, uint64_t capacity, uint64_t bound, uint32_t total,
                   uint64_t *at) {
   uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
   uint64_t used = head - atomic_load_explicit(&r->tail, memory_order_acquire);
   uint64_t left = capacity - head % capacity, skip = left < total ? left : 0;
-  if (used + skip + total > room) return false;
+  if (used + skip + total > bound) return false;
   if (skip >= sizeof(struct header)) memset(bytes + head % capacity, 0, sizeof(struct header));
   *at = head + skip;
   return true;
 }
 
-static bool write_note(struct ring *r, unsigned char *bytes, uint64_t capacity, uint64_t room,
+static bool write_note(struct ring *r, unsigned char *bytes, uint64_t capacity, uint64_t bound,
                        const struct fog_tap_note *n) {
   struct header h = {.time = n->time,
                      .size = n->size,
@@ -96,7 +96,7 @@ static bool write_note(struct ring *r, unsigned char *bytes, uint64_t capacity, 
   uint64_t at;
   uint32_t whole = (uint32_t)sizeof h + h.client_len + h.login_len + h.topic_len + h.payload_len + 4u;
   h.total = (whole + ALIGN - 1) / ALIGN * ALIGN;
-  if (!place(r, bytes, capacity, room, h.total, &at)) return false;
+  if (!place(r, bytes, capacity, bound, h.total, &at)) return false;
   char *to = (char *)bytes + at % capacity;
   memcpy(to, &h, sizeof h);
   to = put(to + sizeof h, n->client, h.client_len);
@@ -159,8 +159,8 @@ void fog_tap_note(struct fog_tap *t, struct fog_tap_note note) {
     (void)atomic_fetch_add_explicit(&s->messages, 1, memory_order_relaxed);
     (void)atomic_fetch_add_explicit(&s->bytes, note.size, memory_order_relaxed);
   }
-  uint64_t room = fog_tap_is_message(note.kind) ? RING / 4 * 3 : RING;
-  if (!write_note(&s->notes, s->note_bytes, RING, room, &note))
+  uint64_t bound = fog_tap_is_message(note.kind) ? RING / 4 * 3 : RING;
+  if (!write_note(&s->notes, s->note_bytes, RING, bound, &note))
     (void)atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
 }
 

@@ -38,7 +38,7 @@ end
 ---@field opts table
 ---@field credentials fogcloud.Credentials
 ---@field listener table             hears note_up(event), note_lost(err), note_error(err), note_ending(err, was_up),
----                                 note_left(), note_closed(), adopt(credentials), cut_short(), blame(filter, err)
+---                                 note_released(), note_closed(), adopt(credentials), cut_short(), blame(filter, err)
 
 ---@param parts fogcloud.KeeperParts
 function Keeper.new(parts, random)
@@ -231,8 +231,8 @@ function Keeper:run()
   self.listener:note_ending(err, was_up)
   self:say_goodbye()
   wait_closed(self)
-  self.state:to "left"
-  self.listener:note_left()
+  self.state:to "released"
+  self.listener:note_released()
   self.state:to "closed"
   self.listener:note_closed()
 end

@@ -142,7 +142,7 @@ function Session:note_up(event)
   self.connack = event.properties
   ready:signal()
   self.subscriptions:restore(event.session_present)
-  self.handle:resume(self.state.link) -- after the subscriptions, so that answers to what is queued find a handler
+  self.handle:feed(self.state.link) -- after the subscriptions, so that answers to what is queued find a handler
   self.handlers:notify("connect", { session_present = event.session_present, properties = event.properties })
 end
 
@@ -176,7 +176,7 @@ end
 
 ---@package
 --- The core has let go: nothing comes any more, but what had come may not be handled yet.
-function Session:note_left()
+function Session:note_released()
   self.publications:close()
   self.handlers:drain_taken()
 end

@@ -6,9 +6,9 @@
 --   connecting   the first link is being made               up, waiting (retry = true), ending
 --   up           the broker has taken us in                 waiting, ending
 --   waiting      between two links                          up, waiting (one that failed), ending
---   ending       no call is taken any more; the goodbye     left
+--   ending       no call is taken any more; the goodbye     released
 --                is on its way
---   left         the core has let go: nothing comes any     closed
+--   released     the core has let go: nothing comes any     closed
 --                more; what had come is being handled
 --   closed       all is over
 --
@@ -20,8 +20,8 @@ local FOLLOWS = {
   connecting = { up = true, waiting = true, ending = true },
   up = { waiting = true, ending = true },
   waiting = { up = true, waiting = true, ending = true },
-  ending = { left = true },
-  left = { closed = true },
+  ending = { released = true },
+  released = { closed = true },
   closed = {},
 }
 

@@ -70,7 +70,7 @@ local function settle(self, task, mark)
   if coroutine.status(task.co) == "dead" then
     task:finish(false, "the task was ended from outside")
     self.parked[task], self.counted[task] = nil, nil
-    Task.left(task.co)
+    Task.forget(task.co)
   elseif mark ~= self.parked[task] then
     self.parked[task] = nil -- a yield of the program's own
   end

@@ -36,7 +36,7 @@ end
 
 ---@package
 --- Forgets whose coroutine it was: for a host that sees that it is dead.
-function Task.left(co) running[co] = nil end
+function Task.forget(co) running[co] = nil end
 
 -- A task that dies of being cancelled, as `assert(cloud:products())` lets it, is what was asked for.
 local function is_expected(self, err)
