@@ -66,6 +66,10 @@ describe("the engine's HTTP driver", function()
           assert.equal(case[3] .. " HTTP/1.1", text:match("^[^\n]+"))
           assert.truthy(text:find("\nAuthorization: Bearer tok/en+\n", 1, true))
           assert.equal(case[4], text:match("[^\n]*$"))
+          local _, types = text:gsub("\nContent%-Type: ([^\n]*)", function(found)
+            assert.equal("application/x-www-form-urlencoded", found)
+          end)
+          assert.equal(case[4] == "" and 0 or 1, types)
         end
       end)
 
@@ -230,9 +234,10 @@ describe("the engine's HTTP driver", function()
   end)
 
   it("goes through the proxy that it is told, and sends it no more than it must", function()
-    token("echo", { proxy = "http://u:p@127.0.0.1:" .. server.port })
+    token("echo", { proxy = "http://u:p@127.0.0.1:" .. server.port, user_agent = "fogcloud/0 lua/5" })
     local text = event()[5]
     assert.matches("^POST http://127.0.0.1:%d+/echo/", text)
+    assert.equal(1, select(2, text:gsub("\nUser%-Agent: fogcloud/0 lua/5\n", "")))
     assert.truthy(text:find("\nProxy-Authorization: Basic ", 1, true))
   end)
 

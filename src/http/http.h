@@ -17,7 +17,7 @@ struct fog_http_options {
   char *url;  /* malloc'ed; the request's from fog_http_request_new on, also when that fails */
   char *body; /* likewise; NULL: none */
   size_t body_len;
-  const char *content_type;  /* header line, static text; NULL: none */
+  const char *content_type;  /* header line, static text; NULL: a form's, where there is a body */
   const char *authorization; /* header line; NULL: none */
   const char *request_id;    /* header line; NULL: none */
   const char *user_agent;    /* NULL: none */

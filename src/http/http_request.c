@@ -196,7 +196,7 @@ void fog_http_request_prepare(const struct fog_http_request *r, CURL *easy) {
   (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, before_sending);
-  (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, r->profile->user_agent);
+  if (r->profile->proxy != NULL) (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, r->profile->user_agent);
   prepare_trust(r->profile, easy);
   prepare_limits(r->profile, easy);
 }
