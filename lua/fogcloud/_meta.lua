@@ -79,13 +79,15 @@
 
 -- The C half ---------------------------------------------------------------------------------------------------------
 
---- The monotonic clock, the wall clock (seconds), this process, whether another is alive, a reply's header block as a
---- table, and the bytes of MQTT 5 properties. `watch` is true for one Lua state of a process until `unwatch`.
+--- The monotonic clock, the wall clock (seconds), this process, whether another is alive, the number of the space that
+--- process ids are from (0: not known), a reply's header block as a table, and the bytes of MQTT 5 properties. `watch`
+--- is true for one Lua state of a process until `unwatch`.
 ---@class fogcloud.core
 ---@field now fun(): number
 ---@field wall fun(): number
 ---@field pid fun(): integer
 ---@field alive fun(pid: integer): boolean
+---@field space fun(): integer
 ---@field probe fun(host: string, port: string, options: table): table  one connection, step by step; see probe.c
 ---@field signals_catch fun(): boolean   SIGTERM and SIGINT are kept in mind from now on; false: they are already
 ---@field signals_caught fun(): string?   "SIGTERM" or "SIGINT": the last one that came, once

@@ -154,25 +154,25 @@ describe("fogcloud.lead among processes", function()
       assert.equal(leader.fence, last("left").fence)
       assert.equal("", (support.shell(("cat %s/out 2>/dev/null"):format(folder))))
     end)
-  end
 
-  it("goes on when a stopped leader goes on: it sees that its time is over", function()
-    local first = start(PLACES.Redis(), { "plain", "plain" })
-    send(5)
-    wait_complete()
-    process.kill(first.pid, STOP)
-    local second = another(first)
-    assert.is_true(second.fence > first.fence)
-    process.kill(first.pid, CONT)
-    wait_for("the first to leave", function()
-      local left = last "left"
-      return left and left.pid == first.pid
+    it("over " .. name .. " goes on when a stopped leader goes on: it sees that its time is over", function()
+      local first = start(place(), { "plain", "plain" })
+      send(5)
+      wait_complete()
+      process.kill(first.pid, STOP)
+      local second = another(first)
+      assert.is_true(second.fence > first.fence)
+      process.kill(first.pid, CONT)
+      wait_for("the first to leave", function()
+        local left = last "left"
+        return left and left.pid == first.pid
+      end)
+      send(20)
+      wait_complete()
+      assert.equal(second.fence, last("leads").fence)
+      assert.equal(second.fence, last("got:" .. sent).fence)
     end)
-    send(20)
-    wait_complete()
-    assert.equal(second.fence, last("leads").fence)
-    assert.equal(second.fence, last("got:" .. sent).fence)
-  end)
+  end
 
   for name, trouble in pairs {
     ["is stopped"] = { function() redis:freeze() end, function()

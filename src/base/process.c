@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,11 @@ bool fog_process_forked(pid_t pid) {
   static pthread_once_t watching = PTHREAD_ONCE_INIT;
   (void)pthread_once(&watching, watch_forks);
   return pid != atomic_load_explicit(&this_pid, memory_order_relaxed);
+}
+
+unsigned long fog_process_space(void) {
+  struct stat space;
+  return stat("/proc/self/ns/pid", &space) == 0 ? (unsigned long)space.st_ino : 0;
 }
 
 void fog_process_signals_block(sigset_t *saved) {

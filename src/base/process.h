@@ -17,6 +17,10 @@ int fog_process_init(void);
 /* True when pid is not this process: the caller's object was made before a fork and its threads did not survive. */
 bool fog_process_forked(pid_t pid);
 
+/* Whose process ids this process's is one of: a container has its own space of them. 0 where the system does not tell.
+ */
+unsigned long fog_process_space(void);
+
 /* Starts a thread on which every signal is blocked, so that the host's handlers run on the host's threads. 0, or errno.
  */
 int fog_process_thread(pthread_t *thread, void *(*run)(void *), void *arg);

@@ -35,6 +35,12 @@ static int l_alive(lua_State *L) {
   return 1;
 }
 
+/* space(): the number of the space that pid() is from; 0 where it is not known. */
+static int l_space(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)fog_process_space());
+  return 1;
+}
+
 /* Which Lua state of this process hears that the process is told to end (nginx without its code cache has many).
  * watch(): true for one caller until unwatch(), which wakes the readers of all engines, to see for themselves. */
 static atomic_flag watched = ATOMIC_FLAG_INIT;
@@ -106,6 +112,7 @@ int luaopen_fogcloud_core(lua_State *L) {
       {"headers", fog_l_headers},
       {"properties", fog_l_properties},
       {"alive", l_alive},
+      {"space", l_space},
       {"probe", fog_l_probe},
       {"signals_catch", l_signals_catch},
       {"signals_caught", l_signals_caught},

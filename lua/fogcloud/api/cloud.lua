@@ -15,6 +15,7 @@ local kept = require "fogcloud.api.kept"
 local log = require "fogcloud.log"
 local retry = require "fogcloud.api.retry"
 local stores = require "fogcloud.store"
+local Term = require "fogcloud.store.term"
 local Token = require "fogcloud.api.token"
 local topic_rules = require "fogcloud.mqtt.topic"
 
@@ -251,13 +252,15 @@ end
 local IN_USE = "the kept client is in use by %s, and a second session with it would end that one: give it a name of "
   .. "its own (keep = \"NAME\", or the option name of cloud:client)"
 
--- Lets one session have a kept client: a function that lets go, or nil, err.
-local function hold(self, key)
-  local release, pid, err = self.store:hold(key)
-  if release then return release end
-  local who = pid == nil and "another process" or pid == core.pid() and "another session of this program"
-    or ("process %d"):format(pid)
-  return nil, err or errors.new("mqtt", IN_USE:format(who))
+-- Lets one session have a kept client: a function that lets go, or nil, err. lost(err) hears that another one has it.
+-- Who leads has it by the lease, whatever a leader before it that was stopped or cut off still holds.
+local function hold(self, key, lost)
+  local let_go, who, err = self.store:hold(key, function(other) lost(errors.new("mqtt", IN_USE:format(other))) end)
+  if let_go and err then self.logger:write("warn", "the kept client is not held yet", { err = err }) end
+  if let_go then return let_go end
+  if err then return nil, err end
+  if not Term.is_starting() then return nil, errors.new("mqtt", IN_USE:format(who)) end
+  self.logger:write("warn", "who leads takes the kept client over", { from = who })
 end
 
 --- Connects with a client's credentials. Yields in a task, blocks elsewhere. A client that `cloud:client` has kept is
@@ -276,7 +279,7 @@ end
 --- The same; `level` is whom to blame for wrong arguments.
 function Cloud:connect_at(credentials, options, level)
   local how, key = self:session_options(options), self.kept[credentials]
-  local holder = key and self.store.hold and function() return hold(self, key) end or nil
+  local holder = key and self.store.hold and function(lost) return hold(self, key, lost) end or nil
   local session, err = require("fogcloud.mqtt.session").connect(credentials, how, level + 1, self.logger.sink, holder)
   return session, err
 end

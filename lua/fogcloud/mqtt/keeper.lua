@@ -71,6 +71,13 @@ function Keeper:close(goodbye)
   self.waiter:signal()
 end
 
+--- Has the task end the session because of `err`.
+---@param err fogcloud.Error
+function Keeper:fail(err)
+  self.failing = err
+  self:close()
+end
+
 --- Has the goodbye said now, where nobody may run the task any more. After close.
 function Keeper:say_goodbye()
   local goodbye = self.goodbye or {}
@@ -226,6 +233,7 @@ end
 function Keeper:run()
   local ok, err = protect.call(live, self)
   if not ok then err = errors.new("mqtt", "a mistake in fogcloud: " .. errors.text(err)) end
+  err = err or self.failing
   local was_up = self.state:is_up()
   self.state:to "ending"
   self.listener:note_ending(err, was_up)

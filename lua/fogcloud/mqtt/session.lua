@@ -69,7 +69,7 @@ end
 ---@param opts fogcloud.SessionOptions?
 ---@param level integer?     whom to blame for wrong arguments
 ---@param sink function?      of the log; default the common one
----@param hold function?      holds the client for this session: gives a function that lets go, or nil, err
+---@param hold function?      hold(lost) holds the client: a function that lets go, or nil, err. lost(err) ends us
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err  kinds: auth, mqtt, network, timeout, tls, cancelled, protocol and overflow (the journal)
 function Session.connect(credentials, opts, level, sink, hold)
@@ -78,11 +78,11 @@ function Session.connect(credentials, opts, level, sink, hold)
   options.check_credentials(credentials, opts, level)
   local readable, unreadable = options.check_files(opts)
   if not readable then return nil, unreadable end
-  local let_go, held
-  if hold then let_go, held = hold() end
+  local self, let_go, held
+  if hold then let_go, held = hold(function(why) self.keeper:fail(why) end) end
   if held then return nil, held end
   local host, pump = runtime.host(), runtime.pump()
-  local self = setmetatable({
+  self = setmetatable({
     host = host, pump = pump, opts = opts, redactor = errors.redactor(), state = State.new(host), devices = {},
     ready = host.waiter(), let_go = let_go,
   }, Session)

@@ -10,6 +10,7 @@ local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local folders = require "fogcloud.folders"
 local Lease = require "fogcloud.store.lease"
+local holders = require "fogcloud.store.holder"
 local members = require "fogcloud.store.members"
 local records = require "fogcloud.store.record"
 
@@ -129,7 +130,7 @@ end
 function File:hold(key)
   local lock, why, err, pid = in_folder(self, core.file.lock, path_of(self, key, ".used"))
   if lock then return function() lock:unlock() end end
-  if why == "busy" then return nil, pid end
+  if why == "busy" then return nil, holders.process(pid) end
   return nil, nil, err
 end
 

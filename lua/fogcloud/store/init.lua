@@ -14,10 +14,13 @@
 --                                (host.now()): a function that unlocks, harmless twice; or nil, err (timeout,
 --                                cancelled, protocol). Ends by itself when the holder's process dies. The holder
 --                                looks again before it fetches.
---   store:hold(key)              keeps a kept client for one session: a function that lets go, harmless twice; nil, pid
---                                when somebody else has it (their process, where that is known); or nil, nil, err.
---                                Never waits. Ends by itself when the holder's process dies. A store need not have
---                                it: then two sessions can take one client, and end each other.
+--   store:hold(key, lost)        keeps a kept client for one session: a function that lets go, harmless twice, which
+--                                never waits; nil, who when somebody else has it (in words for a person); or
+--                                nil, nil, err. Never waits for the holder. Ends by itself when the holder's process
+--                                dies, or soon after. A store whose holds have a life may give the function with
+--                                nil, err where it cannot be reached, and tries on; lost(who) is called once, should
+--                                another one have the client by then. A store need not have it: then two sessions can
+--                                take one client, and end each other.
 --   store:lease(key, mark, life) takes a lease for `life` seconds from now, or renews it, in the name of `mark`: its
 --                                fencing number, which stays while it is renewed and is greater than all before it
 --                                when it is taken; false while another mark has it; or nil, err. A lease ends when

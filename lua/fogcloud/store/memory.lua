@@ -4,6 +4,7 @@
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local Lease = require "fogcloud.store.lease"
+local holders = require "fogcloud.store.holder"
 local members = require "fogcloud.store.members"
 local protect = require "fogcloud.task.protect"
 
@@ -76,7 +77,7 @@ function Memory:lock(key, deadline)
 end
 
 function Memory:hold(key)
-  if self.holders[key] then return nil, core.pid() end
+  if self.holders[key] then return nil, holders.process(core.pid()) end
   local mark = {}
   self.holders[key] = mark
   return function()

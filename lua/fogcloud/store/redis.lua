@@ -9,6 +9,7 @@
 -- A lock has its owner's mark and a life. A fetch that outlives it harms nothing: at worst two fetch. A lease counts
 -- its fence in Redis, by Redis' clock where the count is lost: after a restart without data it goes on growing.
 local errors = require "fogcloud.errors"
+local hold = require "fogcloud.store.hold"
 local marks = require "fogcloud.store.mark"
 local records = require "fogcloud.store.record"
 local redis_url = require "fogcloud.store.redis_url"
@@ -44,6 +45,13 @@ return 1]]
 local UNLOCK = [[
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0]]
+
+-- A kept client's: the holder that has it instead, or nothing. In the place of the last argument, who is gone.
+local HOLD = [[
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] and holder ~= ARGV[3] then return holder end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return '']]
 
 local LEASE = [[
 local held = redis.call('GET', KEYS[1])
@@ -229,6 +237,21 @@ function Redis:lock(key, deadline)
     end
   end
   return function() script(self, UNLOCK, { name }, mark) end -- unheard, it ends by itself
+end
+
+local function claim(self, name, mark, life, instead)
+  local other, err = script(self, HOLD, { name }, mark, ("%.0f"):format(life * 1000), instead or "")
+  if other == nil then return nil, err or failure(self, "protocol", "no answer to a hold") end
+  return other == "", other
+end
+
+function Redis:hold(key, lost)
+  local name = PREFIX .. "hold " .. key
+  return hold.take {
+    host = self.host, lost = lost,
+    claim = function(mark, life, instead) return claim(self, name, mark, life, instead) end,
+    give_up = function(mark) script(self, UNLOCK, { name }, mark) end, -- unheard, it ends with its life
+  }
 end
 
 -- Both keys of a lease lie in one slot of a cluster.

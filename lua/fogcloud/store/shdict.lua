@@ -8,6 +8,7 @@
 local core = require "fogcloud.core"
 local errors = require "fogcloud.errors"
 local Lease = require "fogcloud.store.lease"
+local hold = require "fogcloud.store.hold"
 local marks = require "fogcloud.store.mark"
 local members = require "fogcloud.store.members"
 local records = require "fogcloud.store.record"
@@ -85,6 +86,31 @@ function Shdict:lock(key, deadline)
   return function()
     if self.dict:get(name) == mark then self.dict:delete(name) end
   end
+end
+
+-- Takes or renews it, also in the place of the holder `instead`, which is gone: of several that see that, one may.
+local function claim(self, name, mark, life, instead)
+  local added, why = self.dict:safe_add(name, mark, life)
+  if added then return true end
+  if why ~= "exists" then return nil, failure(self, "be written", why) end
+  local other = self.dict:get(name)
+  if other ~= mark and (other ~= instead or not self.dict:safe_add("heir of " .. other, true, life)) then
+    return false, other
+  end
+  local done
+  done, why = self.dict:safe_set(name, mark, life)
+  return done or nil, not done and failure(self, "be written", why) or nil
+end
+
+function Shdict:hold(key, lost)
+  local name = "hold " .. key
+  return hold.take {
+    host = self.host, lost = lost,
+    claim = function(mark, life, instead) return claim(self, name, mark, life, instead) end,
+    give_up = function(mark)
+      if self.dict:get(name) == mark then self.dict:delete(name) end
+    end,
+  }
 end
 
 -- The entry of a lease is its fence and its holder's mark; until the fence is drawn, 0. It is gone when it is given up,

@@ -5,6 +5,7 @@
 -- The lease is renewed after each third of its life. Where that fails, the session ends before the lease does: with two
 -- thirds of it gone it begins to finish, with five sixths gone it is closed. The rest is for clocks and for a process
 -- that is held up. A renewal may wait for the store, so the clock is watched by a task of its own.
+local Task = require "fogcloud.task.task"
 local errors = require "fogcloud.errors"
 local protect = require "fogcloud.task.protect"
 
@@ -57,8 +58,20 @@ local function start(self)
   if self.on_session then self.on_session(session) end
 end
 
+local starting = setmetatable({}, { __mode = "k" }) -- tasks that call `start` of somebody who leads
+
+--- Whether the code that runs is `start` of somebody who leads: its lease says whose the session is.
+---@return boolean
+function Term.is_starting()
+  local task = Task.current()
+  return task ~= nil and starting[task] == true
+end
+
 local function begin(self)
+  local task = Task.current()
+  if task then starting[task] = true end
   start(self)
+  if task then starting[task] = nil end
   self.starting = nil
   if self.alarm then self.alarm:signal() end
 end
