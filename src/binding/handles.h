@@ -53,6 +53,9 @@ extern const luaL_Reg fog_api_methods[];
 /* headers(block): a reply's header block as a table of lower-case names. */
 int fog_l_headers(lua_State *L);
 
+/* plain_data(body): see plain.c. */
+int fog_l_plain_data(lua_State *L);
+
 /* probe(host, port, options): see probe.c. */
 int fog_l_probe(lua_State *L);
 

@@ -110,6 +110,7 @@ int luaopen_fogcloud_core(lua_State *L) {
       {"wall", l_wall},
       {"pid", l_pid},
       {"headers", fog_l_headers},
+      {"plain_data", fog_l_plain_data},
       {"properties", fog_l_properties},
       {"alive", l_alive},
       {"space", l_space},

@@ -79,7 +79,18 @@ local function is_number_at(text, key)
   return false
 end
 
---- Reads a body.
+-- null is nothing in an object.
+local function without_null(value)
+  for name, field in pairs(value) do
+    if field == json.null and type(name) == "string" then
+      value[name] = nil
+    elseif type(field) == "table" then
+      without_null(field)
+    end
+  end
+end
+
+--- Reads a body, without what is null in its objects.
 ---@param body string
 ---@param endpoint string?
 ---@return boolean ok
@@ -94,8 +105,9 @@ function data.read(body, endpoint)
   local ok, value = pcall(json.decode, text, "text")
   if not ok and text:find("\\u[dD][89a-fA-F]") then
     local mended, again = pcall(json.decode, without_lone_surrogates(text), "text")
-    if mended then return true, again end
+    if mended then ok, value = true, again end
   end
+  if ok and type(value) == "table" and text:find("null", 1, true) then without_null(value) end
   return ok, value
 end
 
@@ -175,17 +187,6 @@ end
 
 -- All -----------------------------------------------------------------------------------------------------------------
 
--- null is nothing in an object.
-local function without_null(value)
-  for name, field in pairs(value) do
-    if field == json.null and type(name) == "string" then
-      value[name] = nil
-    elseif type(field) == "table" then
-      without_null(field)
-    end
-  end
-end
-
 -- What is wrong with the data of a call, nil when nothing is.
 local function wrong(value, endpoint, body)
   if type(value) ~= "table" then return "the reply has no usable 'data'" end
@@ -205,7 +206,6 @@ end
 ---@return table? data
 ---@return fogcloud.Error? err  kind protocol; err.data is what there is of a created client
 function data.accept(value, endpoint, reply, redactor)
-  if type(value) == "table" and reply.body:find("null", 1, true) then without_null(value) end
   local why = wrong(value, endpoint, reply.body)
   if why == nil then return value end
   local fields = { status = reply.status, code = 0, retryable = false }

@@ -7,6 +7,7 @@
 -- A body that may have been cut off on the way may be asked for again (err.retryable); one that came whole, or is not
 -- the API's, must not.
 -- No part of a body that may be data is ever quoted: it may hold a password or a token that nobody knows yet.
+local core = require "fogcloud.core"
 local data = require "fogcloud.api.data"
 local errors = require "fogcloud.errors"
 
@@ -134,6 +135,8 @@ end
 ---@return fogcloud.Error? err  kinds: api, auth, http, protocol; err.data is what could be read of a created client
 function envelope.open(reply, endpoint, redactor)
   redactor = redactor or NO_SECRETS
+  local plain = core.plain_data(reply.body) -- as nearly always: what would come of the rest, too
+  if plain ~= nil then return data.accept(plain, endpoint, reply, redactor) end
   local decoded, value = data.read(reply.body, endpoint)
   local meta = decoded and type(value) == "table" and value.meta or nil
   if type(meta) ~= "table" or type(meta.code) ~= "number" then
