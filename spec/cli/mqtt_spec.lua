@@ -8,16 +8,11 @@ local support = require "spec.support.sandbox"
 describe("fogcloud", function()
   local sandbox, cli
 
-  setup(function()
-    sandbox = support.start { mqtt_faults = true }
-    cli = Cli.new(sandbox)
+  Cli.beside_sandbox({ mqtt_faults = true }, function(...)
+    cli, sandbox = ...
     assert.equal(0, select(2, cli:run "client create --name gateway"))
     assert.equal(0, select(2, cli:run "--quiet permission grant dev1 dev2"))
     cli:keep_device("dev1", sandbox)
-  end)
-  teardown(function()
-    cli:close()
-    sandbox:stop()
   end)
 
   -- Runs `sub` and, once it listens, a script: what it printed, and its exit code.
@@ -197,30 +192,27 @@ describe("fogcloud", function()
   end)
 
   it("watches a device: lines elsewhere, redrawn in place on a terminal", function()
-    local device = assert(sandbox:device "dev1")
-    assert(device:report("status", { power = "on", watts = 7 }))
-    local report = [[
-      local sandbox = require("fogcloud.sandbox").attach()
-      local device = sandbox:device "dev1"
-      require("fogcloud").spawn(function()
-        for i = 1, 20 do device:report("status", { power = "on", watts = i }) require("fogcloud").sleep(0.1) end
-        device:close()
-      end)
-      require("fogcloud").run()]]
+    -- The device counts to 20, and says 20 from then on.
     local path = cli.home .. "/report.lua"
     local file = assert(io.open(path, "w"))
-    file:write(report)
+    file:write [[
+      local fogcloud = require "fogcloud"
+      local device = require("fogcloud.sandbox").attach():device "dev1"
+      for watts = 1, 1000 do
+        device:report("status", { power = "on", watts = math.min(watts, 20) })
+        fogcloud.sleep(0.05)
+      end]]
     file:close()
-    device:close()
-    local beside_it = ("(sleep 0.5; env %s %s %s) & "):format(cli.environment, cli.program:match("%S+"), path)
-    local out, code = support.shell(beside_it .. cli:command "watch dev1 -W 3")
+    local reporter = support.shell(("env %s %s %s >/dev/null 2>&1 & echo $!"):format(cli.environment, cli.program:match("%S+"), path))
+    local out, code = interrupted("watch dev1", said_so "watts=20")
     assert.equal(0, code, out)
     assert.truthy(out:find("dev1 status power=on  watts=20\n", 1, true), out)
-    out = support.shell(beside_it .. ("timeout 20 script -qec \"%s\" /dev/null </dev/null"):format(cli:command "watch dev1 dev2 -W 3"))
+    out = support.shell(("timeout 20 script -qec \"%s\" /dev/null </dev/null"):format(cli:command "watch dev1 dev2 -W 8"))
     assert.truthy(out:find("\27[2A\r\27[K", 1, true), out)
     assert.truthy(out:find("dev1              status        0s    power=on  watts=20", 1, true), out)
     assert.truthy(out:find("dev2              nothing heard yet", 1, true), out)
-    out = support.shell(beside_it .. cli:command "watch --json dev1 -W 3")
+    out = interrupted("watch --json dev1", said_so "status")
+    support.shell("kill " .. reporter)
     assert.equal("status", cjson.decode((out:match("[^\n]+"))).channel)
   end)
 
