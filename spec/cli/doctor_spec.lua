@@ -8,15 +8,10 @@ local support = require "spec.support.sandbox"
 describe("fogcloud doctor", function()
   local sandbox, cli
 
-  setup(function()
-    sandbox = support.start { tls = true }
-    cli = Cli.new(sandbox)
+  Cli.beside_sandbox({ tls = true }, function(...)
+    cli, sandbox = ...
     cli:run "client create --name gateway"
     cli:run "permission grant dev1"
-  end)
-  teardown(function()
-    cli:close()
-    sandbox:stop()
   end)
 
   -- The checks by name, and the exit code.

@@ -8,16 +8,11 @@ local support = require "spec.support.sandbox"
 describe("fogcloud", function()
   local sandbox, cli
 
-  setup(function()
-    sandbox = support.start { mqtt_faults = true }
-    cli = Cli.new(sandbox)
+  Cli.beside_sandbox({ mqtt_faults = true }, function(...)
+    cli, sandbox = ...
     cli:run "client create"
     cli:run "permission grant dev1"
     cli:keep_device("dev1", sandbox)
-  end)
-  teardown(function()
-    cli:close()
-    sandbox:stop()
   end)
 
   local function scenario(text)

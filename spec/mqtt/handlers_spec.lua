@@ -5,27 +5,11 @@ local Crew = require "spec.support.crew"
 local errors = require "fogcloud.errors"
 
 describe("a session's handlers", function()
-  local crew, host, handle, handlers, log
-
-  local function make(max_runners)
-    crew, log = Crew.new(max_runners), {}
-    host, handle, handlers = crew.host, crew.handle, crew.handlers
-  end
-
-  before_each(function() make() end)
-
-  local function come(...) crew:come(...) end
-  local function turn() crew:turn() end
-  local function serve() crew:serve() end
-  local function pass(seconds) crew:pass(seconds) end
-
-  local function note(_, payload) log[#log + 1] = payload end
-
-  local function note_and_sleep(_, payload)
-    log[#log + 1] = payload
-    host.sleep(10)
-    log[#log + 1] = payload .. " done"
-  end
+  local crew, host, handle, handlers, log, note, note_and_sleep
+  local make, come, turn, serve, pass = Crew.for_each(function(made)
+    crew, host, handle, handlers, log = made, made.host, made.handle, made.handlers, made.log
+    note, note_and_sleep = made.note, made.note_and_sleep
+  end)
 
   describe("run", function()
     it("in the order of the messages, with what is said of each", function()

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- The real command line against a sandbox, with a home folder of its own.
+local busted = require "busted"
 local cjson = require "cjson"
 local support = require "spec.support.sandbox"
 local script = require "spec.support.script"
@@ -40,5 +41,19 @@ function Cli:keep_device(id, sandbox)
 end
 
 function Cli:close() support.shell("rm -rf " .. self.home) end
+
+--- A sandbox with these options, and its command line, for the specs of a `describe`; `made(cli, sandbox)` gets them.
+function Cli.beside_sandbox(options, made)
+  local sandbox, cli
+  busted.setup(function()
+    sandbox = support.start(options)
+    cli = Cli.new(sandbox)
+    made(cli, sandbox)
+  end)
+  busted.teardown(function()
+    cli:close()
+    sandbox:stop()
+  end)
+end
 
 return Cli

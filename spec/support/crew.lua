@@ -7,7 +7,9 @@
 ---     crew:serve()                             -- all that can be done now
 ---     crew:pass(10)                            -- and what can be done in 10 seconds
 ---
---- `crew.reports` has what the host's own report was told, `crew.written` what the log was.
+--- `crew.reports` has what the host's own report was told, `crew.written` what the log was, `crew.log` what its handlers
+--- `crew.note` and `crew.note_and_sleep` got.
+local busted = require "busted"
 local Handlers = require "fogcloud.mqtt.handlers"
 local virtual = require "spec.support.virtual"
 
@@ -33,13 +35,20 @@ end
 
 --- @param max_runners integer?  4 without
 function Crew.new(max_runners)
-  local self = setmetatable({ host = virtual.host(), handle = fake_handle(), reports = {}, written = {} }, Crew)
-  local reports, written, host = self.reports, self.written, self.host
+  local self = setmetatable({ host = virtual.host(), handle = fake_handle() }, Crew)
+  self.reports, self.written, self.log = {}, {}, {}
+  local reports, written, log, host = self.reports, self.written, self.log, self.host
   host.pause = function() host.scheduler:pause() end
   host.report = function(text) reports[#reports + 1] = text:match("^[^\n]*") end
   self.handlers = Handlers.new(host, self.handle, max_runners or 4, {
     write = function(_, level, text) written[#written + 1] = level .. ": " .. text end,
   })
+  function self.note(_, payload) log[#log + 1] = payload end
+  function self.note_and_sleep(_, payload)
+    log[#log + 1] = payload
+    host.sleep(10)
+    log[#log + 1] = payload .. " done"
+  end
   return self
 end
 
@@ -70,6 +79,23 @@ function Crew:pass(seconds)
   local by = host.now() + seconds
   while host.now() < by do host.scheduler:turn(by, true) end
   self:settle()
+end
+
+--- A crew of its own for each spec of a `describe`: `made(crew)` gets it. The functions are of the crew of the moment.
+---@return fun(max_runners: integer?) make  another one, in a spec
+---@return fun(...) come
+---@return fun() turn
+---@return fun() serve
+---@return fun(seconds: number) pass
+function Crew.for_each(made)
+  local crew
+  local function make(max_runners)
+    crew = Crew.new(max_runners)
+    made(crew)
+  end
+  busted.before_each(function() make() end)
+  return make, function(...) crew:come(...) end, function() crew:turn() end, function() crew:serve() end,
+    function(seconds) crew:pass(seconds) end
 end
 
 return Crew

@@ -48,24 +48,29 @@ static void close_others(posix_spawn_file_actions_t *files) {
   (void)files;
 }
 
-/* Descriptors of the child: ours for 0 and 1, the log for 2. Signals as a fresh program expects them. */
-static int start_child(char *const *argv, int in, int out, const char *log, pid_t *pid) {
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t attributes;
+/* Signals as a fresh program expects them. */
+static void reset_signals(posix_spawnattr_t *attributes) {
   sigset_t none, defaults;
-  if (argv[0] == NULL) return EINVAL;
   (void)sigemptyset(&none);
   (void)sigemptyset(&defaults);
   (void)sigaddset(&defaults, SIGPIPE);
+  (void)posix_spawnattr_init(attributes);
+  (void)posix_spawnattr_setsigmask(attributes, &none);
+  (void)posix_spawnattr_setsigdefault(attributes, &defaults);
+  (void)posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+}
+
+/* Descriptors of the child: ours for 0 and 1, the log for 2. */
+static int start_child(char *const *argv, int in, int out, const char *log, pid_t *pid) {
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  if (argv[0] == NULL) return EINVAL;
   (void)posix_spawn_file_actions_init(&files);
   (void)posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
   (void)posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
   (void)posix_spawn_file_actions_addopen(&files, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
   close_others(&files);
-  (void)posix_spawnattr_init(&attributes);
-  (void)posix_spawnattr_setsigmask(&attributes, &none);
-  (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
-  (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  reset_signals(&attributes);
   int err = posix_spawnp(pid, argv[0], &files, &attributes, argv, environ);
   (void)posix_spawnattr_destroy(&attributes);
   (void)posix_spawn_file_actions_destroy(&files);
@@ -136,17 +141,10 @@ static const char **environment_with(const char *const *variables, size_t count)
 static int run_child(const char *const *argv, const char *const *env, pid_t *pid) {
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
-  sigset_t none, defaults;
   if (argv[0] == NULL) return EINVAL;
-  (void)sigemptyset(&none);
-  (void)sigemptyset(&defaults);
-  (void)sigaddset(&defaults, SIGPIPE);
   (void)posix_spawn_file_actions_init(&files);
   close_others(&files);
-  (void)posix_spawnattr_init(&attributes);
-  (void)posix_spawnattr_setsigmask(&attributes, &none);
-  (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
-  (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  reset_signals(&attributes);
   int err =
       posix_spawnp(pid, argv[0], &files, &attributes, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)env);
   (void)posix_spawnattr_destroy(&attributes);

@@ -42,6 +42,20 @@ static int on_login(int event, void *data, void *user) {
   return ok ? MOSQ_ERR_SUCCESS : MOSQ_ERR_AUTH;
 }
 
+/* Of a client and a message: one that it sends, or is to get, or what it asks to get. */
+static struct fog_tap_note about(enum fog_tap_kind kind, struct mosquitto *client, const char *topic,
+                                 const void *payload, uint32_t len, int qos, bool retain) {
+  return (struct fog_tap_note){.kind = kind,
+                               .client = mosquitto_client_id(client),
+                               .login = mosquitto_client_username(client),
+                               .topic = topic,
+                               .payload = payload,
+                               .payload_len = len,
+                               .size = len,
+                               .qos = qos,
+                               .retain = retain};
+}
+
 /* What is allowed to write is noted as a message; what is allowed to read, as that message already. */
 static void note_access(struct plugin *p, const struct mosquitto_evt_acl_check *e, bool ok) {
   enum fog_tap_kind kind = FOG_TAP_MESSAGE_REFUSED;
@@ -50,15 +64,7 @@ static void note_access(struct plugin *p, const struct mosquitto_evt_acl_check *
     kind = ok ? FOG_TAP_SUBSCRIBE : FOG_TAP_SUBSCRIBE_REFUSED;
   else if (e->access == MOSQ_ACL_READ)
     kind = FOG_TAP_WITHHELD;
-  note(p, (struct fog_tap_note){.kind = kind,
-                                .client = mosquitto_client_id(e->client),
-                                .login = mosquitto_client_username(e->client),
-                                .topic = e->topic,
-                                .payload = e->payload,
-                                .payload_len = e->payloadlen,
-                                .size = e->payloadlen,
-                                .qos = e->qos,
-                                .retain = e->retain});
+  note(p, about(kind, e->client, e->topic, e->payload, e->payloadlen, e->qos, e->retain));
 }
 
 static int on_access(int event, void *data, void *user) {
@@ -81,15 +87,7 @@ static int on_access(int event, void *data, void *user) {
 static int on_message(int event, void *data, void *user) {
   const struct mosquitto_evt_message *e = data;
   (void)event;
-  note(user, (struct fog_tap_note){.kind = FOG_TAP_MESSAGE,
-                                   .client = mosquitto_client_id(e->client),
-                                   .login = mosquitto_client_username(e->client),
-                                   .topic = e->topic,
-                                   .payload = e->payload,
-                                   .payload_len = e->payloadlen,
-                                   .size = e->payloadlen,
-                                   .qos = e->qos,
-                                   .retain = e->retain});
+  note(user, about(FOG_TAP_MESSAGE, e->client, e->topic, e->payload, e->payloadlen, e->qos, e->retain));
   return MOSQ_ERR_SUCCESS;
 }
 
