@@ -3,6 +3,7 @@
 -- The documentation against the code: every name, option, default, number and kind of error is there, and what is
 -- exported is documented.
 local documented = require "spec.support.documented"
+local refused = require "fogcloud.cli.refused"
 local pages = require "spec.support.pages"
 local support = require "spec.support.sandbox"
 
@@ -126,7 +127,15 @@ describe("docs/cli.md", function()
   it("names no option that is not there, in any page", function()
     assert.same({ "--nonsense" }, unknown_options "permission grant --devices f --nonsense")
     assert.same({ "--devices" }, unknown_options "--profile work login --devices f")
-    for name in pages.prose "docs/cli.md":gmatch "`[^`]-(%-%-%l[%l-]*)" do assert.is_truthy(everything[name], name) end
+    for line in pages.prose "docs/cli.md":gmatch "[^\n]+" do
+      local first = line:match "^| (`.-) |" or "" -- what is refused stands there only
+      for name in line:gmatch "`[^`]-(%-%-%l[%l%d-]*)" do
+        assert.is_truthy(everything[name] or refused.of_mosquitto(name) and first:find(name, 1, true), name)
+      end
+    end
+    for name in pairs(refused.options()) do
+      assert.is_truthy(pages.read "docs/cli.md":find(("\n| [^|\n]*`%s"):format(name:gsub("%-", "%%-"))), name)
+    end
     for _, path in ipairs(pages.list()) do
       for text in pages.read(path):gmatch "%f[%w]fogcloud ([%l%-][^`|;#&<>\n]*)" do
         assert.same({}, unknown_options(text), path .. ": fogcloud " .. text)

@@ -2,6 +2,7 @@
 
 -- The command line speaks Chinese where the locale says so: by a table that has all it says.
 local Cli = require "spec.support.cli"
+local refused = require "fogcloud.cli.refused"
 local spoken = require "spec.support.spoken"
 local support = require "spec.support.sandbox"
 local table_of_words = require "fogcloud.cli.zh"
@@ -14,7 +15,7 @@ local function marks(text)
 end
 
 describe("the words of the command line", function()
-  for name, all in pairs { help = spoken.help(), ["what commands say"] = spoken.literals() } do
+  for name, all in pairs { help = spoken.help(), ["what commands say"] = spoken.literals(), ["what is refused"] = refused.texts() } do
     it("have all of the " .. name .. " in Chinese", function()
       local missing = {}
       for text in pairs(all) do
@@ -64,7 +65,9 @@ describe("in a Chinese locale", function()
     assert.equal(0, select(2, cli:run "--quiet permission grant dev1"))
     for arguments, said in pairs {
       ["--help"] = "用法：fogcloud COMMAND", ["sub --help"] = "\n  %-t, %-%-topic TOPIC +另一个主题过滤器\n", ["help pub"] = "\n其他选项：\n",
-      ["client list --profile nobody"] = "nobody", ["pub x"] = "fogcloud: 需要 MESSAGE", ["profile use nobody"] = "没有配置档 'nobody'",
+      ["client list --profile nobody"] = "nobody", ["pub x"] = "fogcloud: 需要 MESSAGE", ["pub -t a -P x"] = "%-P: 参数里的密码",
+      ["sub --psk x"] = "%-%-psk: 不支持共享密钥", ["watch dev1 --host x"] = "未知的选项 '%-%-host'；这个命令与本机",
+      ["pub -h x -t a -n -D auth a b"] = "%-%-property: AUTH 交换", ["profile use nobody"] = "没有配置档 'nobody'",
       ["product list --nonsense"] = "未知的选项 '%-%-nonsense'；见 fogcloud product %-%-help", doctor = "API 令牌 +已取得",
       ["client create --name other"] = "本机已保存客户端 'other'", ["sub d2c/dev1/x -W 0.2"] = "正在监听 d2c/dev1/x；按 Ctrl%-C 结束",
     } do

@@ -139,11 +139,17 @@ static int on_session(SSL *ssl, SSL_SESSION *session) {
   return 1;
 }
 
+/* TLS 1.2 at the least; what the system's configuration asks for beyond that stays. */
+static bool set_least_version(SSL_CTX *context) {
+  return SSL_CTX_get_min_proto_version(context) >= TLS1_2_VERSION ||
+         SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1;
+}
+
 /* A configuration that names what is not there gives NULL, or a context without a cipher (traps: P20). */
 static SSL_CTX *make(const struct fog_connection_options *o, struct fog_connection_error *error) {
   ERR_clear_error();
   SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-  bool ok = context != NULL && SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1;
+  bool ok = context != NULL && set_least_version(context);
   if (!ok) {
     (void)refuse(error, "TLS", "OpenSSL is not usable as it is configured");
   } else if (sk_SSL_CIPHER_num(SSL_CTX_get_ciphers(context)) <= 0) {

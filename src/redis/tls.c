@@ -67,7 +67,10 @@ struct ssl_st *fog_redis_start_tls(struct redisContext *c, const struct fog_redi
     return NULL;
   }
   SSL *ssl = NULL;
-  bool ready = SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && load_files(ctx, o, why, capacity);
+  /* TLS 1.2 at the least; what the configuration of the system asks for beyond that stays. */
+  bool ready = (SSL_CTX_get_min_proto_version(ctx) >= TLS1_2_VERSION ||
+                SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1) &&
+               load_files(ctx, o, why, capacity);
   if (ready) {
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     ssl = SSL_new(ctx);

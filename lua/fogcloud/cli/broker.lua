@@ -10,6 +10,21 @@ local broker = {}
 
 local PLAIN_PORT, TLS_PORT = 1883, 8883
 
+local function keyform(text)
+  if text == "pem" then return text end
+  return nil, ("--keyform: only pem is taken, got '%s': engines are not used"):format(text)
+end
+
+local function tls_version(text)
+  if text == "tlsv1.2" then return text end
+  return nil, ("--tls-version: only tlsv1.2 is taken, got '%s': for later versions alone, set MinProtocol in OpenSSL's "
+    .. "configuration"):format(text)
+end
+
+local EXPIRY = number.count("--session-expiry", -1, 4294967295)
+
+local function expiry(text) return EXPIRY(text == "∞" and "-1" or text) end
+
 --- The options, in the group that the help shows.
 function broker.options(parser)
   local options = {
@@ -24,8 +39,13 @@ function broker.options(parser)
     parser:option("-I --id-prefix", "the client id is this and the process's number"):argname("TEXT"),
     parser:option("--cert", "the client's certificate, PEM"):argname("FILE"),
     parser:option("--key", "its private key, PEM"):argname("FILE"),
+    parser:option("--keyform", "pem: the key is a PEM file"):argname("FORM"):convert(keyform),
+    parser:option("--server-name", "the name in the broker's certificate, where it is not HOST"):argname("NAME"),
     parser:option("--tls-alpn", "the protocol to ask for, where a port has several"):argname("NAME"),
     parser:flag("--tls-use-os-certs", "TLS, with the authorities of the system"),
+    parser:option("--tls-version", "tlsv1.2: the newest version that both sides have, from 1.2 on"):argname("VERSION")
+      :convert(tls_version),
+    parser:option("--proxy", "an HTTP proxy to connect through: http://[USER@]HOST:PORT"):argname("URL"),
   }
   parser:group("Options for a broker that you name, as mosquitto_pub and mosquitto_sub have them",
     (table.unpack or unpack)(options))
@@ -37,8 +57,8 @@ function broker.session_options(parser)
     parser:option("-k --keepalive", "seconds between signs of life, default 60"):argname("SECONDS")
       :convert(number.count("--keepalive", 0, 65535)),
     parser:flag("-c --disable-clean-session", "the broker keeps the session; needs --id"),
-    parser:option("-x --session-expiry", "for so many seconds (MQTT 5)"):argname("SECONDS")
-      :convert(number.count("--session-expiry", -1, 4294967295)),
+    parser:option("-x --session-expiry", "for so many seconds, -1 for ever (MQTT 5)"):argname("SECONDS")
+      :convert(expiry),
     parser:option("-M --max-inflight", "messages in flight at most"):argname("N")
       :convert(number.count("--max-inflight", 1, 65535)),
     parser:option("-D --property", "a property of MQTT 5: PACKET NAME VALUE"):argname("PROPERTY"):count("*")
@@ -56,7 +76,7 @@ end
 --- Whether the arguments name a broker.
 function broker.named(args)
   return (args.host or args.port or args.url or args.username or args.id or args.id_prefix or args.cert
-    or args.tls_use_os_certs) ~= nil
+    or args.tls_use_os_certs or args.server_name or args.tls_version or args.proxy) ~= nil
 end
 
 local function decoded(s) return (s:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)) end
@@ -87,6 +107,23 @@ local function password(args, context)
   return (lines[1]:gsub("\r$", ""))
 end
 
+-- The proxy as the library takes it, nil for none. Its password is no argument either.
+local function proxy(args, context)
+  if args.proxy == nil then return nil end
+  local scheme, login, address = args.proxy:match("^(%w+)://(.-)@?([^@]+)$")
+  if scheme and scheme:find("^socks") then
+    context:usage("--proxy: SOCKS is not spoken: name an HTTP proxy, or put a tunnel before the broker, as in "
+      .. "ssh -L 1883:BROKER:1883 HOST")
+  end
+  if scheme ~= "http" then context:usage("--proxy: http://[USER@]HOST:PORT expected") end
+  if login:find(":", 1, true) then
+    context:usage("--proxy: a password among the arguments can be read by everybody on this machine: set "
+      .. "FOGCLOUD_PROXY_PASSWORD")
+  end
+  if login == "" then return "http://" .. address end
+  return ("http://%s:%s@%s"):format(login, os.getenv("FOGCLOUD_PROXY_PASSWORD") or "", address)
+end
+
 local function random_id()
   local bytes = {}
   local file = io.open("/dev/urandom", "rb")
@@ -102,13 +139,14 @@ end
 
 --- The credentials for the broker that is meant, what is special about its session, and the topic that a URL names.
 ---@return table credentials
----@return table options   tls, ca_file, cert_file, key_file
+---@return table options   tls, ca_file, cert_file, key_file, server_name, alpn, proxy
 ---@return string? topic
 function broker.target(args, context)
   if args.id and args.id_prefix then context:usage("--id and --id-prefix are one or the other") end
   local url = args.url and parse_url(args.url, context) or {}
   local port = args.port or url.port
-  local tls = url.tls or port == TLS_PORT or (args.ca_file or args.cert or args.tls_use_os_certs) ~= nil
+  local tls = url.tls or port == TLS_PORT
+    or (args.ca_file or args.cert or args.tls_use_os_certs or args.server_name or args.tls_version) ~= nil
   port = port or tls and TLS_PORT or PLAIN_PORT
   local user = args.username or url.user
   local credentials = {
@@ -116,7 +154,7 @@ function broker.target(args, context)
     mqtthost = args.host or url.host or "localhost", mqttport = port, sslport = port,
   }
   return credentials, { tls = tls, ca_file = args.ca_file, cert_file = args.cert, key_file = args.key,
-    alpn = args.tls_alpn }, url.topic
+    server_name = args.server_name, alpn = args.tls_alpn, proxy = proxy(args, context) }, url.topic
 end
 
 -- The will that is asked for, nil for none.
@@ -145,6 +183,7 @@ function broker.shape(args, options, context)
   end
   options.properties = said.connect
   options.receive_maximum = said.receive_maximum
+  options.session_expiry = options.session_expiry or said.session_expiry
   options.will = will(args, said.will, context)
   local needs_5 = args.session_expiry or #(args.property or {}) > 0
   if needs_5 then options.version = "5.0" end

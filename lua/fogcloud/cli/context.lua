@@ -11,6 +11,7 @@ local Output = require "fogcloud.cli.output"
 local protect = require "fogcloud.task.protect"
 
 ---@class fogcloud.cli.Context
+---@field session fogcloud.Session?  the command's, once it has one; the program ends with its goodbye
 local Context = {}
 Context.__index = Context
 

@@ -5,7 +5,7 @@
 -- A pattern has three kinds of marks: `%` and a letter for a part of the message, with flags and a width between them
 -- as printf has them; `@` and a letter for the time, as strftime has it; `\` and a letter for a character. What others
 -- wrote is shown as the output may show it; the pattern is the person's own.
-local json = require "fogcloud.cli.json"
+local format_json = require "fogcloud.cli.format_json"
 local text = require "fogcloud.cli.text"
 local wall = require("fogcloud.core").wall
 
@@ -29,15 +29,6 @@ local function date(pattern, time) return os.date(pattern, math.floor(time)) end
 -- Nanoseconds of a second that is counted in microseconds.
 local function nanoseconds(time) return ("%06d000"):format(math.floor(time % 1 * 1e6)) end
 
--- The object of mosquitto_sub's %j; with `raw` the payload is JSON of its own.
-local function as_json(m, raw)
-  local micro = ("%06d"):format(math.floor(m.time % 1 * 1e6))
-  local when = date("%Y-%m-%dT%H:%M:%S", m.time) .. "." .. micro .. date("%z", m.time)
-  local payload = raw and m.payload or json.encode(m.payload)
-  return ('{"tst":%s,"topic":%s,"qos":%d,"retain":%d,"payloadlen":%d,"payload":%s}'):format(json.encode(when),
-    json.encode(m.topic), m.qos, m.retained and 1 or 0, #m.payload, payload)
-end
-
 local LETTERS = {
   t = function(m) return m.topic end,
   p = function(m) return m.payload end,
@@ -49,8 +40,8 @@ local LETTERS = {
   m = function(m) return tostring(m.id or 0) end,
   U = function(m) return ("%d.%s"):format(math.floor(m.time), nanoseconds(m.time)) end,
   I = function(m) return date("%Y-%m-%dT%H:%M:%S%z", m.time) end,
-  j = function(m) return as_json(m, false) end,
-  J = function(m) return as_json(m, true) end,
+  j = function(m, pretty) return format_json.of(m, false, pretty) end,
+  J = function(m, pretty) return format_json.of(m, true, pretty) end,
   A = property "topic_alias", C = property "content_type", D = property "correlation_data",
   E = property "message_expiry_interval", F = property "payload_format_indicator", R = property "response_topic",
   S = property "subscription_identifier", P = user_properties,
@@ -66,9 +57,10 @@ format.HELP = "%t topic, %p payload, %x payload in hexadecimal, %l its length, %
   .. "and %I the time, @H:@M its parts as strftime has them"
 
 -- A part of the message, as wide as the person wants it.
-local function field(flag, width, most, letter)
+local function field(flag, width, most, letter, pretty)
   local get, columns, limit = LETTERS[letter], tonumber(width), tonumber(most)
   local zero = flag:find("0", 1, true) and not flag:find("-", 1, true) and letter:find(ZERO)
+  if letter == "j" or letter == "J" then return function(m) return get(m, pretty) end end -- which is harmless
   return function(m, out)
     local value = out:shown(get(m))
     if limit then value = value:sub(1, limit) end
@@ -92,7 +84,7 @@ end
 local function literal(s) return function() return s end end
 
 -- The mark at a place: what makes its text, and where the next piece begins. nil and why for none.
-local function mark(pattern, at)
+local function mark(pattern, at, pretty)
   local first, second = pattern:sub(at, at), pattern:sub(at + 1, at + 1)
   if second == "" then return nil, ("nothing follows the last '%s' of the format"):format(first) end
   if first == "\\" then
@@ -106,27 +98,33 @@ local function mark(pattern, at)
   if letter == nil or not LETTERS[letter] then
     return nil, ("no '%%%s' in a format: %s"):format(letter or second, format.HELP)
   end
-  return field(flag, width, most, letter), after
+  return field(flag, width, most, letter, pretty), after
 end
 
---- A function that prints a message by a pattern: (message, output) -> text. nil and what is wrong with the pattern.
+--- A function that prints a message by a pattern: (message, output) -> text, or nil and why it cannot be printed so.
+--- nil and what is wrong with the pattern.
 ---@param pattern string
+---@param pretty boolean?  lines for the JSON of %j and %J
 ---@return function? apply
 ---@return string? why
-function format.compile(pattern)
+function format.compile(pattern, pretty)
   local pieces, at = {}, 1
   while at <= #pattern do
     local stop = pattern:find("[%%@\\]", at) or #pattern + 1
     if stop > at then pieces[#pieces + 1] = literal(pattern:sub(at, stop - 1)) end
     at = stop
     if at > #pattern then break end
-    local piece, after = mark(pattern, at)
+    local piece, after = mark(pattern, at, pretty)
     if piece == nil then return nil, after end
     pieces[#pieces + 1], at = piece, after
   end
   return function(message, out)
     local parts = {}
-    for i, piece in ipairs(pieces) do parts[i] = piece(message, out) end
+    for i, piece in ipairs(pieces) do
+      local part, why = piece(message, out)
+      if part == nil then return nil, why end
+      parts[i] = part
+    end
     return table.concat(parts)
   end
 end

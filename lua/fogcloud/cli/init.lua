@@ -30,6 +30,7 @@ cli.COMMANDS = {
 local ALIASES = { sub = "sub subscribe", pub = "pub publish" }
 
 local LONGEST_TIMEOUT = 3600
+local GOODBYE = 2 -- seconds for it
 local TURN = 0.1 -- seconds after which an interrupt is seen at the latest
 
 local function add_shared(parser)
@@ -67,10 +68,12 @@ local function load_command(name)
   return { summary = "Not installed.", options = function() end, absent = ("%s needs %s: %s"):format(name, needs, why) }
 end
 
--- `pub` and `sub` have -h for the host, as mosquitto_pub and mosquitto_sub do.
+-- Commands that have -h for the host, as mosquitto_pub and mosquitto_sub do.
+local HOST_IS_H = { pub = true, sub = true, test = true }
+
 local function add_command(parser, name, command)
   local element = parser:command(ALIASES[name] or name, command.summary):summary(command.summary:match("^[^.;]+"))
-  if ALIASES[name] then element:add_help("--help") end
+  if HOST_IS_H[name] then element:add_help("--help") end
   command.options(element)
 end
 
@@ -118,6 +121,8 @@ local function serve(command, args, context)
       task:cancel()
     end
   end
+  -- A task that was cancelled could not wait for the goodbye of its session, and without one its will is sent.
+  if context.session then context.session:finish(GOODBYE) end
   return code
 end
 

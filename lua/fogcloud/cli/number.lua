@@ -33,4 +33,13 @@ function number.rate(option)
   end
 end
 
+--- A share in percent, as mosquitto_sub takes it.
+function number.percent(option)
+  return function(text)
+    local value = tonumber(text)
+    if value and value >= 0.1 and value <= 100 then return value end
+    return nil, ("%s: a number from 0.1 to 100 expected, got '%s'"):format(option, text)
+  end
+end
+
 return number

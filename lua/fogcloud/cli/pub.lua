@@ -126,7 +126,7 @@ function command.run(args, context)
   session:on("drop", function(dropped) lost = lost or dropped.err end)
   local count
   count, err = publish_all(session, list, args, each, target.said.publish, context)
-  local _, why = session:finish(args.timeout or context:settings().timeout)
+  local _, why = sessions.finish(session, target, args.timeout or context:settings().timeout)
   local stats = session:stats()
   session:close()
   if lost and why and why.kind == "mqtt" then why = lost end -- which says more than that some were lost

@@ -150,8 +150,31 @@ function sessions.open(args, context, devices)
   local session, err = sessions.connect(args, context, target.credentials, target.options)
   if session == nil then return nil, err, target end
   announce(session, context)
+  context.session = session
   return session, nil, target
 end
+
+-- What -D said of DISCONNECT, nil for nothing.
+local function goodbye_of(said)
+  if said.disconnect == nil and said.goodbye_expiry == nil then return nil end
+  return { session_expiry = said.goodbye_expiry, properties = said.disconnect }
+end
+
+--- Lets everything out and says goodbye, with the properties that -D gave it.
+---@param target table  as sessions.open gives it
+---@param timeout number?  seconds
+---@return boolean? ok
+---@return fogcloud.Error? err  what was not acknowledged
+function sessions.finish(session, target, timeout)
+  local goodbye = goodbye_of(target.said)
+  if goodbye == nil then return session:finish(timeout) end
+  local ok, err = session:flush(timeout)
+  sessions.close(session, target)
+  return ok, err
+end
+
+--- Says goodbye, with those properties; the program waits for that when the command is done.
+function sessions.close(session, target) session:close(goodbye_of(target.said)) end
 
 --- Says why there is no session and gives the exit code: at a broker that is named the reason of its CONNACK, as
 --- mosquitto_pub and mosquitto_sub have it.

@@ -28,6 +28,8 @@ local function which_messages(parser)
     parser:flag("--retained-only", "only what was retained before; ends at the first that was not"),
     parser:flag("--retain-as-published", "say retained as the publisher did (MQTT 5)"),
     parser:flag("--remove-retained", "take away at the broker what is retained"),
+    parser:option("--random-filter", "print so many of a hundred messages, chosen by chance"):argname("PERCENT")
+      :convert(number.percent("--random-filter")),
   }
   parser:group("Which messages", (table.unpack or unpack)(options))
 end
@@ -40,6 +42,7 @@ function command.options(parser)
     sessions.qos_option(parser),
     parser:option("-F --format", format.HELP):argname("FORMAT"),
     parser:flag("-v --verbose", "the topic before the payload"),
+    parser:flag("--pretty", "lines for the JSON of %j and %J"),
     parser:flag("-N --no-newline", "no line end after a payload"),
   }
   parser:group("What to print", (table.unpack or unpack)(options))
@@ -64,7 +67,7 @@ local function filters_of(args, context)
 end
 
 local function printer_of(args, context)
-  local print_it, why = format.compile(args.format or args.verbose and "%t %p" or "%p")
+  local print_it, why = format.compile(args.format or args.verbose and "%t %p" or "%p", args.pretty)
   if print_it == nil then context:usage("--format: " .. why) end
   return print_it
 end
@@ -154,8 +157,11 @@ local function handler_of(args, context, state, session)
     end
     if not wanted(args, state, filtered_out, topic, message) then return end
     state.count = state.count + 1
+    if args.random_filter and math.random() * 100 > args.random_filter then return end
     local one = format.message(topic, payload, message)
-    context.out:message(format.object(one), print_it(one, context.out), args.no_newline)
+    local text, why = print_it(one, context.out)
+    if text == nil then return context.out:fail(why) end
+    context.out:message(format.object(one), text, args.no_newline)
   end
 end
 
@@ -167,6 +173,7 @@ end
 function command.run(args, context)
   args.host_options = true
   local session, state = nil, { count = 0 }
+  if args.random_filter then math.randomseed(math.floor(core.now() * 1e6 % 2 ^ 31)) end -- 5.3 and older begin alike
   local filters = filters_of(args, context)
   local handler = handler_of(args, context, state, function() return session end)
   local err, target
@@ -179,8 +186,8 @@ function command.run(args, context)
     context.out:note(("listening to %s; Ctrl-C ends"):format(table.concat(filters, ", ")))
     err = serve(session, args, state)
   end
-  if args.remove_retained then session:finish(context:settings().timeout) end
-  session:close()
+  if args.remove_retained then sessions.finish(session, target, context:settings().timeout) end
+  sessions.close(session, target)
   context.out:note((state.count == 1 and "%d message" or "%d messages"):format(state.count))
   if err and err.kind ~= "cancelled" then return context:failed(err) end
   return code_of(args, state, target)

@@ -2,6 +2,8 @@
 
 --- What fingers type, before argparse sees it: the short options of mosquitto_pub and mosquitto_sub, whose values may
 --- begin with a minus, and what is to be said of options that are not taken. Pure.
+local refused = require "fogcloud.cli.refused"
+
 local typed = {}
 
 -- Short options of `pub` and `sub` that take a value, by their long names here.
@@ -19,26 +21,16 @@ local LONG = {
   ["--max-inflight"] = "--max-inflight", ["--message"] = "--message", ["--file"] = "--file",
   ["--filter-out"] = "--filter-out", ["--unsubscribe"] = "--unsubscribe", ["--will-topic"] = "--will-topic",
   ["--will-payload"] = "--will-payload", ["--will-qos"] = "--will-qos", ["--cert"] = "--cert", ["--key"] = "--key",
-  ["--tls-alpn"] = "--tls-alpn",
+  ["--tls-alpn"] = "--tls-alpn", ["--proxy"] = "--proxy",
   ["--format"] = "--format", ["--device"] = "--device",
 }
 local FLAGS = { ["--stdin-file"] = "-s", ["--stdin-line"] = "-l", ["--null-message"] = "-n" }
-
-local NO_PASSWORD = "a password among the arguments can be read by everybody on this machine: set "
-  .. "FOGCLOUD_MQTT_PASSWORD, or name a file that holds it by --password-file"
-local NOT_TAKEN = {
-  ["-P"] = NO_PASSWORD, ["--pw"] = NO_PASSWORD, ["--password"] = NO_PASSWORD,
-  ["--insecure"] = "certificates are always checked: name their authority by --cafile",
-  ["--capath"] = "name a file of authorities by --cafile",
-  ["--tls-version"] = "the newest version that both sides have is used",
-  ["--psk"] = "only certificates are used", ["--psk-identity"] = "only certificates are used",
-}
 
 -- Options that all commands share and that take a value.
 local SHARED = {
   ["--profile"] = true, ["--base-url"] = true, ["--ca-file"] = true, ["--timeout"] = true, ["--color"] = true,
 }
-local LIKE_MOSQUITTO = { pub = true, publish = true, sub = true, subscribe = true }
+local LIKE_MOSQUITTO = { pub = true, publish = true, sub = true, subscribe = true, test = true }
 
 -- Where the command is among the arguments.
 local function command_at(arguments)
@@ -59,7 +51,9 @@ end
 -- What stands at a place, as argparse is to see it, and how many arguments that were; nil and why it is refused.
 local function one(arguments, at)
   local argument = arguments[at]
-  if NOT_TAKEN[argument] then return nil, ("%s: %s"):format(argument, NOT_TAKEN[argument]) end
+  local name_of_it = argument:match("^(%-%-[^=]+)=") or argument
+  local why = refused.of_mosquitto(name_of_it)
+  if why then return nil, ("%s: %s"):format(name_of_it, why) end
   if argument == "-D" or argument == "--property" then
     local joined, count = property(arguments, at)
     return joined, joined and count or argument .. ": PACKET NAME VALUE expected, as in: -D publish content-type text"
@@ -68,7 +62,6 @@ local function one(arguments, at)
   local name = VALUES[argument] or LONG[argument]
   if name and arguments[at + 1] then return name .. "=" .. arguments[at + 1], 2 end
   local long, value = argument:match("^(%-%-[^=]+)=(.*)$")
-  if long and NOT_TAKEN[long] then return nil, ("%s: %s"):format(long, NOT_TAKEN[long]) end
   return long and LONG[long] and LONG[long] .. "=" .. value or FLAGS[argument] or argument, 1
 end
 
@@ -91,27 +84,12 @@ function typed.arguments(arguments)
   return result
 end
 
-local KEPT = "the command talks to the broker of a client that is kept here: choose it by --client NAME, or "
-  .. "--credentials FILE"
-local NO_SECRET = "a secret is no argument: login asks for it, or reads --secret-file FILE"
-local MORE = "FOGCLOUD_LOG=debug tells more"
-local HINTS = {
-  ["--host"] = KEPT, ["--port"] = KEPT, ["-p"] = KEPT, ["-u"] = KEPT, ["--username"] = KEPT, ["-i"] = KEPT,
-  ["--hostname"] = KEPT, ["--server"] = KEPT, ["--broker"] = KEPT, ["-P"] = NO_PASSWORD, ["--pw"] = NO_PASSWORD,
-  ["--password"] = NO_PASSWORD, ["--secret"] = NO_SECRET, ["--client-secret"] = NO_SECRET,
-  ["--url"] = "the address of the API is given by --base-url URL", ["--ca"] = "the option is --ca-file FILE",
-  ["--format"] = "for programs there is --json",
-  ["--output"] = "for programs there is --json", ["--verbose"] = MORE, ["-v"] = MORE,
-  ["--no-color"] = "the option is --color never",
-  ["--file"] = "ids are read from a file by --devices FILE",
-}
-
 --- What to use in the place of an option that argparse complains of; nil when that is not known.
 ---@param complaint string  argparse's
 ---@return string? hint
 function typed.hint(complaint)
   local option = complaint:match("^unknown option '([^'=]+)")
-  return option and HINTS[option]
+  return option and refused.of_habit(option)
 end
 
 return typed

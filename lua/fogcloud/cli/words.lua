@@ -69,7 +69,7 @@ local function by_beginning(text)
     local other = loaded[text:sub(1, at + 1)]
     if other then return other .. translate(text:sub(at + 2)) end
   end
-  local option, rest = text:match("^(%-%-[%l-]+: )(.+)$")
+  local option, rest = text:match("^(%-%-?[%a%d-]+: )(.+)$")
   if option then return option .. translate(rest) end
 end
 

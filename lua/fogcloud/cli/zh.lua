@@ -2,7 +2,7 @@
 
 --- The command line's own words in Chinese: help, notes, complaints, what doctor and test tell. A text with %s or %d is
 --- a pattern of what is said; a spec checks that no text is missing, and that each has the same marks.
-return {
+local texts = {
   -- argparse's
   ["Usage: "] = "用法：", ["Arguments:"] = "参数：", ["Options:"] = "选项：", ["Commands:"] = "命令：",
   ["Other options:"] = "其他选项：", ["Other arguments:"] = "其他参数：", ["Other commands:"] = "其他命令：",
@@ -157,11 +157,19 @@ return {
   ["the client id, default one that nobody has"] = "client id，默认是一个没有人用的",
   ["the client id is this and the process's number"] = "client id 由它加上进程号组成",
   ["the client's certificate, PEM"] = "客户端证书，PEM", ["its private key, PEM"] = "私钥，PEM",
+  ["pem: the key is a PEM file"] = "pem：私钥是 PEM 文件",
+  ["the name in the broker's certificate, where it is not HOST"] = "broker 证书里的名称，与 HOST 不同时使用",
+  ["tlsv1.2: the newest version that both sides have, from 1.2 on"] = "tlsv1.2：双方都有的最新版本，从 1.2 起",
+  ["an HTTP proxy to connect through: http://[USER@]HOST:PORT"] = "经过的 HTTP 代理：http://[USER@]HOST:PORT",
+  ["lines for the JSON of %j and %J"] = "把 %j 和 %J 的 JSON 分行打印",
+  ["print so many of a hundred messages, chosen by chance"] = "每一百条消息随机打印这么多条",
+  ["the payload is not valid JSON on topic %s"] = "主题 %s 的负载不是有效的 JSON",
   ["the protocol to ask for, where a port has several"] = "要求的协议，用于一个端口有多种协议时",
   ["TLS, with the authorities of the system"] = "使用 TLS，信任系统的证书机构",
   ["seconds between signs of life, default 60"] = "保活间隔的秒数，默认 60",
   ["the broker keeps the session; needs --id"] = "让 broker 保留会话；需要 --id",
-  ["for so many seconds (MQTT 5)"] = "保留这么多秒（MQTT 5）", ["messages in flight at most"] = "在途消息的最多条数",
+  ["for so many seconds, -1 for ever (MQTT 5)"] = "保留这么多秒，-1 表示永远（MQTT 5）",
+  ["messages in flight at most"] = "在途消息的最多条数",
   ["a property of MQTT 5: PACKET NAME VALUE"] = "MQTT 5 的属性：PACKET NAME VALUE",
   ["the broker publishes a message here when the link is lost"] = "连接断开时 broker 向这个主题发布一条消息",
   ["its payload"] = "它的负载", ["its QoS"] = "它的 QoS", ["the broker keeps it"] = "broker 保留它",
@@ -204,8 +212,8 @@ return {
     "--property 和 --session-expiry 属于 MQTT 5：不要加 --protocol-version 311",
   ["--property: %s has none of these here: '%s'"] = "--property：%s 没有这个属性：'%s'",
   ["--property: %s: a whole number expected, got '%s'"] = "--property：%s：应为整数，得到 '%s'",
-  ["--property: no '%s' here; connect, publish, subscribe and will have properties"] =
-    "--property：没有 '%s'；connect、publish、subscribe 和 will 才有属性",
+  ["--property: no '%s' here; connect, publish, subscribe, disconnect and will have properties"] =
+    "--property：没有 '%s'；connect、publish、subscribe、disconnect 和 will 才有属性",
   ["--retain-as-published needs MQTT 5, which this broker does not have"] =
     "--retain-as-published 需要 MQTT 5，而这个 broker 不支持",
   ["--url: a password among the arguments can be read by everybody on this machine: set FOGCLOUD_MQTT_PASSWORD, or "
@@ -345,3 +353,7 @@ return {
   ["the message did not come back"] = "消息没有回来", ["there and back"] = "往返成功",
   ["trusted, for this host, until %s"] = "受信任，用于此主机，有效期至 %s", ["valid until %s only"] = "有效期只到 %s",
 }
+
+for text, other in pairs(require "fogcloud.cli.zh_refused") do texts[text] = other end
+
+return texts
