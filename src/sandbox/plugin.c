@@ -44,7 +44,7 @@ static int on_login(int event, void *data, void *user) {
 
 /* Of a client and a message: one that it sends, or is to get, or what it asks to get. */
 static struct fog_tap_note about(enum fog_tap_kind kind, struct mosquitto *client, const char *topic,
-                                 const void *payload, uint32_t len, int qos, bool retain) {
+                                 const void *payload, uint32_t len, uint8_t qos, bool retain) {
   return (struct fog_tap_note){.kind = kind,
                                .client = mosquitto_client_id(client),
                                .login = mosquitto_client_username(client),
