@@ -2,6 +2,7 @@
 #
 #   make demo    installs what is missing, builds, starts the sandbox and runs examples/quickstart.lua against it
 #   make test    installs what is missing, builds for every Lua, checks and runs all specs
+#   make embed   one archive, one header and one Lua file for a program that embeds Lua
 #
 # Everything is built below build/, a folder per Lua.
 
@@ -43,7 +44,6 @@ SHARED_SRC  := src/sandbox/password.c src/sandbox/tap.c
 SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c)) src/binding/class.c
 # With what it shares with the core: the wake-up descriptor, classes, and the checkers of options.
 REDIS_SRC   := $(if $(HIREDIS_H),$(wildcard src/redis/*.c) src/base/wake.c src/binding/class.c src/binding/util.c)
-C_SRC       := $(CORE_SRC) $(BINDING_SRC) $(foreach folder,durable paho redis sandbox,$(wildcard src/$(folder)/*.c))
 HEADERS     := $(wildcard src/*/*.h)
 # What of the sandbox and its plugin knows no Lua and no mosquitto.
 SANDBOX_PLAIN_SRC := $(filter-out src/binding/% src/sandbox/binding%,$(SANDBOX_SRC)) $(wildcard src/sandbox/plugin_*.c)
@@ -53,7 +53,7 @@ DURABLE_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/binding/% sr
 SANDBOX_PLAIN_OBJ := $(SANDBOX_PLAIN_SRC:src/%.c=$(BUILD)/obj/%.o)
 BINDING_OBJ := $(BINDING_SRC:src/%.c=$(BUILD)/obj/lua5.4/%.o)
 
-.PHONY: all c-test archives build build-all deps deps-demo demo test test-chosen lint valgrind bench bench-compare fuzz hostile soak coverage docs install dist clean
+.PHONY: all FORCE embed c-test archives build build-all deps deps-demo demo test test-chosen lint valgrind bench bench-compare fuzz hostile soak coverage docs install dist clean
 all: build
 
 # Building ------------------------------------------------------------------------------------------------------------
@@ -88,6 +88,11 @@ $(BUILD)/$(1)/fogcloud/sandbox/plugin.so: $(PLUGIN_SRC) $(SHARED_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
 	$(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) $(SANDBOX_INCLUDES) $(PLUGIN_SRC) $(SHARED_SRC) -o $$@ $(filter-out -fsanitize=%,$(LDFLAGS_MODULE)) -lsqlite3 -lcrypto
 
+# For archives: all that includes lua.h, the modules apart from the core too.
+$(BUILD)/obj/$(1)/%.o: src/%.c $(HEADERS)
+	@mkdir -p $$(@D)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES) $(DURABLE_INCLUDES) $(REDIS_FLAGS) -I$(call lua_include,$(1)) -c $$< -o $$@
+
 build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(BUILD)/$(1)/fogcloud/durable.so $(if $(PAHO_SRC),$(BUILD)/$(1)/fogcloud/paho.so) $(if $(REDIS_SRC),$(BUILD)/$(1)/fogcloud/redis.so) $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
 .PHONY: build-$(1)
 endef
@@ -95,6 +100,62 @@ $(foreach lua,$(ALL_LUAS),$(eval $(call per_lua,$(lua))))
 
 build: build-$(LUA)
 build-all: $(ALL_LUAS:%=build-%)
+
+# Inside an engine ----------------------------------------------------------------------------------------------------
+# make embed LUA=luajit                 one archive, one header, one Lua file, in build/embed/luajit: docs/guide-embedding.md
+#   WITH="durable redis"                with the journal (SQLite) and the store in Redis (hiredis), which are left out else
+#   CJSON_DIR=…                         with the lua-cjson whose sources are there, under a name of its own; else the host's
+#   INSIDE="…/libssl.a …/libcrypto.a"   with these archives, whose names nobody else sees either
+
+WITH      ?=
+CJSON_DIR ?=
+INSIDE    ?=
+EMBED     := $(BUILD)/embed/$(LUA)
+# In the archive: the core, and what was asked for.
+EMBED_SRC := $(BINDING_SRC) src/embed/embed.c $(if $(filter durable,$(WITH)),$(DURABLE_SRC)) $(if $(filter redis,$(WITH)),$(REDIS_SRC))
+EMBED_OBJ := $(CORE_OBJ) $(patsubst src/%.c,$(BUILD)/obj/$(LUA)/%.o,$(sort $(filter-out $(CORE_SRC),$(EMBED_SRC)))) $(EMBED)/modules.o $(if $(CJSON_DIR),$(addprefix $(EMBED)/cjson/,lua_cjson.o strbuf.o fpconv.o))
+# In Lua: all but the command line, the sandbox, and the loops that bring a Lua of their own; cjson where it is in C.
+EMBED_OUT := fogcloud/cli/% fogcloud/sandbox/% fogcloud/_meta.lua $(foreach host,luv cqueues copas openresty,fogcloud/host/$(host)%) $(if $(CJSON_DIR),fogcloud/cjson.lua)
+EMBED_LUA := $(addprefix lua/,$(sort $(filter-out $(EMBED_OUT),$(shell cd lua 2>/dev/null && find fogcloud -name '*.lua'))))
+EMBED_C   := fogcloud.core=luaopen_fogcloud_core $(foreach part,$(WITH),fogcloud.$(part)=luaopen_fogcloud_$(part)) $(if $(CJSON_DIR),fogcloud.cjson=luaopen_cjson)
+# What is linked with it, without what is inside already.
+EMBED_LIBS := $(filter-out $(patsubst lib%.a,-l%,$(notdir $(INSIDE))),$(filter -L% -Wl%,$(INCLUDES)) -lcurl -lssl -lcrypto \
+  $(if $(filter durable,$(WITH)),$(filter -L% -Wl%,$(DURABLE_INCLUDES)) -lsqlite3) $(if $(filter redis,$(WITH)),$(filter -L% -Wl%,$(REDIS_FLAGS)) $(REDIS_LIBS))) -lm -pthread
+EMBED_KEEP := luaopen_fogcloud_core luaopen_fogcloud fogcloud_preload
+LUAC      ?= $(LUA:lua%=luac%)
+OBJCOPY   ?= objcopy
+
+embed: $(EMBED)/libfogcloud.a $(EMBED)/fogcloud.luac
+
+# What the rest is made anew for when it changes.
+$(EMBED)/asked: FORCE
+	@mkdir -p $(@D)
+	@echo '$(WITH) $(CJSON_DIR) $(INSIDE) $(EMBED_LIBS)' | cmp -s - $@ || echo '$(WITH) $(CJSON_DIR) $(INSIDE) $(EMBED_LIBS)' >$@
+FORCE:
+
+$(EMBED)/modules.c: scripts/embed.lua $(EMBED_LUA) src/embed/fogcloud_embed.h $(EMBED)/asked
+	$(if $(filter-out durable redis,$(WITH)),$(error WITH: durable and redis are what there is))
+	$(if $(and $(filter redis,$(WITH)),$(if $(HIREDIS_H),,none)),$(error WITH=redis: hiredis is not here))
+	$(LUA) scripts/embed.lua $(EMBED) $(shell sed -n 's/^return "\(.*\)"/\1/p' lua/fogcloud/version.lua) '$(EMBED_LIBS)' $(EMBED_C) $(EMBED_LUA)
+	cp src/embed/fogcloud_embed.h $(EMBED)
+
+$(EMBED)/modules.o: $(EMBED)/modules.c src/embed/modules.h
+	$(CC) $(ALL_CFLAGS) -Isrc/embed -I$(call lua_include,$(LUA)) -c $< -o $@
+
+# Foreign code, as it is. LuaJIT has a luaL_setfuncs, and it one too.
+$(EMBED)/cjson/%.o: $(CJSON_DIR)/%.c $(EMBED)/asked
+	@mkdir -p $(@D)
+	printf '#include <lauxlib.h>\n#if LUA_VERSION_NUM < 502\n#define luaL_setfuncs fog_cjson_setfuncs\n#endif\n#include "$<"\n' | $(CC) $(filter-out -W%,$(ALL_CFLAGS)) -w -I$(call lua_include,$(LUA)) -x c -c - -o $@
+
+# One object, of whose names only three are left for others; -d: nothing of it is shared with a host's name either.
+$(EMBED)/libfogcloud.a: $(EMBED_OBJ) $(EMBED)/asked
+	$(LD) -r -d -o $(EMBED)/fogcloud.o $(EMBED_OBJ) $(if $(INSIDE),--start-group $(INSIDE) --end-group)
+	$(OBJCOPY) --strip-debug $(EMBED_KEEP:%=--keep-global-symbol=%) $(EMBED)/fogcloud.o
+	@rm -f $@
+	$(AR) rcs $@ $(EMBED)/fogcloud.o
+
+$(EMBED)/fogcloud.luac: $(EMBED)/modules.c
+	$(if $(filter luajit,$(LUA)),$(LUA) -e 'io.open("$@", "wb"):write(string.dump(loadfile("$(EMBED)/fogcloud.lua"), true))',$(LUAC) -s -o $@ $(EMBED)/fogcloud.lua)
 
 # What needs packages first runs make again: the variables above look at what is installed.
 deps:
@@ -117,10 +178,6 @@ $(BUILD)/obj/durable/%.o: src/durable/%.c $(HEADERS)
 $(BUILD)/obj/sandbox/%.o: src/sandbox/%.c $(HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SANDBOX_INCLUDES) -c $< -o $@
-
-$(BUILD)/obj/lua5.4/%.o: src/%.c $(HEADERS)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(call lua_include,lua5.4) -c $< -o $@
 
 $(BUILD)/core.a: $(CORE_OBJ)
 $(BUILD)/durable.a: $(DURABLE_OBJ)
@@ -164,6 +221,7 @@ test:
 test-chosen:
 	@$(if $(filter languages brokers console,$(SUITES)),scripts/npm.sh)
 	@$(MAKE) --no-print-directory -s -j2 build-all SANITIZE=$(SANITIZE)
+	@$(if $(filter embed,$(SUITES)),for lua in $(ALL_LUAS); do $(MAKE) --no-print-directory -s embed LUA=$$lua SANITIZE=$(SANITIZE) || exit 1; done) # before others build the same
 	@$(if $(SANITIZE),$(MAKE) --no-print-directory -s build-luajit SANITIZE=) # the spec of fork() runs a plain LuaJIT
 	@$(if $(filter checkers,$(SUITES)),$(MAKE) --no-print-directory -s -j2 build-lua5.4 build-lua5.1 SANITIZE=address$(comma)undefined)
 	@$(if $(filter checkers,$(SUITES)),$(MAKE) --no-print-directory -s -j2 build-lua5.4 SANITIZE=thread)

@@ -151,7 +151,7 @@ function fogcloud.info()
     lua = rawget(_G, "jit") and rawget(_G, "jit").version or _VERSION,
     host = runtime.host().name,
     curl = versions.curl, tls = versions.tls, mqtt = versions.mqtt,
-    cjson = require("cjson")._VERSION,
+    cjson = require("fogcloud.cjson")._VERSION,
   }
 end
 

@@ -2,7 +2,7 @@
 
 --- JSON with settings of our own: what a program sets in its cjson changes nothing of ours, and no digit of a number is
 --- lost on the way out (cjson writes 14) or, where it matters, in.
-local cjson = require "cjson"
+local cjson = require "fogcloud.cjson"
 
 local json = {
   --- What stands for null, the same as cjson's.
