@@ -59,7 +59,7 @@ local INCLUDABLE = {
     "base/process_init%.c", "src/sandbox/", "redis/tls",
   },
   ["^pthread"] = {
-    "base/queue", "base/process", "mqtt/native%.c", "http/http", "http/http_inbox", "mqtt/inbox", "mqtt/outbox",
+    "base/queue", "base/process", "mqtt/driver_thread", "mqtt/native%.c", "http/http", "http/http_inbox", "mqtt/inbox", "mqtt/outbox",
     "mqtt/loop", "mqtt/resolver", "mqtt/tls",
     "src/sandbox/", "src/durable/", "base/port",
   },

@@ -127,7 +127,9 @@ static bool reach(enum fog_link_state state, int version) {
       .in_count = 10, .in_bytes = 10000, .out_count = 10, .out_bytes = 10000, .window = 10};
   session = fog_session_new(1, &fog_native, events, &limits);
   fog_link_init(&me, loop, session);
-  fog_link_connect(&me, options(version), fog_event_new(FOG_EV_UP, 1), fog_event_new(FOG_EV_DOWN, 1));
+  struct fog_link_options *o = options(version);
+  if (!fog_link_options_prepare(o, session->id)) return false;
+  fog_link_connect(&me, o);
   if (!UNTIL(me.state == FOG_GREETING)) return false;
   broker = accept(listener, NULL, NULL);
   if (state == FOG_GREETING) return broker >= 0;

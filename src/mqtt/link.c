@@ -165,12 +165,10 @@ void fog_link_destroy(struct fog_link *link) {
   free(link->client_id);
 }
 
-void fog_link_connect(struct fog_link *link, struct fog_link_options *o, struct fog_event *up, struct fog_event *down) {
+void fog_link_connect(struct fog_link *link, struct fog_link_options *o) {
   fog_link_down(link, &(struct fog_loss){.kind = "left", .text = "a new link is made"});
   fog_link_options_free(link->options);
   link->options = o;
-  link->up = up;
-  link->down = down;
   link->state = FOG_OPENING;
   link->resting = link->pinged = false;
   link->proof = FOG_PROOF_NONE;
@@ -184,7 +182,7 @@ void fog_link_connect(struct fog_link *link, struct fog_link_options *o, struct 
 
 void fog_link_subscribe(struct fog_link *link, struct fog_ask *ask) {
   if (link->state != FOG_UP) {
-    fog_ask_fail(link->session, ask);
+    fog_ask_answer(link->session, ask, -1, false, (struct fog_bytes){NULL, 0});
     return;
   }
   fog_asks_add(&link->asks, ask);

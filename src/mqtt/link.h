@@ -22,7 +22,7 @@
 #ifndef FOG_LINK_H
 #define FOG_LINK_H
 
-#include "ask.h"
+#include "asks.h"
 #include "driver.h"
 #include "incoming.h"
 #include "loop.h"
@@ -41,7 +41,6 @@ struct fog_link {
   enum fog_link_state state;
   struct fog_link_options *options; /* of the link in force, or of the last one */
   struct fog_connection *connection;
-  struct fog_event *up, *down; /* made beforehand; NULL once reported */
   struct fog_timer timer;
   int64_t deadline_ms; /* of OPENING, GREETING, LEAVING */
   int64_t keepalive_ms, written_ms, received_ms;
@@ -68,8 +67,8 @@ void fog_link_init(struct fog_link *link, struct fog_loop *loop, struct fog_sess
 /* Ends everything; what is queued is reported as dropped. The link's memory is the caller's. */
 void fog_link_destroy(struct fog_link *link);
 
-/* Takes all three over. */
-void fog_link_connect(struct fog_link *link, struct fog_link_options *o, struct fog_event *up, struct fog_event *down);
+/* Takes the options over. */
+void fog_link_connect(struct fog_link *link, struct fog_link_options *o);
 
 /* Takes the ask over. */
 void fog_link_subscribe(struct fog_link *link, struct fog_ask *ask);

@@ -19,17 +19,18 @@ static void clear(struct fog_chunk *c) {
 }
 
 static void report_down(struct fog_link *link, const struct fog_loss *loss) {
-  struct fog_report report = {.link = link->options->number,
+  struct fog_link_options *o = link->options;
+  struct fog_report report = {.link = o->number,
                               .code = loss->code,
-                              .flag = link->up == NULL,
+                              .flag = o->up == NULL,
                               .kind = loss->kind,
                               .text = loss->text,
                               .properties = loss->properties,
                               .waited_ms = link->tried_ms == 0 ? 0 : fog_loop_now(link->loop) - link->tried_ms,
                               .suspect = fog_outgoing_suspect(&link->outgoing)};
-  struct fog_event *down = link->down;
-  if (link->up != NULL) link->up->release(link->up);
-  link->up = link->down = NULL;
+  struct fog_event *down = o->down;
+  if (o->up != NULL) o->up->release(o->up);
+  o->up = o->down = NULL;
   atomic_store(&link->session->up, 0);
   atomic_store(&link->session->resting, false);
   fog_session_report_down(link->session, down, &report);

@@ -117,9 +117,9 @@ static void greeted(struct fog_link *link, const struct fog_packet *p) {
                               .code = link->options->version,
                               .flag = p->session_present,
                               .properties = p->properties};
-  struct fog_event *up = link->up;
+  struct fog_event *up = link->options->up;
   link->state = FOG_UP;
-  link->up = NULL;
+  link->options->up = NULL;
   link->received_ms = link->written_ms = fog_loop_now(link->loop);
   if (link->keepalive_ms > 0)
     (void)fog_loop_set_timer(link->loop, &link->timer, link->received_ms + link->keepalive_ms);

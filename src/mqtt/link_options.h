@@ -5,12 +5,14 @@
 #ifndef FOG_LINK_OPTIONS_H
 #define FOG_LINK_OPTIONS_H
 
+#include "../base/event.h"
 #include "connection.h"
 
 /* All text is malloc'ed and belongs to the struct; NULL is not given. */
 struct fog_link_options {
-  uint64_t number; /* the link's: events of an older link can be told by it */
-  int version;     /* FOG_MQTT_3 or FOG_MQTT_5 */
+  uint64_t number;             /* the link's: events of an older link can be told by it */
+  struct fog_event *up, *down; /* its reports (driver.h), made by prepare; NULL once pushed */
+  int version;                 /* FOG_MQTT_3 or FOG_MQTT_5 */
   struct fog_connection_options *to;
   char *client_id, *username, *password;
   size_t password_len;
@@ -31,6 +33,9 @@ struct fog_link_options {
   int quiet_ms;                 /* something is under suspicion, and the link a probe: see link.h; 0: it is none */
   uint64_t discard;             /* the number of a message that the broker does not take, to be dropped; 0: none */
 };
+
+/* Makes what the link will be reported with in this session. False: no memory. */
+bool fog_link_options_prepare(struct fog_link_options *o, uint32_t session);
 
 void fog_link_options_free(struct fog_link_options *o); /* NULL is harmless; secrets are overwritten */
 

@@ -2,25 +2,20 @@
  *
  * Commands travel to the loop as errands: each is made by Lua's thread and freed by the loop's. What a session needs to
  * be fed and to be closed is made when it is opened, so that neither can fail.
- *
- * The thread is one per process. It ends by itself when the last session is closed, so that a program that is done with
- * MQTT has no thread left; and at exit the process waits a moment for goodbyes that are under way.
  */
 #include "native.h"
 
-#include <errno.h>
 #include <openssl/crypto.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "../base/error.h"
 #include "../base/process.h"
+#include "driver_thread.h"
 #include "link.h"
 
-enum { EXIT_WAIT_S = 1, LINGER_MS = 200 };
+enum { LINGER_MS = 200 };
 
 /* The driver's state of a session: freed by the loop's thread once the session has ended. */
 struct native {
@@ -31,30 +26,17 @@ struct native {
   struct fog_event *closed;
 };
 
-static struct {
-  pthread_mutex_t lock;
-  pthread_cond_t ended;
-  struct fog_loop *loop;
-  size_t sessions, ending;
-  bool running;
-  bool joinable; /* a thread that ended, or will, and was not joined */
-  pthread_t thread;
-  bool at_exit;
-  pid_t pid; /* where it was first used; 0: nowhere */
-} n = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+static struct fog_driver_thread own_thread = FOG_DRIVER_THREAD;
+static struct fog_loop *own_loop; /* the thread's; under its lock, or while a session is counted in */
 
 #define OWNER(errand, type, member) ((type *)(void *)((char *)(errand)-offsetof(type, member)))
 
 /* The loop's thread ------------------------------------------------------------------------------------------------*/
 
 static bool is_over(void) {
-  (void)pthread_mutex_lock(&n.lock);
-  bool over = n.sessions == 0;
-  if (over) {
-    n.running = false;
-    (void)pthread_cond_broadcast(&n.ended);
-  }
-  (void)pthread_mutex_unlock(&n.lock);
+  (void)pthread_mutex_lock(&own_thread.lock);
+  bool over = fog_driver_thread_over(&own_thread);
+  (void)pthread_mutex_unlock(&own_thread.lock);
   return over;
 }
 
@@ -72,7 +54,7 @@ static void *serve(void *arg) {
   fog_connection_forget();
   fog_loop_free(loop);
   OPENSSL_thread_stop();
-  return NULL; /* no lock after is_over: whoever starts the next thread joins this one under it */
+  return NULL;
 }
 
 static void run_feed(struct fog_errand *errand) {
@@ -87,11 +69,7 @@ static void let_go(struct fog_errand *errand) {
   struct fog_session *session = s->link.session;
   fog_link_destroy(&s->link);
   fog_queue_push(session->events, s->closed);
-  (void)pthread_mutex_lock(&n.lock);
-  n.sessions--;
-  n.ending--;
-  (void)pthread_cond_broadcast(&n.ended);
-  (void)pthread_mutex_unlock(&n.lock);
+  fog_driver_thread_leave(&own_thread);
   fog_session_unref(session);
   free(s);
 }
@@ -116,7 +94,6 @@ struct command {
   struct fog_errand errand;
   struct native *to;
   struct fog_link_options *options;
-  struct fog_event *up, *down;
   struct fog_ask *ask;
   size_t len;
   uint8_t reason;
@@ -141,23 +118,18 @@ static int post(struct command *c) {
 
 static void run_connect(struct fog_errand *errand) {
   struct command *c = OWNER(errand, struct command, errand);
-  fog_link_connect(&c->to->link, c->options, c->up, c->down);
+  fog_link_connect(&c->to->link, c->options);
   free(c);
 }
 
 static int native_connect(struct fog_session *s, struct fog_link_options *o) {
   struct command *c = new_command(s, run_connect, NULL, 0);
-  struct fog_event *up = fog_event_new(FOG_EV_UP, s->id), *down = fog_event_new(FOG_EV_DOWN, s->id);
-  if (c == NULL || up == NULL || down == NULL) {
-    if (up != NULL) up->release(up);
-    if (down != NULL) down->release(down);
+  if (c == NULL || !fog_link_options_prepare(o, s->id)) {
     free(c);
     fog_link_options_free(o);
     return FOG_ENOMEMORY;
   }
   c->options = o;
-  c->up = up;
-  c->down = down;
   return post(c);
 }
 
@@ -203,15 +175,15 @@ static void run_leave(struct fog_errand *errand) {
 
 static void post_end(struct native *own, bool silently) {
   own->silently = silently;
-  (void)pthread_mutex_lock(&n.lock);
-  n.ending++;
+  (void)pthread_mutex_lock(&own_thread.lock);
+  own_thread.ending++;
   fog_loop_post(own->link.loop, &own->end); /* under the lock: the last session's end frees the loop, which must not
                                                happen before this has woken it */
-  (void)pthread_mutex_unlock(&n.lock);
+  (void)pthread_mutex_unlock(&own_thread.lock);
 }
 
 static int native_leave(struct fog_session *s, enum fog_leave how, const struct fog_goodbye *goodbye) {
-  if (fog_process_forked(n.pid)) return FOG_EFORKED;
+  if (fog_process_forked(own_thread.pid)) return FOG_EFORKED;
   if (how == FOG_LEAVE || goodbye != NULL) {
     size_t len = goodbye == NULL ? 0 : goodbye->properties_len;
     struct command *c = new_command(s, run_leave, goodbye == NULL ? NULL : goodbye->properties, len);
@@ -227,62 +199,27 @@ static int native_leave(struct fog_session *s, enum fog_leave how, const struct 
 
 /* Opening ----------------------------------------------------------------------------------------------------------*/
 
-/* Gives goodbyes that are under way a moment, so that the broker hears DISCONNECT and not a broken link. */
-static void finish_at_exit(void) {
-  struct timespec end;
-  if (fog_process_forked(n.pid)) return;
-  (void)clock_gettime(CLOCK_REALTIME, &end);
-  end.tv_sec += EXIT_WAIT_S;
-  (void)pthread_mutex_lock(&n.lock);
-  while (n.ending > 0 || (n.running && n.sessions == 0)) { /* its last session is gone: the thread is about to end */
-    if (pthread_cond_timedwait(&n.ended, &n.lock, &end) == ETIMEDOUT) break;
-  }
-  bool ended = !n.running && n.joinable;
-  n.joinable = n.joinable && !ended;
-  (void)pthread_mutex_unlock(&n.lock);
-  if (ended) (void)pthread_join(n.thread, NULL);
-}
+static void finish_at_exit(void) { fog_driver_thread_finish(&own_thread); }
 
-/* Under the lock. */
-static int start_thread(void) {
-  if (n.joinable) (void)pthread_join(n.thread, NULL); /* it has ended but for its return */
-  n.joinable = false;
-  n.loop = fog_loop_new();
-  if (n.loop == NULL) return FOG_ENOMEMORY;
-  if (fog_process_thread(&n.thread, serve, n.loop) != 0) {
-    fog_loop_free(n.loop);
-    return FOG_ENOTHREAD;
-  }
-  n.running = n.joinable = true;
-  if (!n.at_exit) n.at_exit = atexit(finish_at_exit) == 0;
-  return FOG_OK;
-}
-
-/* Counts one in. The loop runs from here on. */
-static int enter(struct fog_loop **loop) {
-  int rc = FOG_OK;
-  (void)pthread_mutex_lock(&n.lock);
-  n.pid = getpid();
-  n.sessions++;
-  if (!n.running) rc = start_thread();
-  if (rc != FOG_OK) n.sessions--;
-  *loop = n.loop;
-  (void)pthread_mutex_unlock(&n.lock);
-  return rc;
+static int start_thread(pthread_t *thread) {
+  own_loop = fog_loop_new();
+  if (own_loop == NULL) return FOG_ENOMEMORY;
+  if (fog_process_thread(thread, serve, own_loop) == 0) return FOG_OK;
+  fog_loop_free(own_loop);
+  return FOG_ENOTHREAD;
 }
 
 static int native_open(struct fog_session *s) {
-  if (n.pid != 0 && fog_process_forked(n.pid)) return FOG_EFORKED;
   struct native *own = calloc(1, sizeof *own);
   struct fog_event *closed = fog_event_new(FOG_EV_CLOSED, s->id);
-  struct fog_loop *loop = NULL;
-  int rc = own == NULL || closed == NULL ? FOG_ENOMEMORY : enter(&loop);
+  int rc = own == NULL || closed == NULL ? FOG_ENOMEMORY
+                                         : fog_driver_thread_enter(&own_thread, start_thread, finish_at_exit);
   if (rc != FOG_OK) {
     if (closed != NULL) closed->release(closed);
     free(own);
     return rc;
   }
-  fog_link_init(&own->link, loop, fog_session_ref(s));
+  fog_link_init(&own->link, own_loop, fog_session_ref(s));
   own->feed.run = run_feed;
   own->end.run = run_end;
   own->closed = closed;

@@ -220,21 +220,17 @@ void paho_bridge_publishing(struct paho_sending *sending, MQTTAsync_responseOpti
   }
 }
 
-void paho_answer(struct paho_ask *ask, int code, bool was_sent, const MQTTProperties *properties) {
-  struct paho *p = ask->of;
+void paho_answer(struct fog_ask *ask, int code, bool was_sent, const MQTTProperties *properties) {
+  struct paho *p = ask->owner;
   char *copy;
   struct fog_bytes bytes = bytes_of(properties, &copy);
   (void)pthread_mutex_lock(&p->lock);
-  struct paho_ask **at = &p->asks;
+  struct fog_ask **at = &p->asks;
   while (*at != NULL && *at != ask) at = &(*at)->next;
   if (*at != NULL) *at = ask->next;
   (void)pthread_mutex_unlock(&p->lock);
-  ask->event->code = code;
-  ask->event->flag = was_sent;
-  fog_event_set_properties(ask->event, bytes.data, bytes.len);
-  fog_queue_push(p->session->events, ask->event);
+  fog_ask_answer(p->session, ask, code, was_sent, bytes);
   free(copy);
-  free(ask);
 }
 
 static void on_asked(void *context, MQTTAsync_successData *data) {
@@ -255,7 +251,7 @@ static void on_denied5(void *context, MQTTAsync_failureData5 *data) {
   paho_answer(context, answered ? (int)data->reasonCode : -1, true, answered ? &data->properties : NULL);
 }
 
-void paho_bridge_subscribing(struct paho_ask *ask, MQTTAsync_responseOptions *o, int version) {
+void paho_bridge_subscribing(struct fog_ask *ask, MQTTAsync_responseOptions *o, int version) {
   o->context = ask;
   if (version == MQTTVERSION_5) {
     o->onSuccess5 = on_asked5;

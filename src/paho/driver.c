@@ -3,47 +3,38 @@
  * The one thread that calls Paho: commands under a lock that is never held around a call of Paho's. It starts with the
  * first session and ends with the last.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "../base/error.h"
 #include "../base/process.h"
+#include "../mqtt/driver_thread.h"
 #include "paho.h"
-
-enum { EXIT_WAIT_S = 1 };
 
 struct command {
   struct command *next;
   void (*run)(struct command *c);
   struct paho *to;
   struct fog_link_options *options;
-  struct fog_event *up, *down;
-  struct paho_ask *ask;
-  struct fog_subscription how;
+  struct fog_ask *ask;
   bool goodbye;
-  char filter[]; /* then its properties */
 };
 
+static struct fog_driver_thread own_thread = FOG_DRIVER_THREAD;
+
+/* What waits for the thread, under its lock. */
 static struct {
-  pthread_mutex_t lock;
-  pthread_cond_t work, ended;
+  pthread_cond_t work;
   struct command *head, **tail;
   struct paho *fed, **fed_tail;
-  size_t sessions, ending;
-  bool running, joinable, at_exit;
-  pthread_t thread;
-  pid_t pid;
-} d = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+} d = {.work = PTHREAD_COND_INITIALIZER, .tail = &d.head, .fed_tail = &d.fed};
 
-static void run_connect(struct command *c) { paho_link_connect(c->to, c->options, c->up, c->down); }
+static void lock(void) { (void)pthread_mutex_lock(&own_thread.lock); }
+static void unlock(void) { (void)pthread_mutex_unlock(&own_thread.lock); }
 
-static void run_subscribe(struct command *c) {
-  c->how.properties = c->filter + strlen(c->filter) + 1;
-  paho_link_subscribe(c->to, c->ask, c->filter, &c->how);
-}
+static void run_connect(struct command *c) { paho_link_connect(c->to, c->options); }
+
+static void run_subscribe(struct command *c) { paho_link_subscribe(c->to, c->ask); }
 
 static void run_leave(struct command *c) { paho_link_end(c->to, c->goodbye); }
 
@@ -60,15 +51,13 @@ static void run_end(struct command *c) {
   }
   (void)pthread_mutex_unlock(&p->lock);
   fog_queue_push(s->events, p->closed);
-  (void)pthread_mutex_lock(&d.lock);
+  lock();
   struct paho **at = &d.fed; /* it may still stand there */
   while (*at != NULL && *at != p) at = &(*at)->next;
   if (*at != NULL) *at = p->next;
   for (d.fed_tail = &d.fed; *d.fed_tail != NULL;) d.fed_tail = &(*d.fed_tail)->next;
-  d.sessions--;
-  d.ending--;
-  (void)pthread_cond_broadcast(&d.ended);
-  (void)pthread_mutex_unlock(&d.lock);
+  unlock();
+  fog_driver_thread_leave(&own_thread);
   (void)pthread_mutex_destroy(&p->lock);
   free(p);
   fog_session_unref(s);
@@ -76,7 +65,10 @@ static void run_end(struct command *c) {
 
 /* Under the lock: the next thing to do. False when the last session is gone. */
 static bool next(struct command **c, struct paho **p) {
-  while (d.head == NULL && d.fed == NULL && d.sessions > 0) (void)pthread_cond_wait(&d.work, &d.lock);
+  while (d.head == NULL && d.fed == NULL) {
+    if (fog_driver_thread_over(&own_thread)) return false;
+    (void)pthread_cond_wait(&d.work, &own_thread.lock);
+  }
   *c = d.head;
   *p = NULL;
   if (*c != NULL) {
@@ -87,16 +79,16 @@ static bool next(struct command **c, struct paho **p) {
     d.fed = d.fed->next;
     if (d.fed == NULL) d.fed_tail = &d.fed;
   }
-  return *c != NULL || *p != NULL;
+  return true;
 }
 
 static void *dispatch(void *arg) {
   struct command *c;
   struct paho *p;
   (void)arg;
-  (void)pthread_mutex_lock(&d.lock);
+  lock();
   while (next(&c, &p)) {
-    (void)pthread_mutex_unlock(&d.lock);
+    unlock();
     if (c != NULL) {
       c->run(c);
       free(c);
@@ -104,25 +96,24 @@ static void *dispatch(void *arg) {
       atomic_store(&p->fed, false); /* before feeding: what comes from now on puts it on the list again */
       paho_link_feed(p);
     }
-    (void)pthread_mutex_lock(&d.lock);
+    lock();
   }
-  d.running = false;
-  (void)pthread_mutex_unlock(&d.lock);
+  unlock();
   return NULL;
 }
 
 void paho_wake(struct paho *p) {
   if (atomic_exchange(&p->fed, true)) return;
-  (void)pthread_mutex_lock(&d.lock);
+  lock();
   p->next = NULL;
   *d.fed_tail = p;
   d.fed_tail = &p->next;
   (void)pthread_cond_signal(&d.work);
-  (void)pthread_mutex_unlock(&d.lock);
+  unlock();
 }
 
-static struct command *new_command(struct fog_session *s, void (*run)(struct command *), size_t more) {
-  struct command *c = calloc(1, sizeof *c + more);
+static struct command *new_command(struct fog_session *s, void (*run)(struct command *)) {
+  struct command *c = calloc(1, sizeof *c);
   if (c == NULL) return NULL;
   c->run = run;
   c->to = s->of_driver;
@@ -130,98 +121,58 @@ static struct command *new_command(struct fog_session *s, void (*run)(struct com
 }
 
 static int submit(struct command *c) {
-  (void)pthread_mutex_lock(&d.lock);
-  if (c->run == run_end) d.ending++;
+  lock();
+  if (c->run == run_end) own_thread.ending++;
   *d.tail = c;
   d.tail = &c->next;
   (void)pthread_cond_signal(&d.work);
-  (void)pthread_mutex_unlock(&d.lock);
+  unlock();
   return FOG_OK;
 }
 
-/* Gives goodbyes that are under way a moment. */
-static void finish_at_exit(void) {
-  struct timespec end;
-  if (fog_process_forked(d.pid)) return;
-  (void)clock_gettime(CLOCK_REALTIME, &end);
-  end.tv_sec += EXIT_WAIT_S;
-  (void)pthread_mutex_lock(&d.lock);
-  while (d.ending > 0) {
-    if (pthread_cond_timedwait(&d.ended, &d.lock, &end) == ETIMEDOUT) break;
-  }
-  (void)pthread_mutex_unlock(&d.lock);
-}
+static void finish_at_exit(void) { fog_driver_thread_finish(&own_thread); }
 
-/* Under the lock. */
-static int start_thread(void) {
-  if (d.joinable) (void)pthread_join(d.thread, NULL);
-  d.joinable = false;
-  d.tail = &d.head;
-  d.fed_tail = &d.fed;
-  if (fog_process_thread(&d.thread, dispatch, NULL) != 0) return FOG_ENOTHREAD;
-  d.running = d.joinable = true;
-  if (!d.at_exit) d.at_exit = atexit(finish_at_exit) == 0;
-  return FOG_OK;
+static int start_thread(pthread_t *thread) {
+  return fog_process_thread(thread, dispatch, NULL) == 0 ? FOG_OK : FOG_ENOTHREAD;
 }
 
 static int paho_open(struct fog_session *s) {
-  if (d.pid != 0 && fog_process_forked(d.pid)) return FOG_EFORKED;
   struct paho *p = calloc(1, sizeof *p);
-  if (p != NULL) p->closed = fog_event_new(FOG_EV_CLOSED, s->id);
-  if (p == NULL || p->closed == NULL) {
-    free(p);
-    return FOG_ENOMEMORY;
-  }
-  (void)pthread_mutex_init(&p->lock, NULL);
-  (void)pthread_mutex_lock(&d.lock);
-  d.pid = getpid();
-  d.sessions++;
-  int rc = d.running ? FOG_OK : start_thread();
-  if (rc != FOG_OK) d.sessions--;
-  (void)pthread_mutex_unlock(&d.lock);
+  struct fog_event *closed = fog_event_new(FOG_EV_CLOSED, s->id);
+  int rc =
+      p == NULL || closed == NULL ? FOG_ENOMEMORY : fog_driver_thread_enter(&own_thread, start_thread, finish_at_exit);
   if (rc != FOG_OK) {
-    p->closed->release(p->closed);
+    if (closed != NULL) closed->release(closed);
     free(p);
     return rc;
   }
+  (void)pthread_mutex_init(&p->lock, NULL);
+  p->closed = closed;
   p->session = fog_session_ref(s);
   s->of_driver = p;
   return FOG_OK;
 }
 
 static int paho_connect(struct fog_session *s, struct fog_link_options *o) {
-  struct command *c = new_command(s, run_connect, 0);
-  struct fog_event *up = fog_event_new(FOG_EV_UP, s->id), *down = fog_event_new(FOG_EV_DOWN, s->id);
-  if (c == NULL || up == NULL || down == NULL) {
-    if (up != NULL) up->release(up);
-    if (down != NULL) down->release(down);
+  struct command *c = new_command(s, run_connect);
+  if (c == NULL || !fog_link_options_prepare(o, s->id)) {
     free(c);
     fog_link_options_free(o);
     return FOG_ENOMEMORY;
   }
   c->options = o;
-  c->up = up;
-  c->down = down;
   return submit(c);
 }
 
 static int paho_subscribe(struct fog_session *s, uint64_t token, const char *filter,
                           const struct fog_subscription *how) {
-  size_t len = strlen(filter);
-  struct command *c = new_command(s, run_subscribe, len + 1 + how->properties_len);
-  struct paho_ask *ask = c == NULL ? NULL : calloc(1, sizeof *ask);
-  if (ask != NULL) ask->event = fog_event_new(FOG_EV_SUBSCRIBED, s->id);
-  if (ask == NULL || ask->event == NULL) {
-    free(ask);
+  struct command *c = new_command(s, run_subscribe);
+  if (c != NULL) c->ask = fog_ask_new(s, token, filter, how);
+  if (c == NULL || c->ask == NULL) {
     free(c);
     return FOG_ENOMEMORY;
   }
-  ask->of = s->of_driver;
-  ask->event->id = token;
-  c->ask = ask;
-  c->how = *how;
-  memcpy(c->filter, filter, len + 1);
-  if (how->properties_len > 0) memcpy(c->filter + len + 1, how->properties, how->properties_len);
+  c->ask->owner = s->of_driver;
   return submit(c);
 }
 
@@ -234,8 +185,8 @@ static int paho_authenticate(struct fog_session *s, const char *properties, size
 
 static int paho_leave(struct fog_session *s, enum fog_leave how, const struct fog_goodbye *goodbye) {
   (void)goodbye; /* can.goodbye is false */
-  if (fog_process_forked(d.pid)) return FOG_EFORKED;
-  struct command *c = new_command(s, how == FOG_LEAVE ? run_leave : run_end, 0);
+  if (fog_process_forked(own_thread.pid)) return FOG_EFORKED;
+  struct command *c = new_command(s, how == FOG_LEAVE ? run_leave : run_end);
   if (c == NULL) return FOG_ENOMEMORY;
   c->goodbye = how != FOG_END_SILENTLY;
   return submit(c);

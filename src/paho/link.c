@@ -106,21 +106,22 @@ static int start(struct paho_link *link) {
   return rc;
 }
 
-void paho_link_connect(struct paho *p, struct fog_link_options *o, struct fog_event *up, struct fog_event *down) {
+void paho_link_connect(struct paho *p, struct fog_link_options *o) {
   paho_link_end(p, false);
   struct paho_link *link = calloc(1, sizeof *link);
   if (link == NULL) {
-    fog_session_report_down(p->session, down,
+    fog_session_report_down(p->session, o->down,
                             &(struct fog_report){.link = o->number, .kind = "local", .text = "no memory"});
-    up->release(up);
+    o->down = NULL;
     fog_link_options_free(o);
     return;
   }
   (void)pthread_mutex_init(&link->lock, NULL);
   link->of = p;
   link->options = o;
-  atomic_store(&link->up, up);
-  atomic_store(&link->down, down);
+  atomic_store(&link->up, o->up);
+  atomic_store(&link->down, o->down);
+  o->up = o->down = NULL; /* whoever reports takes them: any thread of Paho's */
   p->link = link;
   int rc = keep_authority(link);
   if (rc == MQTTASYNC_SUCCESS) rc = create(link);
@@ -191,8 +192,9 @@ void paho_link_feed(struct paho *p) {
   }
 }
 
-void paho_link_subscribe(struct paho *p, struct paho_ask *ask, const char *filter, const struct fog_subscription *how) {
+void paho_link_subscribe(struct paho *p, struct fog_ask *ask) {
   MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
+  const struct fog_subscription *how = &ask->how;
   struct paho_link *link = p->link;
   if (link == NULL || !atomic_load(&link->is_up)) {
     paho_answer(ask, -1, false, NULL);
@@ -207,8 +209,8 @@ void paho_link_subscribe(struct paho *p, struct paho_ask *ask, const char *filte
   response.subscribeOptions.retainAsPublished = how->retain_as_published;
   response.subscribeOptions.retainHandling = (unsigned char)how->retain_handling;
   (void)paho_add_properties(&response.properties, how->properties, how->properties_len);
-  int rc = how->qos >= 0 ? MQTTAsync_subscribe(link->handle, filter, how->qos, &response)
-                         : MQTTAsync_unsubscribe(link->handle, filter, &response);
+  int rc = how->qos >= 0 ? MQTTAsync_subscribe(link->handle, ask->filter, how->qos, &response)
+                         : MQTTAsync_unsubscribe(link->handle, ask->filter, &response);
   MQTTProperties_free(&response.properties);
   if (rc != MQTTASYNC_SUCCESS) paho_answer(ask, -1, false, NULL);
 }

@@ -14,6 +14,7 @@
 
 #include <MQTTAsync.h>
 
+#include "../mqtt/ask.h"
 #include "../mqtt/driver.h"
 
 /* The driver's state of one session: the dispatcher's, and under `lock` the bridge's too. */
@@ -24,8 +25,8 @@ struct paho {
   pthread_mutex_t lock; /* all from here to `asks` */
   struct fog_message_list waiting, flying;
   size_t flying_count, limit; /* the broker's Receive Maximum; 0: none */
-  struct paho_ask *asks;
-  struct paho_link *link; /* the dispatcher's alone */
+  struct fog_ask *asks;       /* in Paho's hands; their owner is this */
+  struct paho_link *link;     /* the dispatcher's alone */
   struct fog_event *closed;
 };
 
@@ -42,13 +43,6 @@ struct paho_link {
   char tls_text[256];
 };
 
-/* A SUBSCRIBE or UNSUBSCRIBE in Paho's hands. */
-struct paho_ask {
-  struct paho_ask *next;
-  struct paho *of;
-  struct fog_event *event; /* NULL: answered */
-};
-
 /* A message in Paho's hands: who is told of its end. */
 struct paho_sending {
   struct paho *of;
@@ -63,7 +57,7 @@ char *paho_copy_properties(const MQTTProperties *from, size_t *len); /* malloc'e
 int paho_bridge_install(struct paho_link *link);
 void paho_bridge_connecting(struct paho_link *link, MQTTAsync_connectOptions *o);
 void paho_bridge_publishing(struct paho_sending *sending, MQTTAsync_responseOptions *o, int version);
-void paho_bridge_subscribing(struct paho_ask *ask, MQTTAsync_responseOptions *o, int version);
+void paho_bridge_subscribing(struct fog_ask *ask, MQTTAsync_responseOptions *o, int version);
 int paho_bridge_tls_error(const char *text, size_t len, void *context);
 void paho_report_down(struct paho_link *link, int code, const char *kind, const char *text,
                       const MQTTProperties *properties);
@@ -75,11 +69,11 @@ void paho_end_message(struct paho *p, struct fog_message *m, int code, bool drop
 void paho_wake(struct paho *p);
 
 /* link.c: the dispatcher's thread only. */
-void paho_link_connect(struct paho *p, struct fog_link_options *o, struct fog_event *up, struct fog_event *down);
-void paho_link_subscribe(struct paho *p, struct paho_ask *ask, const char *filter, const struct fog_subscription *how);
+void paho_link_connect(struct paho *p, struct fog_link_options *o);
+void paho_link_subscribe(struct paho *p, struct fog_ask *ask);
 void paho_link_feed(struct paho *p);
 void paho_link_end(struct paho *p, bool goodbye);
-void paho_answer(struct paho_ask *ask, int code, bool sent, const MQTTProperties *properties);
+void paho_answer(struct fog_ask *ask, int code, bool sent, const MQTTProperties *properties);
 
 extern const struct fog_driver fog_paho;
 
