@@ -2,6 +2,7 @@
 
 -- A fleet of the workers of a real nginx, over their shared dictionary: fair shares, a worker that is killed, a reload.
 local Nginx = require "spec.support.nginx"
+local Numbered = require "spec.support.numbered"
 local support = require "spec.support.sandbox"
 
 local SLOTS = 4
@@ -14,7 +15,7 @@ local M = {}
 
 local function start(session, slot)
   assert(session:subscribe("d2c/+/n", 1, function(_, payload)
-    seen:incr("count " .. payload, 1, 0)
+    seen:set("seen " .. payload, true)
     if slot.fence < (seen:get("fence " .. slot.index) or 0) then seen:incr("late", 1, 0) end
     seen:set("fence " .. slot.index, slot.fence)
   end))
@@ -42,42 +43,24 @@ function M.held()
   ngx.print(table.concat(list, " "))
 end
 
-function M.missing()
-  local missing = 0
-  for i = 1, tonumber(ngx.var.arg_count) do
-    if not seen:get("count " .. i) then missing = missing + 1 end
-  end
-  ngx.print(missing, " ", seen:get "late" or 0)
-end
-
 function M.metrics() ngx.print(metrics.shared(seen, ngx.worker.count())) end
 return M
 ]]
 
 describe("a fleet in nginx", function()
-  local sandbox, nginx, device, sent
+  local sandbox, nginx, device
 
   setup(function()
     sandbox = support.start()
-    local account, env = sandbox:options(), {}
-    for name, value in pairs { BASE_URL = account.base_url, CA_FILE = sandbox.ca_file, ID = account.client_id,
-      SECRET = account.client_secret, APP_ID = sandbox.app_id } do
-      env[#env + 1] = ("env %s=%s;"):format(name, value)
-    end
     nginx = Nginx.start {
-      workers = 2, files = { ["worker.lua"] = WORKER }, env = table.concat(env, "\n"),
-      http = [[
-        lua_shared_dict fogcloud 1m;
-        lua_shared_dict seen 10m;
-        init_worker_by_lua_block { require("worker").init() }
-      ]],
-      server = [[
+      workers = 2, files = { ["worker.lua"] = WORKER }, env = Numbered.env(sandbox),
+      http = Numbered.HTTP .. 'init_worker_by_lua_block { require("worker").init() }',
+      server = Numbered.SERVER .. [[
         location /held { content_by_lua_block { require("worker").held() } }
-        location /missing { content_by_lua_block { require("worker").missing() } }
         location /metrics { content_by_lua_block { require("worker").metrics() } }
       ]],
     }
-    device, sent = sandbox:device "dev1", 0
+    device = Numbered.device(sandbox, "dev1")
   end)
   teardown(function()
     device:close()
@@ -87,21 +70,15 @@ describe("a fleet in nginx", function()
 
   local function wait_shares() nginx:wait_for("fair shares", function() return nginx:get "/held" == "2 2" end) end
 
-  local function send(count)
-    for _ = 1, count do
-      sent = sent + 1
-      assert(device.session:publish("d2c/dev1/n", tostring(sent), { qos = 1 }))
-    end
-    assert(device.session:flush(20))
-  end
-
+  -- All that were sent were handled, and none by a slot whose time was over.
   local function wait_complete()
-    nginx:wait_for("all messages", function() return nginx:get("/missing?count=" .. sent) == "0 0" end)
+    device:wait_complete(nginx)
+    assert.equal("nil", (nginx:get "/get?key=late"))
   end
 
   it("is shared out among its workers", function()
     wait_shares()
-    send(50)
+    device:send(50)
     wait_complete()
     local text
     nginx:wait_for("the figures", function()
@@ -114,9 +91,9 @@ describe("a fleet in nginx", function()
 
   it("loses nothing with a worker that is killed", function()
     nginx:kill_worker(nginx:workers()[1])
-    send(50)
+    device:send(50)
     wait_shares()
-    send(50)
+    device:send(50)
     wait_complete()
     assert.equal(SLOTS, sandbox:count { endpoint = "create_client" })
     assert.same({}, nginx:complaints "exited on signal 9")
@@ -124,10 +101,10 @@ describe("a fleet in nginx", function()
 
   it("nor over a reload", function()
     local old = nginx:reload()
-    send(50)
+    device:send(50)
     nginx:wait_for("the old workers to end", function() return nginx:are_gone(old) end)
     wait_shares()
-    send(50)
+    device:send(50)
     wait_complete()
     assert.equal(SLOTS, sandbox:count { endpoint = "create_client" })
     assert.same({}, nginx:complaints "exited on signal 9")

@@ -2,6 +2,7 @@
 
 -- A kept client that the workers of a real nginx share: one of them has a session with it.
 local Nginx = require "spec.support.nginx"
+local Numbered = require "spec.support.numbered"
 local support = require "spec.support.sandbox"
 
 local WORKER = [[
@@ -31,13 +32,8 @@ describe("a kept client in a shared dictionary", function()
 
   setup(function()
     sandbox = support.start()
-    local account, env = sandbox:options(), {}
-    for name, value in pairs { BASE_URL = account.base_url, CA_FILE = sandbox.ca_file, ID = account.client_id,
-      SECRET = account.client_secret, APP_ID = sandbox.app_id } do
-      env[#env + 1] = ("env %s=%s;"):format(name, value)
-    end
     nginx = Nginx.start {
-      workers = 2, files = { ["worker.lua"] = WORKER }, env = table.concat(env, "\n"), http = "lua_shared_dict fogcloud 1m;",
+      workers = 2, files = { ["worker.lua"] = WORKER }, env = Numbered.env(sandbox), http = Numbered.HTTP,
       server = 'location /open { content_by_lua_block { require("worker").open() } }',
     }
   end)

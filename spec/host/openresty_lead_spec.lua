@@ -2,6 +2,7 @@
 
 -- One session among the workers of a real nginx: who has it, what becomes of it when its worker ends or dies.
 local Nginx = require "spec.support.nginx"
+local Numbered = require "spec.support.numbered"
 local support = require "spec.support.sandbox"
 local fogcloud = require "fogcloud"
 
@@ -48,21 +49,9 @@ function M.init() M.leader = fogcloud.lead("spec " .. tostring(mine), start, "sh
 return M
 ]]
 
-local HTTP = [[
-  lua_shared_dict fogcloud 1m;
-  lua_shared_dict seen 10m;
-  init_worker_by_lua_block { require("worker").init() }
-]]
+local HTTP = Numbered.HTTP .. 'init_worker_by_lua_block { require("worker").init() }'
 
-local SERVER = [[
-  location /get { content_by_lua_block { ngx.print(tostring(ngx.shared.seen:get(ngx.unescape_uri(ngx.var.arg_key)))) } }
-  location /missing { content_by_lua_block {
-    local n = 0
-    for i = 1, tonumber(ngx.var.arg_count) do
-      if not ngx.shared.seen:get("seen " .. i) then n = n + 1 end
-    end
-    ngx.print(n)
-  } }
+local SERVER = Numbered.SERVER .. [[
   location /await_often { content_by_lua_block {
     local leader, kept = require("worker").leader, 0
     for _ = 1, 50 do leader:await(0.001) end
@@ -87,21 +76,14 @@ local SERVER = [[
 ]]
 
 describe("fogcloud.lead", function()
-  local sandbox, nginx, device, sent
+  local sandbox, nginx, device
 
   setup(function() sandbox = support.start() end)
   teardown(function() sandbox:stop() end)
 
   local function start(more)
-    local account = sandbox:options()
-    local env = {}
-    for name, value in pairs { BASE_URL = account.base_url, CA_FILE = sandbox.ca_file, ID = account.client_id,
-      SECRET = account.client_secret, APP_ID = sandbox.app_id } do
-      env[#env + 1] = ("env %s=%s;"):format(name, value)
-    end
-    if more then env[#env + 1] = more end
     nginx = Nginx.start {
-      workers = 3, files = { ["worker.lua"] = WORKER }, http = HTTP, server = SERVER, env = table.concat(env, "\n"),
+      workers = 3, files = { ["worker.lua"] = WORKER }, http = HTTP, server = SERVER, env = Numbered.env(sandbox, more),
     }
     nginx:wait_for("a leader", function() return (nginx:get("/get?key=leader")) ~= "nil" end)
   end
@@ -109,7 +91,7 @@ describe("fogcloud.lead", function()
   before_each(function()
     sandbox:reset()
     start()
-    device, sent = sandbox:device("dev1"), 0
+    device = Numbered.device(sandbox, "dev1")
   end)
   after_each(function()
     device:close()
@@ -118,24 +100,12 @@ describe("fogcloud.lead", function()
 
   local function get(key) return (nginx:get("/get?key=" .. key:gsub(" ", "%%20"))) end
 
-  local function send(count)
-    for _ = 1, count do
-      sent = sent + 1
-      assert(device.session:publish("d2c/dev1/n", tostring(sent), { qos = 1 }))
-    end
-    assert(device.session:flush(20))
-  end
-
-  local function wait_complete()
-    nginx:wait_for("all messages", function() return nginx:get("/missing?count=" .. sent) == "0" end)
-  end
-
   it("has one worker lead", function()
     for _, kind in ipairs { "leads", "timeout" } do -- whichever worker answers
       nginx:wait_for("a worker that " .. kind, function() return nginx:get("/await") == kind end)
     end
-    send(50)
-    wait_complete()
+    device:send(50)
+    device:wait_complete(nginx)
     assert.same({ "1", "50", "nil" }, { get "starts", get "received", get "disconnects" })
     assert.same({}, nginx:complaints())
     assert.equal("", nginx:wake_up_folders())
@@ -149,14 +119,14 @@ describe("fogcloud.lead", function()
   end)
 
   it("has another worker take over from one that was killed, and nothing is lost", function()
-    send(50)
-    wait_complete()
+    device:send(50)
+    device:wait_complete(nginx)
     local first = get "leader"
     nginx:kill_worker(tonumber(first))
-    send(50) -- to nobody: the broker keeps them
+    device:send(50) -- to nobody: the broker keeps them
     nginx:wait_for("another leader", function() return get "leader" ~= first end)
-    send(50)
-    wait_complete()
+    device:send(50)
+    device:wait_complete(nginx)
     assert.same({ "2", "nil" }, { get "starts", get "disconnects" })
     assert.same({}, nginx:complaints("exited on signal 9"))
   end)
@@ -165,15 +135,14 @@ describe("fogcloud.lead", function()
     local busy = true
     local load = fogcloud.spawn(function()
       while busy do
-        sent = sent + 1
-        assert(device.session:publish("d2c/dev1/n", tostring(sent), { qos = 1, wait = true }))
-        if sent % 20 == 0 then fogcloud.sleep(0.01) end
+        device:publish { qos = 1, wait = true }
+        if device.sent % 20 == 0 then fogcloud.sleep(0.01) end
       end
-      assert(device.session:flush(20))
+      device:flush()
     end)
     for round = 1, 3 do
-      local first, started = get "leader", sent
-      support.serve_until(function() return sent > started + 200 end)
+      local first, started = get "leader", device.sent
+      support.serve_until(function() return device.sent > started + 200 end)
       local old = nginx:reload()
       local gone
       support.serve_until(function()
@@ -184,16 +153,16 @@ describe("fogcloud.lead", function()
     end
     busy = false
     assert(load:wait(20))
-    wait_complete()
-    assert.is_true(sent > 600)
+    device:wait_complete(nginx)
+    assert.is_true(device.sent > 600)
     assert.equal("nil", get "disconnects", get "why")
     assert.same({}, nginx:complaints())
     assert.equal("", nginx:wake_up_folders())
   end)
 
   it("lets a worker end while the broker is away, and leads again when it is back", function()
-    send(10)
-    wait_complete()
+    device:send(10)
+    device:wait_complete(nginx)
     local first = get "leader"
     sandbox:broker("kill")
     nginx:wait_for("the link to be lost", function() return get "disconnects" == "1" end)
@@ -201,10 +170,9 @@ describe("fogcloud.lead", function()
     nginx:wait_for("the old workers to end", function() return nginx:are_gone(old) end, 6) -- by themselves
     sandbox:broker("start")
     nginx:wait_for("another leader", function() return get "leader" ~= first end)
-    device:close() -- the broker has forgotten it
-    device = sandbox:device("dev1")
-    send(10)
-    wait_complete()
+    device:connect_again(sandbox) -- the broker has forgotten it
+    device:send(10)
+    device:wait_complete(nginx)
     assert.same({}, nginx:complaints("does not start: .*broker"))
   end)
 
@@ -213,14 +181,14 @@ describe("fogcloud.lead", function()
     start "env SHARED=1;"
     nginx:wait_for("all sessions", function() return get "starts" == "3" end)
     nginx:wait_for("all workers to have heard", function()
-      send(30)
+      device:send(30)
       for i = 0, 2 do
         if get("by " .. i) == "nil" then return false end
       end
       return true
     end)
-    wait_complete()
-    assert.equal(tostring(sent), get "received") -- each message reached one of them
+    device:wait_complete(nginx)
+    assert.equal(tostring(device.sent), get "received") -- each message reached one of them
     assert.equal("nil", get "disconnects", get "why") -- with a client id each
     assert.same({}, nginx:complaints())
   end)

@@ -3,126 +3,61 @@
 -- One session among processes: who has it, what becomes of it when its holder ends, dies, is stopped or cut off from the
 -- store. spec/host/openresty_lead_spec.lua has the workers of an nginx.
 local Redis = require "spec.support.redis"
+local Numbered = require "spec.support.numbered"
+local Workers = require "spec.support.workers"
 local core = require "fogcloud.core"
 local fogcloud = require "fogcloud"
 local process = require "fogcloud.sandbox.core"
-local script = require "spec.support.script"
 local support = require "spec.support.sandbox"
 
 local KILL, STOP, CONT = 9, 19, 18
 local LIFE = 2
 
-local SETTINGS = [[return {
-  options = { base_url = %q, client_id = %q, client_secret = %q, ca_file = %q, store = %q }, app_id = %q, life = %d,
-  log = %q, stop = %q,
-}
-]]
-
 describe("fogcloud.lead among processes", function()
-  local sandbox, folder, redis, device, sent, workers
+  local sandbox, redis, device, workers
 
   setup(function() sandbox = support.start() end)
   teardown(function() sandbox:stop() end)
 
   before_each(function()
     sandbox:reset()
-    folder = support.shell("mktemp -d"):match "%S+"
-    device, sent, workers = sandbox:device "dev1", 0, {}
+    workers, device = Workers.new "lead_worker.lua", Numbered.device(sandbox, "dev1")
   end)
   after_each(function()
-    for _, pid in ipairs(workers) do
-      process.kill(pid, CONT)
-      process.kill(pid, KILL)
-    end
+    workers:stop()
     device:close()
     if redis then redis:stop() end
     redis = nil
-    support.shell("rm -rf " .. folder)
   end)
 
-  -- The lines of the log: { pid, what, fence }.
-  local function log()
-    local lines, file = {}, io.open(folder .. "/log")
-    if file == nil then return lines end
-    for line in file:lines() do
-      local pid, what, fence = line:match "^(%d+) (%S+) (%d+)$"
-      lines[#lines + 1] = { pid = tonumber(pid), what = what, fence = tonumber(fence) }
-    end
-    file:close()
-    return lines
-  end
-
-  local function wait_for(what, done)
-    local deadline = core.now() + 20
-    while core.now() < deadline do
-      local result = done()
-      if result then return result end
-      fogcloud.step(0.02)
-    end
-    local text = support.shell(("cat %s/log %s/out"):format(folder, folder))
-    error("waited in vain for " .. what .. "\n" .. text, 2)
-  end
-
-  local function last(what)
-    local found
-    for _, line in ipairs(log()) do
-      if line.what == what then found = line end
-    end
-    return found
-  end
-
-  local function count(what)
-    local n = 0
-    for _, line in ipairs(log()) do
-      if line.what == what then n = n + 1 end
-    end
-    return n
-  end
-
   local function start(store, hosts)
-    local o, path = sandbox:options(), folder .. "/settings.lua"
-    local file = assert(io.open(path, "w"))
-    file:write(SETTINGS:format(o.base_url, o.client_id, o.client_secret, sandbox.ca_file, store, sandbox.app_id, LIFE,
-      folder .. "/log", folder .. "/stop"))
-    file:close()
-    for i, host in ipairs(hosts) do
-      local pid = process.spawn({ "/usr/bin/setpriv", "--pdeathsig", "KILL", script.interpreter(),
-        "spec/support/lead_worker.lua", host, path }, folder .. "/out")
-      workers[i] = assert(pid)
-    end
-    wait_for("all workers", function() return count "waits" == #hosts end)
-    return wait_for("a leader", function() return last "leads" end)
-  end
-
-  local function send(n)
-    for _ = 1, n do
-      sent = sent + 1
-      assert(device.session:publish("d2c/dev1/n", tostring(sent), { qos = 1 }))
-    end
-    assert(device.session:flush(20))
+    workers:configure(sandbox, store, LIFE)
+    for _, host in ipairs(hosts) do workers:start(host) end
+    workers:wait_for("all workers", function() return workers:count "waits" == #hosts end)
+    return workers:wait_for("a leader", function() return workers:last "leads" end)
   end
 
   -- Every message has reached a leader.
   local function wait_complete()
-    wait_for("all messages", function()
+    workers:wait_for("all messages", function()
       local seen, n = {}, 0
-      for _, line in ipairs(log()) do
+      for _, line in ipairs(workers:log()) do
         local payload = line.what:match "^got:(.+)"
         if payload and not seen[payload] then seen[payload], n = true, n + 1 end
       end
-      return n == sent
+      return n == device.sent
     end)
   end
 
   local function another(than)
-    return wait_for("another leader", function()
-      local now = last "leads"
+    return workers:wait_for("another leader", function()
+      local now = workers:last "leads"
       return now.fence ~= than.fence and now
     end)
   end
 
   local PLACES = {
-    file = function() return "file:" .. folder .. "/store" end,
+    file = function() return "file:" .. workers.folder .. "/store" end,
     Redis = function()
       redis = Redis.start()
       return redis:url(nil, "/0?timeout=0.5")
@@ -132,45 +67,45 @@ describe("fogcloud.lead among processes", function()
   for name, place in pairs(PLACES) do
     it("over " .. name .. " goes from one that was killed to another, and nothing is lost", function()
       local first = start(place(), { "plain", "luv", "cqueues" })
-      assert.equal(1, count "starts")
-      send(20)
+      assert.equal(1, workers:count "starts")
+      device:send(20)
       wait_complete()
       process.kill(first.pid, KILL)
-      send(20) -- to nobody: the broker keeps them
+      device:send(20) -- to nobody: the broker keeps them
       local second = another(first)
       assert.is_true(second.fence > first.fence)
       assert.is_true(second.pid ~= first.pid)
-      send(20)
+      device:send(20)
       wait_complete()
-      assert.equal(2, count "starts")
+      assert.equal(2, workers:count "starts")
     end)
 
     it("over " .. name .. " is handed over by those that end, in each host, without a fight for the client id", function()
       local leader = start(place(), { "plain", "luv", "cqueues" })
-      send(5)
+      device:send(5)
       wait_complete()
-      support.shell("touch " .. folder .. "/stop")
-      wait_for("all to end", function() return count "ends" == 3 end)
-      assert.equal(leader.fence, last("left").fence)
-      assert.equal("", (support.shell(("cat %s/out 2>/dev/null"):format(folder))))
+      workers:write("stop", "")
+      workers:wait_for("all to end", function() return workers:count "ends" == 3 end)
+      assert.equal(leader.fence, workers:last("left").fence)
+      assert.equal("", workers:complaints())
     end)
 
     it("over " .. name .. " goes on when a stopped leader goes on: it sees that its time is over", function()
       local first = start(place(), { "plain", "plain" })
-      send(5)
+      device:send(5)
       wait_complete()
       process.kill(first.pid, STOP)
       local second = another(first)
       assert.is_true(second.fence > first.fence)
       process.kill(first.pid, CONT)
-      wait_for("the first to leave", function()
-        local left = last "left"
+      workers:wait_for("the first to leave", function()
+        local left = workers:last "left"
         return left and left.pid == first.pid
       end)
-      send(20)
+      device:send(20)
       wait_complete()
-      assert.equal(second.fence, last("leads").fence)
-      assert.equal(second.fence, last("got:" .. sent).fence)
+      assert.equal(second.fence, workers:last("leads").fence)
+      assert.equal(second.fence, workers:last("got:" .. device.sent).fence)
     end)
   end
 
@@ -183,13 +118,13 @@ describe("fogcloud.lead among processes", function()
   } do
     it("ends its session before its lease when Redis " .. name .. ", and is led again when it is back", function()
       local first = start(PLACES.Redis(), { "plain", "plain", "luv" })
-      send(5)
+      device:send(5)
       wait_complete()
       trouble[1]()
       local stopped = core.now()
-      wait_for("the leader to leave", function() return last "left" end)
+      workers:wait_for("the leader to leave", function() return workers:last "left" end)
       assert.is_true(core.now() - stopped < LIFE)
-      send(20)
+      device:send(20)
       local kept = trouble[2]()
       local second = another(first)
       assert.is_true(second.fence > first.fence)

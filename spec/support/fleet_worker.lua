@@ -1,28 +1,20 @@
 -- SPDX-License-Identifier: MIT
 
--- HOST SETTINGS SLOTS: a worker of a fleet, in a process of its own, until the file `stop` or `stop.PID` is
--- there. What happens goes to the file `log`, a line each: this process, what, slot, number. Started by fleet_spec.lua.
-local host, settings, slots = arg[1], dofile(arg[2]), tonumber(arg[3])
-local fogcloud = require("fogcloud").use(host)
-local core = require "fogcloud.core"
+-- HOST SETTINGS SLOTS: a worker of a fleet, in a process of its own, until it is to end. Started by fleet_spec.lua.
+local fogcloud = require("fogcloud").use(arg[1])
 local loops = require "spec.host.loops"
+local worker = require "spec.support.worker"
 
-local log = assert(io.open(settings.log, "a"))
-log:setvbuf "line"
+local settings, note_all = worker.settings(arg[2])
+local host, slots = arg[1], tonumber(arg[3])
 
-local function note(what, slot)
-  log:write(("%d %s %d %.0f\n"):format(core.pid(), what, slot and slot.index or 0, slot and slot.fence or 0))
-end
+local function note(what, slot) note_all(what, slot and slot.index, slot and slot.fence) end
 
-local function is_there(path)
-  local file = io.open(path)
-  if file then file:close() end
-  return file ~= nil
-end
+local function is_asked(what) return worker.is_there(settings.folder .. "/stop." .. what) end
 
 local function devices()
   local list = {}
-  for line in io.lines(settings.devices) do list[#list + 1] = line end
+  for line in io.lines(settings.folder .. "/devices") do list[#list + 1] = line end
   return list
 end
 
@@ -30,7 +22,7 @@ local function start(session, slot)
   session:on("disconnect", function() note("left", slot) end)
   session:on("connect", function() note("back", slot) end)
   local granted, err = session:subscribe("d2c/+/n", 1, function(topic, payload)
-    if is_there(settings.stop .. ".hold") then -- a handler that never ends
+    if is_asked "hold" then -- a handler that never ends
       note("begun", slot)
       fogcloud.sleep(60)
     end
@@ -54,17 +46,17 @@ local beside = { beats = 0, echoes = 0 }
 loops[host](beside, function()
   local fleet = fogcloud.fleet {
     cloud = fogcloud.new(settings.options), app_id = settings.app_id, name = "spec", slots = slots, devices = devices,
-    start = start, life = settings.life, session = { backoff_base = 0.1 }, journal = settings.journal,
+    start = start, life = settings.life, session = { backoff_base = 0.1 }, journal = settings.folder,
   }
   note "waits"
   local refreshed, published
-  while not (is_there(settings.stop) or is_there(settings.stop .. "." .. core.pid())) do
+  while not worker.is_to_end(settings) do
     fogcloud.sleep(0.05)
-    if not published and is_there(settings.stop .. ".publish") then
+    if not published and is_asked "publish" then
       published = true
       publish(fleet)
     end
-    if not refreshed and is_there(settings.stop .. ".refresh") then
+    if not refreshed and is_asked "refresh" then
       refreshed = true
       fleet:refresh()
     end
