@@ -101,7 +101,7 @@ static void read_frames(struct fog_layer *l, struct result *r) {
 }
 
 static void talk(struct fog_loop *loop, int kind, size_t cut, struct input in, struct result *r) {
-  static const struct fog_connection_options o = {.host = (char *)(uintptr_t) "broker", .port = 80};
+  static const struct fog_connection_options o = {.host = (char *)(uintptr_t)("broker"), .port = 80};
   static struct source s;
   s = (struct source){.cut = cut};
   s.socket.layer = (struct fog_layer){.does = &source_functions, .loop = loop};

@@ -93,17 +93,17 @@ int main(void) {
   tls_setup();
   int port = 0, listener = listen_at("127.0.0.1", &port, 64);
   pid_t server = serve(listener);
-  const struct fog_connection_options o = {.host = (char *)(uintptr_t) "127.0.0.1",
+  const struct fog_connection_options o = {.host = (char *)(uintptr_t)("127.0.0.1"),
                                            .port = (uint16_t)port,
                                            .tls = true,
                                            .ca_pem = certs.ca,
                                            .cert_file = (char *)(uintptr_t)file("client.pem", certs.client_cert),
                                            .key_file = (char *)(uintptr_t)locked_key("open"),
-                                           .key_password = (char *)(uintptr_t) "open",
-                                           .alpn = (char *)(uintptr_t) "mqtt",
+                                           .key_password = (char *)(uintptr_t)("open"),
+                                           .alpn = (char *)(uintptr_t)("mqtt"),
                                            .websocket = true};
   struct fog_connection_options by_name = o;
-  by_name.host = (char *)(uintptr_t) "localhost";
+  by_name.host = (char *)(uintptr_t)("localhost");
   without(&o, false);
   without(&by_name, false);
   without(&o, true);

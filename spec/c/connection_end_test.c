@@ -33,7 +33,7 @@ static void close_in(int listener, int port) {
                                            at_write = {link_opened, link_readable, close_it, close_failed};
   static const struct fog_connection_owner *const ways[] = {&at_once, &at_read, &at_write};
   for (int way = 0; way < 4; way++) {
-    options = (struct fog_connection_options){.host = (char *)(uintptr_t) "127.0.0.1",
+    options = (struct fog_connection_options){.host = (char *)(uintptr_t)("127.0.0.1"),
                                               .port = (uint16_t)(way == 3 ? 1 : port)};
     me = (struct link){0};
     me.c = fog_connection_open(loop, &options, ways[way % 3], &me);
@@ -64,7 +64,7 @@ static void close_early(int listener, int port) {
       options = (struct fog_connection_options){.host = (char *)(uintptr_t)hosts[i], .port = (uint16_t)port};
       link_open(&me, &options);
       for (int j = 0; j < turns; j++) fog_loop_turn(loop, 1);
-      struct iovec part = {.iov_base = (void *)(uintptr_t) "x", .iov_len = 1};
+      struct iovec part = {.iov_base = (void *)(uintptr_t)("x"), .iov_len = 1};
       char byte;
       if (!me.opened)
         check(

@@ -64,7 +64,7 @@ static void parts(void) {
     all += i % 20;
   }
   peer_start(&p, "127.0.0.1", echo, NULL);
-  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "127.0.0.1", .port = (uint16_t)p.port};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)("127.0.0.1"), .port = (uint16_t)p.port};
   link_open(&me, &options);
   (void)UNTIL(me.opened);
   ssize_t n = fog_connection_write(me.c, many, PARTS, &me.error);
@@ -134,7 +134,7 @@ static void broken(int peer, bool at_once) {
   (void)send(peer, "why", 3, 0);
   if (at_once) (void)setsockopt(peer, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
   (void)close(peer);
-  struct iovec part = {.iov_base = (void *)(uintptr_t) "hello", .iov_len = 5};
+  struct iovec part = {.iov_base = (void *)(uintptr_t)("hello"), .iov_len = 5};
   for (int i = 0; i < 3; i++) {
     (void)usleep(2000);
     check(fog_connection_write(me.c, &part, 1, &me.error) >= 0, "a write into a broken connection");
@@ -202,7 +202,7 @@ static int option(int fd, int level, int name) {
 }
 
 static void socket_options(int listener, int port) {
-  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "127.0.0.1", .port = (uint16_t)port};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)("127.0.0.1"), .port = (uint16_t)port};
   link_open(&me, &options);
   fog_connection_user_timeout(me.c, 1234);
   (void)UNTIL(me.opened);
@@ -224,7 +224,7 @@ static void socket_options(int listener, int port) {
 static void replies(void *owner) {
   struct link *l = owner;
   link_readable(owner);
-  struct iovec part = {.iov_base = (void *)(uintptr_t) "y", .iov_len = 1};
+  struct iovec part = {.iov_base = (void *)(uintptr_t)("y"), .iov_len = 1};
   if (!l->ended) (void)fog_connection_write(l->c, &part, 1, &l->error);
 }
 
@@ -232,7 +232,7 @@ static void acknowledges(int listener, int port) {
   static const struct fog_connection_owner events = {link_opened, replies, link_writable, link_failed};
   char byte;
   me = (struct link){0};
-  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "127.0.0.1", .port = (uint16_t)port};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)("127.0.0.1"), .port = (uint16_t)port};
   me.c = fog_connection_open(loop, &options, &events, &me);
   (void)UNTIL(me.opened);
   int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -253,7 +253,7 @@ static void thousand(int listener, int port) {
   enum { COUNT = 1000 };
   static struct link links[COUNT];
   static int peers[COUNT];
-  static struct fog_connection_options o = {.host = (char *)(uintptr_t) "127.0.0.1"};
+  static struct fog_connection_options o = {.host = (char *)(uintptr_t)("127.0.0.1")};
   struct rlimit limit;
   (void)getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;

@@ -67,7 +67,7 @@ static void hanging_address(void) {
   enum { FILLINGS = 4 };
   int port = 0, listener = listen_at("127.0.0.1", &port, 8), filling[FILLINGS];
   int deaf = deaf_listener("127.0.0.3", &port, filling, FILLINGS);
-  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "hung-first.test", .port = (uint16_t)port};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)("hung-first.test"), .port = (uint16_t)port};
   link_open(&me, &options);
   check(does("looking up hung-first.test"), "what it does is told: looking up");
   check(UNTIL(does("connecting to hung-first.test:")) && does("(127.0.0.3)"), "connecting, and where to");
@@ -75,7 +75,7 @@ static void hanging_address(void) {
         "an address that does not answer holds up the next for a moment, and is dropped when that connects");
   int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
   link_close(&me, false);
-  options.host = (char *)(uintptr_t) "127.0.0.3";
+  options.host = (char *)(uintptr_t)("127.0.0.3");
   link_open(&me, &options);
   for (int i = 0; i < 3; i++) fog_loop_turn(loop, 10);
   check(fog_loop_watched(loop) == 1 && !me.opened && !me.failed, "alone it is waited for");
@@ -92,7 +92,7 @@ static void late_address(void) {
   enum { FILLINGS = 4 };
   int port = 0, filling[FILLINGS];
   int deaf = deaf_listener("127.0.0.3", &port, filling, FILLINGS);
-  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "late.test", .port = (uint16_t)port};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)("late.test"), .port = (uint16_t)port};
   link_open(&me, &options);
   check(UNTIL(does("(127.0.0.3)")), "the first address is tried");
   int64_t since = fog_loop_now(loop);
@@ -111,14 +111,14 @@ static void late_address(void) {
 static void slow_names(void) {
   enum { ALL = FOG_RESOLVER_THREADS };
   static struct link slow[ALL];
-  static struct fog_connection_options o = {.host = (char *)(uintptr_t) "hang.test", .port = 1};
+  static struct fog_connection_options o = {.host = (char *)(uintptr_t)("hang.test"), .port = 1};
   names_set_hang(true);
   for (int i = 0; i < ALL - 1; i++) link_open(&slow[i], &o);
   check(UNTIL(names_that_hang() == ALL - 1), "seven names hang in the resolver");
   check(fails("two.test", 1) && says(&me, "Connection refused"), "an eighth is looked up all the same");
   link_open(&slow[ALL - 1], &o);
   (void)UNTIL(names_that_hang() == ALL);
-  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "two.test", .port = 1};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)("two.test"), .port = 1};
   link_open(&me, &options);
   for (int i = 0; i < 5; i++) fog_loop_turn(loop, 10);
   check(!me.failed && names_that_hang() == ALL, "a ninth waits for one of eight threads");
@@ -138,7 +138,7 @@ static void slow_names(void) {
 
 /* The answer lies in the loop's mailbox when the connection is closed. */
 static void answered_and_gone(void) {
-  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "hang.test", .port = 1};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)("hang.test"), .port = 1};
   names_set_hang(true);
   link_open(&me, &options);
   (void)UNTIL(names_that_hang() == 1);
@@ -153,7 +153,7 @@ static void answered_and_gone(void) {
 static void late_answer(void) {
   struct fog_loop *before = loop;
   loop = fog_loop_new();
-  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "hang.test", .port = 1};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)("hang.test"), .port = 1};
   names_set_hang(true);
   link_open(&me, &options);
   (void)UNTIL(names_that_hang() == 1);
@@ -171,7 +171,7 @@ static void no_descriptors(void) {
   (void)getrlimit(RLIMIT_NOFILE, &limit);
   none = limit;
   none.rlim_cur = 0;
-  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "127.0.0.1", .port = 1};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)("127.0.0.1"), .port = 1};
   link_open(&me, &options);
   (void)setrlimit(RLIMIT_NOFILE, &none);
   bool failed = UNTIL(me.failed);
@@ -183,7 +183,7 @@ static void no_descriptors(void) {
 static void in_a_child(void) {
 #if !defined(__SANITIZE_THREAD__) /* which starts no thread in a child */
   names_set_hang(true);
-  options = (struct fog_connection_options){.host = (char *)(uintptr_t) "hang.test", .port = 1};
+  options = (struct fog_connection_options){.host = (char *)(uintptr_t)("hang.test"), .port = 1};
   link_open(&me, &options);
   (void)UNTIL(names_that_hang() == 1);
   pid_t pid = fork();

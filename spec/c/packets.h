@@ -12,9 +12,10 @@
 #include "packet_facts.h"
 #include "tap.h"
 
-/* A slice of a literal. */
-#define B(literal) \
-  { literal, sizeof(literal) - 1 }
+/* A slice of a literal. Versions of clang-format write it in different ways. */
+/* clang-format off */
+#define B(literal) {literal, sizeof(literal) - 1}
+/* clang-format on */
 
 /* Bytes in an allocation of just their size, so that a sanitizer sees whoever reads beyond it. */
 struct exact {

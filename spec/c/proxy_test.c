@@ -36,7 +36,7 @@ static void proxy_run(int fd, void *arg) {
 static void start(const char *answer, int to) {
   proxy = (struct proxy){.answer = answer, .to = to};
   peer_start(&proxy.peer, "127.0.0.1", proxy_run, &proxy);
-  o.proxy_host = (char *)(uintptr_t) "127.0.0.1";
+  o.proxy_host = (char *)(uintptr_t)("127.0.0.1");
   o.proxy_port = (uint16_t)proxy.peer.port;
 }
 
@@ -46,7 +46,7 @@ static void stop(void) {
 }
 
 static bool refused(const char *answer, bool final, const char *text) {
-  o = (struct fog_connection_options){.host = (char *)(uintptr_t) "broker.example", .port = 8883};
+  o = (struct fog_connection_options){.host = (char *)(uintptr_t)("broker.example"), .port = 8883};
   start(answer, 0);
   bool failed = !opens(&o) && me.error.kind == FOG_CONNECTION_PROXY && me.error.final == final && says(&me, text) &&
                 says(&me, "proxy 127.0.0.1:");
@@ -82,10 +82,10 @@ static void answers(void) {
 
 static void credentials(void) {
   static char secret[1100];
-  o = (struct fog_connection_options){.host = (char *)(uintptr_t) "::1",
+  o = (struct fog_connection_options){.host = (char *)(uintptr_t)("::1"),
                                       .port = 1883,
-                                      .proxy_user = (char *)(uintptr_t) "Aladdin",
-                                      .proxy_password = (char *)(uintptr_t) "open sesame"};
+                                      .proxy_user = (char *)(uintptr_t)("Aladdin"),
+                                      .proxy_password = (char *)(uintptr_t)("open sesame")};
   start("HTTP/1.1 407 No\r\n\r\n", 0);
   check(!opens(&o) && me.error.final && says(&me, "407 No: the proxy wants another user and password") &&
             strstr(me.error.text, "sesame") == NULL,
@@ -107,14 +107,14 @@ static void credentials(void) {
 }
 
 static void no_proxy(void) {
-  o = (struct fog_connection_options){.host = (char *)(uintptr_t) "127.0.0.1", .port = 1883};
-  o.proxy_host = (char *)(uintptr_t) "localhost";
+  o = (struct fog_connection_options){.host = (char *)(uintptr_t)("127.0.0.1"), .port = 1883};
+  o.proxy_host = (char *)(uintptr_t)("localhost");
   o.proxy_port = 1;
   check(!opens(&o) && me.error.kind == FOG_CONNECTION_NETWORK && says(&me, "proxy localhost:1 (") &&
             says(&me, "Connection refused"),
         "a proxy that is not there is named as the proxy");
   link_close(&me, false);
-  o.proxy_host = (char *)(uintptr_t) "no-such-name.invalid";
+  o.proxy_host = (char *)(uintptr_t)("no-such-name.invalid");
   check(!opens(&o) && says(&me, "proxy no-such-name.invalid: "), "so is one whose name is not");
   link_close(&me, false);
 }
@@ -132,7 +132,7 @@ static void environment(void) {
   (void)setenv("https_proxy", "http://127.0.0.1:1", 1);
   (void)setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
   peer_start(&p, "127.0.0.1", say_nothing, NULL);
-  o = (struct fog_connection_options){.host = (char *)(uintptr_t) "127.0.0.1", .port = (uint16_t)p.port};
+  o = (struct fog_connection_options){.host = (char *)(uintptr_t)("127.0.0.1"), .port = (uint16_t)p.port};
   check(opens(&o), "no variable of the environment diverts a connection");
   link_close(&me, false);
   peer_end(&p);
@@ -167,7 +167,7 @@ static void through(bool tls, bool websocket) {
   else
     peer_start(&w.peer, "127.0.0.1", plain_echo, NULL);
   int port = tls ? s.peer.port : w.peer.port;
-  o = (struct fog_connection_options){.host = (char *)(uintptr_t) "localhost",
+  o = (struct fog_connection_options){.host = (char *)(uintptr_t)("localhost"),
                                       .port = (uint16_t)port,
                                       .tls = tls,
                                       .ca_pem = certs.ca,
@@ -184,7 +184,7 @@ static void through(bool tls, bool websocket) {
 static void usual_ports(void) {
   static struct web w;
   web_start(&w, NULL, NULL);
-  o = (struct fog_connection_options){.host = (char *)(uintptr_t) "broker.example", .port = 80, .websocket = true};
+  o = (struct fog_connection_options){.host = (char *)(uintptr_t)("broker.example"), .port = 80, .websocket = true};
   start(NULL, w.peer.port);
   check(opens(&o), "a WebSocket at port 80, as the proxy is told");
   stop();
@@ -197,7 +197,7 @@ static void certificate_behind(void) {
   SSL_CTX *context = server_context(&certs);
   server_start(&s, "127.0.0.1", context, NULL);
   o = (struct fog_connection_options){
-      .host = (char *)(uintptr_t) "broker.example", .port = 8883, .tls = true, .ca_pem = certs.ca};
+      .host = (char *)(uintptr_t)("broker.example"), .port = 8883, .tls = true, .ca_pem = certs.ca};
   start(NULL, s.peer.port);
   check(!opens(&o) && me.error.kind == FOG_CONNECTION_TLS &&
             says(&me, "broker.example:8883: certificate verify failed: hostname mismatch"),

@@ -323,7 +323,7 @@ static void idle(void) {
   pid_t pid = fork();
   if (pid == 0) serve_idle(listener);
   to = (struct fog_connection_options){
-      .host = (char *)(uintptr_t) "127.0.0.1", .port = (uint16_t)port, .tls = true, .ca_pem = certs.ca};
+      .host = (char *)(uintptr_t)("127.0.0.1"), .port = (uint16_t)port, .tls = true, .ca_pem = certs.ca};
   link_open(&me, &to); /* has made what all share, and fails: nobody waits for a hundred and first */
   link_close(&me, false);
   size_t before = mallinfo2().uordblks;

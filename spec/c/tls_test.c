@@ -32,13 +32,13 @@ static bool refused(const char *text, bool final) {
 /* --- whom it trusts --- */
 
 static void no_authority(struct fog_connection_options *o) { o->ca_pem = NULL; }
-static void other_name(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t) "broker.example"; }
-static void other_address(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t) "127.0.0.9"; }
-static void name_for_address(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t) "localhost"; }
-static void six(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t) "0:0:0:0:0:0:0:1"; }
-static void other_six(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t) "::2"; }
+static void other_name(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t)("broker.example"); }
+static void other_address(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t)("127.0.0.9"); }
+static void name_for_address(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t)("localhost"); }
+static void six(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t)("0:0:0:0:0:0:0:1"); }
+static void other_six(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t)("::2"); }
 static void itself(struct fog_connection_options *o) { o->ca_pem = certs.cert; }
-static void dotted(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t) "localhost."; }
+static void dotted(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t)("localhost."); }
 
 static void ca_file(struct fog_connection_options *o) {
   o->ca_pem = NULL;
@@ -134,7 +134,7 @@ static bool option_fails(void (*change)(struct fog_connection_options *), const 
 
 static void ca_from_nowhere(struct fog_connection_options *o) {
   o->ca_pem = NULL;
-  o->ca_file = (char *)(uintptr_t) "/nowhere/ca.pem";
+  o->ca_file = (char *)(uintptr_t)("/nowhere/ca.pem");
 }
 static void ca_of_nothing(struct fog_connection_options *o) {
   o->ca_pem = NULL;
@@ -142,20 +142,20 @@ static void ca_of_nothing(struct fog_connection_options *o) {
 }
 static void path_from_nowhere(struct fog_connection_options *o) {
   o->ca_pem = NULL;
-  o->ca_path = (char *)(uintptr_t) "/nowhere";
+  o->ca_path = (char *)(uintptr_t)("/nowhere");
 }
-static void pem_of_nothing(struct fog_connection_options *o) { o->ca_pem = (char *)(uintptr_t) "nothing"; }
+static void pem_of_nothing(struct fog_connection_options *o) { o->ca_pem = (char *)(uintptr_t)("nothing"); }
 static void pem_cut(struct fog_connection_options *o) {
-  o->ca_pem = (char *)(uintptr_t) "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  o->ca_pem = (char *)(uintptr_t)("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
 }
-static void no_name(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t) ""; }
-static void only_zone(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t) "%eth0"; }
+static void no_name(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t)(""); }
+static void only_zone(struct fog_connection_options *o) { o->server_name = (char *)(uintptr_t)("%eth0"); }
 static void long_name(struct fog_connection_options *o) {
   static char name[1000];
   memset(name, 'x', sizeof name - 1);
   o->server_name = name;
 }
-static void bad_alpn(struct fog_connection_options *o) { o->alpn = (char *)(uintptr_t) "mqtt,,x"; }
+static void bad_alpn(struct fog_connection_options *o) { o->alpn = (char *)(uintptr_t)("mqtt,,x"); }
 
 /* With a terminal at hand, which must not be asked: the test's standard input and the controlling one. */
 static void options_that_fail(void) {
@@ -254,7 +254,7 @@ static void hello(void) {
   for (int i = 0; i < 3; i++) {
     server_start(&s, "127.0.0.1", with, NULL);
     o = over_tls(names[i][0], &s);
-    if (i == 2) o.server_name = (char *)(uintptr_t) "localhost";
+    if (i == 2) o.server_name = (char *)(uintptr_t)("localhost");
     if (i != 1) o.alpn = (char *)(uintptr_t)names[i][2];
     check(opens(&o), "opens");
     link_close(&me, false);
@@ -264,7 +264,7 @@ static void hello(void) {
   }
   server_start(&s, "127.0.0.1", with, NULL);
   o = over_tls("localhost", &s);
-  o.alpn = (char *)(uintptr_t) "other";
+  o.alpn = (char *)(uintptr_t)("other");
   check(!opens(&o) && refused("no application protocol", true), "a server that wants another protocol says so");
   link_close(&me, false);
   server_end(&s);
@@ -327,7 +327,7 @@ static void configured(const char *text, const char *expected, const char *what)
 static int as_configured(void) {
   loop = fog_loop_new();
   int port = 0, listener = listen_at("127.0.0.1", &port, 1);
-  struct fog_connection_options o = {.host = (char *)(uintptr_t) "127.0.0.1", .port = (uint16_t)port, .tls = true};
+  struct fog_connection_options o = {.host = (char *)(uintptr_t)("127.0.0.1"), .port = (uint16_t)port, .tls = true};
   bool opened = opens(&o);
   printf("%s\n", opened ? "opened" : me.error.text);
   link_close(&me, false);

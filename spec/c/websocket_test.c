@@ -15,7 +15,7 @@ static struct fog_connection_options o;
 static bool start(const char *answer, void (*talk)(struct web *)) {
   web_start(&web, answer, talk);
   o = (struct fog_connection_options){
-      .host = (char *)(uintptr_t) "127.0.0.1", .port = (uint16_t)web.peer.port, .websocket = true};
+      .host = (char *)(uintptr_t)("127.0.0.1"), .port = (uint16_t)web.peer.port, .websocket = true};
   return opens(&o);
 }
 
@@ -49,8 +49,8 @@ static void request(void) {
 
   web_start(&web, NULL, NULL);
   o.port = (uint16_t)web.peer.port;
-  o.path = (char *)(uintptr_t) "/a/b?c=d";
-  o.headers = (char *)(uintptr_t) "Authorization: Bearer abc\r\nX-More: 1 2\r\n";
+  o.path = (char *)(uintptr_t)("/a/b?c=d");
+  o.headers = (char *)(uintptr_t)("Authorization: Bearer abc\r\nX-More: 1 2\r\n");
   check(opens(&o), "opens with more");
   stop();
   check(strncmp(web.request, "GET /a/b?c=d HTTP/1.1\r\n", 23) == 0 &&
@@ -58,7 +58,7 @@ static void request(void) {
         "a path and headers of the user's");
   web_start(&web, NULL, NULL);
   o.port = (uint16_t)web.peer.port;
-  o.headers = (char *)(uintptr_t) "host: other.example\r\n";
+  o.headers = (char *)(uintptr_t)("host: other.example\r\n");
   check(opens(&o), "opens with a host");
   stop();
   check(strstr(web.request, "Host: 127") == NULL && asks("\r\nhost: other.example\r\n"),
@@ -67,7 +67,7 @@ static void request(void) {
 
 static bool option_fails(const char *path, const char *headers, const char *text) {
   web_start(&web, NULL, NULL);
-  o = (struct fog_connection_options){.host = (char *)(uintptr_t) "127.0.0.1",
+  o = (struct fog_connection_options){.host = (char *)(uintptr_t)("127.0.0.1"),
                                       .port = (uint16_t)web.peer.port,
                                       .websocket = true,
                                       .path = (char *)(uintptr_t)path,
@@ -253,7 +253,7 @@ static void wrong_frame(struct web *w) {
 }
 
 static void ends(void) {
-  struct iovec part = {.iov_base = (void *)(uintptr_t) "x", .iov_len = 1};
+  struct iovec part = {.iov_base = (void *)(uintptr_t)("x"), .iov_len = 1};
   check(start(NULL, closes) && UNTIL(me.ended) && me.len == 4 && me.error.kind == FOG_CONNECTION_CLOSED &&
             says(&me, "the other side closed the WebSocket: 1001 going? away"),
         "a close of the server's: what came before, then its code and its words");
@@ -316,7 +316,7 @@ static void close_anywhere(void) {
   for (int turns = 0; turns < 6; turns++) {
     web_start(&web, NULL, says_nothing);
     o = (struct fog_connection_options){
-        .host = (char *)(uintptr_t) "127.0.0.1", .port = (uint16_t)web.peer.port, .websocket = true};
+        .host = (char *)(uintptr_t)("127.0.0.1"), .port = (uint16_t)web.peer.port, .websocket = true};
     link_open(&me, &o);
     for (int i = 0; i < turns; i++) fog_loop_turn(loop, 2);
     link_close(&me, turns % 2 == 0);

@@ -132,5 +132,6 @@ void fog_queue_mirror(struct fog_queue *q, int fd) {
 }
 
 struct fog_wake *fog_queue_wake(struct fog_queue *q) {
+  /* It lives as long as the queue does. */
   return &q->wake;
 }

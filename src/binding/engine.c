@@ -116,12 +116,14 @@ int fog_engine_mirror(struct fog_engine *e) {
 }
 
 struct fog_http *fog_engine_http(struct fog_engine *e) {
+  /* It stays the engine's. */
   return e->http;
 }
 
 uint64_t fog_engine_new_id(struct fog_engine *e) { return ++e->last_id; }
 
 struct fog_queue *fog_engine_queue(struct fog_engine *e) {
+  /* It stays the engine's. */
   return e->queue;
 }
 

@@ -155,7 +155,7 @@ static int l_list(lua_State *L) {
   struct fog_durable *d = handle_of(L);
   int64_t after = (int64_t)luaL_checknumber(L, 2);
   lua_Number most = luaL_checknumber(L, 3);
-  luaL_argcheck(L, most >= 1 && most <= MOST, 3, "1 to 1000 expected");
+  luaL_argcheck(L, most >= 1 && most <= (lua_Number)MOST, 3, "1 to 1000 expected");
   struct portion *p = lua_newuserdatauv(L, sizeof *p, 0);
   p->count = 0;
   p->failed = false;

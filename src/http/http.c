@@ -347,7 +347,7 @@ void fog_http_wait(struct fog_http *h, int timeout_ms) {
     if (timeout_ms >= 0 && !h->looking) {
       double left = (end - fog_process_now()) * 1e3;
       if (left <= 0) return;
-      left_ms = left < LONGEST_WAIT_MS ? (int)left + 1 : LONGEST_WAIT_MS;
+      left_ms = left < (double)LONGEST_WAIT_MS ? (int)left + 1 : LONGEST_WAIT_MS;
     }
     struct curl_waitfd extra = {.fd = wake->read_fd, .events = CURL_WAIT_POLLIN, .revents = 0};
     ready = wait_for(h, &extra, 1, until_expiry(h, left_ms));

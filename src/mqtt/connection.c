@@ -50,7 +50,7 @@ struct fog_connection {
 };
 
 #define CONTAINER(pointer, member) \
-  ((struct fog_connection *)((char *)(pointer)-offsetof(struct fog_connection, member)))
+  ((struct fog_connection *)((char *)(pointer) - (offsetof(struct fog_connection, member))))
 
 /* --- errors --- */
 

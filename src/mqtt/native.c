@@ -29,7 +29,7 @@ struct native {
 static struct fog_driver_thread own_thread = FOG_DRIVER_THREAD;
 static struct fog_loop *own_loop; /* the thread's; under its lock, or while a session is counted in */
 
-#define OWNER(errand, type, member) ((type *)(void *)((char *)(errand)-offsetof(type, member)))
+#define OWNER(errand, type, member) ((type *)(void *)((char *)(errand) - (offsetof(type, member))))
 
 /* The loop's thread ------------------------------------------------------------------------------------------------*/
 

@@ -82,7 +82,8 @@ static void on_connected(void *context, MQTTAsync_successData *data) {
 
 static void on_connected5(void *context, MQTTAsync_successData5 *data) {
   struct paho *p = ((struct paho_link *)context)->of;
-  int most = MQTTProperties_getNumericValue(&data->properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM);
+  int64_t most =
+      MQTTProperties_getNumericValue(&data->properties, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM); /* int in 1.3.12 */
   (void)pthread_mutex_lock(&p->lock);
   p->limit = most > 0 ? (size_t)most : 0;
   (void)pthread_mutex_unlock(&p->lock);

@@ -78,7 +78,7 @@ static int l_send(lua_State *L) {
   uint64_t id = (uint64_t)luaL_checknumber(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   const char *argv[MAX_ARGUMENTS];
-  size_t lens[MAX_ARGUMENTS];
+  size_t lens[MAX_ARGUMENTS] = {0};
   int argc = (int)lua_rawlen(L, 3);
   luaL_argcheck(L, argc >= 1 && argc <= MAX_ARGUMENTS, 3, "1 to 16 arguments expected");
   luaL_checkstack(L, argc, "arguments");

@@ -54,7 +54,7 @@ static bool refuse_lists(struct fog_redis_connection *c) {
 }
 
 static bool greet(struct fog_redis_connection *c, int argc, const char **argv, long long by) {
-  size_t lens[4];
+  size_t lens[4] = {0};
   for (int i = 0; i < argc; i++) lens[i] = strlen(argv[i]);
   struct fog_redis_command *command = fog_redis_command_new(0, argc, argv, lens);
   if (command == NULL) {

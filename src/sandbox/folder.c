@@ -59,8 +59,9 @@ static void sweep_one(int parent, const char *name) {
 static void sweep(const char *in) {
   DIR *dir = opendir(in);
   if (dir == NULL) return;
-  for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-    if (strncmp(entry->d_name, PREFIX, sizeof PREFIX - 1) == 0) sweep_one(dirfd(dir), entry->d_name);
+  int parent = dirfd(dir);
+  for (const struct dirent *entry; parent >= 0 && (entry = readdir(dir)) != NULL;) {
+    if (strncmp(entry->d_name, PREFIX, sizeof PREFIX - 1) == 0) sweep_one(parent, entry->d_name);
   }
   (void)closedir(dir);
 }

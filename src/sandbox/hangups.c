@@ -63,7 +63,7 @@ static bool closed(int fd) {
 }
 
 void fog_hangups_sweep(struct fog_hangups *h, double now) {
-  if (now - h->last_sweep < FOG_HANGUP_SWEEP_MS / 1e3) return;
+  if (now - h->last_sweep < (double)FOG_HANGUP_SWEEP_MS / 1e3) return;
   h->last_sweep = now;
   for (struct fog_peer_watch *w = h->first; w != NULL; w = w->next) {
     bool found = closed(w->fd), gone = found && w->suspect;

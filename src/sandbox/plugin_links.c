@@ -19,6 +19,7 @@ struct fog_links {
 };
 
 struct fog_links *fog_links_new(void) {
+  /* NULL: no memory. */
   return calloc(1, sizeof(struct fog_links));
 }
 

@@ -100,7 +100,7 @@ static ssize_t read_stream(void *arg, uint64_t pos, char *buf, size_t max) {
   if (r->cut) return MHD_CONTENT_READER_END_OF_STREAM;
   if (stream->len == 0) {
     r->asleep = true;
-    r->wake_at = fog_now() + STREAM_LOOK_S;
+    r->wake_at = fog_now() + (double)STREAM_LOOK_S;
     MHD_suspend_connection(r->connection);
     return 0;
   }
