@@ -151,11 +151,12 @@ describe("fogcloud", function()
 
   it("asks for an account on a terminal, for the secret without echo; enough for the next command", function()
     local account = sandbox.account
-    local said, code = typed({ "API URL: ", sandbox.url, "Access Key ID: ", account.client_id, "Application ID, Enter for none: ",
-      sandbox.app_id, "Access Key Secret: ", account.client_secret, "CA file (PEM), Enter for none: ", sandbox.ca_file }, "login")
+    local said, code = typed({ "API URL: ", sandbox.url, "Access Key ID: ", account.client_id,
+      "Access Key Secret, not shown: ", account.client_secret,
+      "Application ID, Enter for none: ", sandbox.app_id, "CA file (PEM), Enter for none: ", sandbox.ca_file }, "login")
     assert.equal(0, code, said)
     assert.equal(sandbox.ca_file, cjson.decode(read(cli.home .. "/config/fogcloud/profiles.json")).default.ca_file)
-    assert.truthy(said:find("Access Key Secret: \r?\n"), said)
+    assert.truthy(said:find("Access Key Secret, not shown: \r?\n"), said)
     assert.truthy(said:find("Stored as profile 'default'", 1, true), said)
     assert.is_nil(said:find(account.client_secret, 1, true))
     assert.equal(0, select(2, cli:run("client create --name gateway", bare)))
@@ -197,7 +198,7 @@ describe("fogcloud", function()
   end)
 
   it("takes Enter for no application", function()
-    local said, code = typed({ "Application ID, Enter for none: ", "", "Access Key Secret: ", sandbox.account.client_secret },
+    local said, code = typed({ "Access Key Secret, not shown: ", sandbox.account.client_secret, "Application ID, Enter for none: ", "" },
       ("login --base-url %s --access-key %s"):format(sandbox.url, sandbox.account.client_id))
     assert.equal(0, code, said)
     assert.is_nil(cjson.decode(read(cli.home .. "/config/fogcloud/profiles.json")).default.app_id)
@@ -206,7 +207,9 @@ describe("fogcloud", function()
   it("ends at the first Ctrl-C of a question, with the echo on", function()
     for _, dialogue in ipairs {
       { "API URL: ", "\3" },
-      { "API URL: ", "http://localhost", "Access Key ID: ", "x", "Application ID, Enter for none: ", "", "Access Key Secret: ", "\3" },
+      { "API URL: ", "http://localhost", "Access Key ID: ", "x", "Access Key Secret, not shown: ", "\3" },
+      { "API URL: ", "http://localhost", "Access Key ID: ", "x", "Access Key Secret, not shown: ", "y",
+        "Application ID, Enter for none: ", "\3" },
     } do
       local said, code = typed(dialogue, "login")
       assert.equal(1, code, said)

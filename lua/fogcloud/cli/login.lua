@@ -9,6 +9,7 @@ local exit = require "fogcloud.cli.exit"
 local fogcloud = require "fogcloud"
 local input = require "fogcloud.cli.input"
 local profiles = require "fogcloud.cli.profiles"
+local words = require "fogcloud.cli.words"
 
 local PATIENCE = 5 -- seconds for the goodbye
 
@@ -38,14 +39,15 @@ local function secret_of(args, context)
   end
   local given = from_environment("FOGCLOUD_CLIENT_SECRET")
   if given then return given end
-  local secret, why = core.terminal.read_secret("Access Key Secret: ")
+  local secret, why = core.terminal.read_secret(words.say("Access Key Secret, not shown") .. ": ")
   if why then context:usage("client_secret: " .. why) end
   return secret
 end
 
 local FLAGS = { base_url = "--base-url", client_id = "--access-key", client_secret = "--secret-file" }
 
--- The account: as given, as in the environment, else as answered. An interrupt ends it.
+-- The account: as given, as in the environment, else as answered. An interrupt ends it. The secret follows its id, as
+-- people have the two before them: typed one question later it would be shown.
 local function gather(args, context)
   local can_ask = core.terminal.is_terminal(0)
   local function answer(given, variable, question)
@@ -56,13 +58,13 @@ local function gather(args, context)
   local options = {
     base_url = answer(args.base_url, "FOGCLOUD_BASE_URL", "API URL"),
     client_id = answer(args.access_key, "FOGCLOUD_CLIENT_ID", "Access Key ID"),
-    app_id = answer(args.app, "FOGCLOUD_APP_ID", "Application ID, Enter for none"),
     ca_file = args.ca_file or from_environment("FOGCLOUD_CA_FILE"),
     allow_insecure_http = args.allow_insecure_http or nil,
   }
   local secret = secret_of(args, context)
   context:go_on()
   options.client_secret = secret and secret:match("^(.-)%s*$")
+  options.app_id = answer(args.app, "FOGCLOUD_APP_ID", "Application ID, Enter for none")
   for name, flag in pairs(FLAGS) do
     if options[name] == nil or options[name] == "" then
       context:usage(("%s is missing: %s, or an answer on a terminal"):format(name, flag))

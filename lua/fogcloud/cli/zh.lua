@@ -74,7 +74,8 @@ local texts = {
   ["MQTT is not tried: no application is given."] = "没有试用 MQTT：没有给出应用。",
   ["The certificate is signed by an authority that this machine does not know."] = "签发证书的机构不为本机所知。",
   ["CA file (PEM), Enter for none"] = "CA 文件（PEM），没有请按回车", ["API URL"] = "API 地址",
-  ["Access Key ID"] = "Access Key ID", ["Application ID, Enter for none"] = "应用 ID，没有请按回车",
+  ["Access Key ID"] = "Access Key ID", ["Access Key Secret, not shown"] = "Access Key Secret，不显示",
+  ["Application ID, Enter for none"] = "应用 ID，没有请按回车",
   ["Stored as profile '%s' in %s."] = "已保存为配置档 '%s'，位于 %s。",
   ["It is used with --profile %s, or from now on by: fogcloud profile use %s"] =
     "用 --profile %s 使用它，或从现在起使用它：fogcloud profile use %s",
