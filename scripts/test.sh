@@ -29,10 +29,10 @@ if [ -n "$sanitized" ]; then luas=${LUAS:-lua5.4}; else luas=${LUAS:-lua5.4 luaj
 limit=${TEST_TIMEOUT:-900}
 [ -z "$sanitized" ] || limit=${TEST_TIMEOUT:-1800}
 tree="spec/arch_spec.lua spec/conformance_spec.lua spec/docs_spec.lua spec/code_docs_spec.lua"
-once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/embed/archive_spec.lua spec/sandbox/examples_spec.lua spec/sandbox/record_spec.lua spec/sandbox/console_spec.lua spec/fleet/example_spec.lua spec/mqtt/brokers_spec.lua"
+once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.lua spec/sandbox/record_spec.lua spec/sandbox/console_spec.lua spec/fleet/example_spec.lua spec/mqtt/brokers_spec.lua"
 
 # The specs that run on every Lua.
-specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' | sort | grep -vxF -f <(tr ' ' '\n' <<<"$once"); }
+specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' -not -path 'spec/embed/*' | sort | grep -vxF -f <(tr ' ' '\n' <<<"$once"); }
 
 # Short runs under a sanitizer: what drives the C side.
 short_asan="http/http binding/engine mqtt/session mqtt/wire_random mqtt/mqtt5 mqtt/journal mqtt/keeper mqtt/session_features mqtt/delivery api/cloud guest store/redis store/redis_outage"
@@ -120,7 +120,7 @@ on_paho() {
 if has core && [ -z "$sanitized" ]; then for lua in lua5.4 luajit; do case " $luas " in *" $lua "*) start on_paho "$lua" ;; esac; done; fi
 if has tree; then for spec in $tree; do start run_lua lua5.4 "$(basename "$spec" _spec.lua)" "$spec"; done; fi
 if has rocks; then start run_lua lua5.4 rocks spec/rocks_spec.lua; fi
-if has embed; then start run_lua lua5.4 embed spec/embed_spec.lua spec/embed/archive_spec.lua; fi
+if has embed; then start run_lua lua5.4 embed spec/embed_spec.lua spec/embed/*_spec.lua; fi
 if has languages; then start run_lua lua5.4 languages spec/sandbox/{examples,record}_spec.lua; fi
 if has brokers; then start run_lua lua5.4 brokers spec/mqtt/brokers_spec.lua; fi
 if has console; then start run_lua lua5.4 console spec/sandbox/console_spec.lua; fi

@@ -96,6 +96,18 @@ describe("options", function()
     refused("there is no profile 'gone'", with { profile = "gone" })
   end)
 
+  it("come from the caller alone where environment is false", function()
+    environment = setmetatable({}, { __index = function(_, name) error(name .. " is looked at") end })
+    write_profile "{"
+    local options = resolve(with { environment = false, ca_pem = "PEM", store = "file:/x" })
+    assert.same({ "PEM", "form", "file:/x" }, { options.ca_pem, options.encoding, options.store })
+    refused("option 'client_id' is missing: give it, for environment = false looks nowhere else",
+      { environment = false, base_url = GOOD.base_url, client_secret = "s3cret" })
+    refused("option 'profile': environment = false reads no profile", with { environment = false, profile = "x" })
+    refused("give 'file:FOLDER'", with { environment = false, store = "file" })
+    refused("option 'environment': boolean expected", with { environment = 0 })
+  end)
+
   it("raise at the caller, by name", function()
     local function wrapper(options) return (config.resolve(options, 1, getenv)) end
     local ok, err = pcall(wrapper, with { colour = 1 })
@@ -182,6 +194,8 @@ describe("options", function()
       refused("a JSON object of profiles expected", with())
       write_profile '{"default":5}'
       refused("'default' is no object", with())
+      write_profile '{"default":{"environment":false}}'
+      refused("only fogcloud.new takes it", with())
       write_profile '{"default":{"colour":1}}'
       refused("unknown option 'colour' in " .. folder, with())
       write_profile '{"default":{"client_secret":"s3cret\\n"}}'

@@ -103,6 +103,30 @@ describe("fogcloud.log", function()
     end
   end)
 
+  it("is not asked for in the environment once a cloud was made that looks at none, nor is a driver", function()
+    for _, environment in ipairs { "", "environment = false" } do
+      local said = require("spec.support.script").run(([[
+        local fogcloud = require "fogcloud"
+        local cloud = fogcloud.new { base_url = "http://127.0.0.1:1", client_id = "i", client_secret = "s", timeout = 0.1, %s }
+        cloud:products()
+        fogcloud.spawn(function() error "boom" end)
+        fogcloud.step(0)
+        local broker = { clientid = "c", mqtthost = "127.0.0.1", mqttport = 1 }
+        print("done", (pcall(cloud.connect, cloud, broker, { tls = false })))]]):format(environment),
+        "env FOGCLOUD_LOG=debug FOGCLOUD_MQTT_DRIVER=none " .. require("spec.support.script").interpreter())
+      assert.matches("boom.*done%s+" .. (environment == "" and "false" or "true"), said)
+      assert.equal(environment == "", said:find("fogcloud debug", 1, true) ~= nil)
+    end
+  end)
+
+  it("hears of a leader's trouble, before stderr", function()
+    local heard = {}
+    require("fogcloud").log(function(level, message) heard[#heard + 1] = level .. " " .. message end)
+    finally(function() require("fogcloud").log(nil) end)
+    require("fogcloud.store.term").report({}, "the leader 'x' ended")
+    assert.same({ "error fogcloud: the leader 'x' ended" }, heard)
+  end)
+
   it("and all else works without os and io", function()
     for _, names in ipairs { "io", "os", "os io" } do
       local said = require("spec.support.script").run(([[

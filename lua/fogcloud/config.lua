@@ -43,6 +43,8 @@ local config = {}
 ---@field on_request function?          fn(request) after every HTTP request; see fogcloud.Request. Must not yield
 ---@field random function?              gives numbers in [0, 1), for jitter and request ids
 ---@field session fogcloud.SessionOptions?  defaults of the options of its sessions
+---@field environment boolean?          false: reads no variable, no home folder, no profile. FOGCLOUD_LOG is not looked
+---                                     at by anything of this Lua state then
 
 ---@class fogcloud.Request
 ---@field endpoint "token"|"create_client"|"grant"|"revoke"|"products"
@@ -69,7 +71,7 @@ local SPEC = {
   encoding = "string", timeout = "number", attempt_timeout = "number", connect_timeout = "number",
   max_body = { "whole", 1, 1e9 }, proxy = "string", allow_insecure_http = "boolean", request_id = "boolean",
   profile = "string", store = "string or table", log = "string or function", on_request = "function",
-  random = "function", session = "table",
+  random = "function", session = "table", environment = "boolean",
 }
 
 local VARIABLES = {
@@ -168,13 +170,18 @@ local function read_profile(name, path, asked)
   if profile ~= nil and type(profile) ~= "table" then
     return nil, ("profile file %s: '%s' is no object"):format(path, name)
   end
+  if profile ~= nil and profile.environment ~= nil then
+    return nil, ("option 'environment' in %s: only fogcloud.new takes it"):format(path)
+  end
   return profile or {}
 end
 
 -- What is wrong with the options as a whole; nil when nothing is.
 local function wrong_together(result)
   for _, name in ipairs(REQUIRED) do
-    if result[name] == nil then
+    if result[name] == nil and result.environment == false then
+      return ("option '%s' is missing: give it, for environment = false looks nowhere else"):format(name)
+    elseif result[name] == nil then
       return ("option '%s' is missing: give it, set %s, or make a profile (fogcloud login)"):format(name,
         VARIABLES[name])
     end
@@ -191,10 +198,21 @@ local function wrong_together(result)
   return why and "option 'base_url': " .. why
 end
 
+-- What cannot be had without looking around; nil when nothing of it is asked for.
+local function wrong_alone(given)
+  if given.profile ~= nil then return "option 'profile': environment = false reads no profile" end
+  if given.store ~= "file" then return nil end
+  return "option 'store': environment = false does not look for the user's folder: give 'file:FOLDER'"
+end
+
+local function label_of_option(name) return ("option '%s'"):format(errors.text(name)) end
+
 -- Takes over what all places say into `result`. What is wrong with it, if anything.
 local function merge_all(result, given, getenv)
-  local wrong = merge(result, given, function(name) return ("option '%s'"):format(errors.text(name)) end)
-    or merge(result, from_environment(getenv), function(name) return VARIABLES[name] end)
+  local wrong = merge(result, given, label_of_option)
+  if wrong then return wrong end
+  if given.environment == false then return wrong_alone(given) or merge(result, DEFAULTS, tostring) end
+  wrong = merge(result, from_environment(getenv), function(name) return VARIABLES[name] end)
   if wrong then return wrong end
   local path = config.profile_path(getenv)
   local chosen = result.profile ~= nil

@@ -25,7 +25,7 @@ function fogcloud.connect(credentials, options)
 end
 
 --- Starts fn(...) as a task, at the next step: every call of fogcloud in it yields instead of blocking. An error in a
---- task that nobody waits for is written to stderr.
+--- task that nobody waits for goes to fogcloud.log, and to stderr where nobody listens.
 ---@param fn function
 ---@param ... any
 ---@return fogcloud.Task task

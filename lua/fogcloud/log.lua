@@ -73,6 +73,11 @@ function log.to(sink)
   common = sink or false
 end
 
+--- Decides now, if nobody has, that there is no common sink: FOGCLOUD_LOG is not looked at.
+function log.ignore_environment()
+  if common == nil then common = false end
+end
+
 --- Tells the common sink of an error that nobody handles; stderr where there is none. Never raises.
 ---@param message string
 function log.report(message)

@@ -4,6 +4,7 @@
 --- sd_notify(3) does it, for Type=notify and WatchdogSec=; where no manager listens (NOTIFY_SOCKET is not set), nothing
 --- happens.
 local core = require "fogcloud.core"
+local folders = require "fogcloud.folders"
 local runtime = require "fogcloud.runtime"
 
 local service = {}
@@ -14,7 +15,7 @@ local service = {}
 ---@return string? why    it could not be told
 function service.notify(text)
   if type(text) ~= "string" then error("text: string expected, got " .. type(text), 2) end
-  local path = os.getenv("NOTIFY_SOCKET")
+  local path = folders.getenv "NOTIFY_SOCKET"
   if path == nil or path == "" then return false end
   return core.notify(path, text)
 end
@@ -30,7 +31,7 @@ function service.stopping() return service.notify "STOPPING=1" end
 
 -- Half the time after which the manager would restart us; nil when it does not watch this process.
 local function interval()
-  local microseconds, pid = tonumber(os.getenv("WATCHDOG_USEC")), os.getenv("WATCHDOG_PID")
+  local microseconds, pid = tonumber(folders.getenv "WATCHDOG_USEC"), folders.getenv "WATCHDOG_PID"
   if microseconds == nil or microseconds <= 0 then return nil end
   if pid and tonumber(pid) ~= core.pid() then return nil end
   return microseconds / 2e6

@@ -36,6 +36,8 @@ static int prepare(lua_State *L) {
     lua_pushcfunction(L, luaopen_fogcloud);
     lua_call(L, 0, 1);
     lua_setglobal(L, "fogcloud");
+    lua_pushcfunction(L, luaopen_fogcloud);
+    lua_setglobal(L, "open");
   }
   return 0;
 }
@@ -110,6 +112,8 @@ describe("the archive of make embed", function()
             seen = fogcloud.info().fogcloud
           end)
           fogcloud.run()
+          assert(open() == fogcloud and open "fogcloud" == fogcloud and open "other" == fogcloud)
+          assert(open "fogcloud.metrics" == open "fogcloud.metrics" and open "fogcloud.metrics".text)
           print(seen, package, require)]])
         assert.same({ fogcloud._VERSION .. "\tnil\tnil\n", 0 }, { said, code })
         said, code = run("bare", "fogcloud.lead('a', print, 'redis://localhost')")

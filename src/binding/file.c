@@ -3,6 +3,7 @@
  * core.file, what Lua lacks for keeping secrets on disk:
  *   file.read(path, max) -> text, of at most max bytes (1 MiB); nil, "absent"; or nil, why, text of it
  *   file.read(path, max, "regular")  the same of a file that holds no secrets and may be anybody's
+ *   file.readable(path) -> true where it can be opened for reading, by links too; or nil, text of why not
  *   file.append(path, text) -> true; to a file of that kind. Or nil, why, text of it
  *   file.write(path, text), file.folder(path), file.remove(path) -> true; or nil, why, text of it
  *   file.home()        -> the user's folder by the user database; nil where it has none
@@ -11,6 +12,7 @@
  * why is one of absent, busy, foreign, loose, special, large, io.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +102,19 @@ static int l_read(lua_State *L) {
   return 1;
 }
 
+/* O_NONBLOCK: a FIFO in the file's place must not hold us up. */
+static int l_readable(lua_State *L) {
+  int fd = open(check_path(L, 1), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd >= 0) {
+    (void)close(fd);
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, strerror(errno));
+  return 2;
+}
+
 static int l_write(lua_State *L) {
   size_t len = 0;
   const char *path = check_path(L, 1);
@@ -167,8 +182,9 @@ static int l_home(lua_State *L) {
 }
 
 int fog_open_file(lua_State *L) {
-  static const luaL_Reg functions[] = {{"read", l_read}, {"write", l_write}, {"append", l_append}, {"folder", l_folder},
-                                       {"lock", l_lock}, {"home", l_home},   {"remove", l_remove}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"read", l_read},     {"write", l_write},       {"append", l_append},
+                                       {"folder", l_folder}, {"lock", l_lock},         {"home", l_home},
+                                       {"remove", l_remove}, {"readable", l_readable}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"unlock", l_unlock}, {NULL, NULL}};
   fog_class(L, FOG_LOCK_CLASS, methods, l_unlock, l_tostring);
   lua_newtable(L);

@@ -29,6 +29,16 @@ static int l_pid(lua_State *L) {
   return 1;
 }
 
+/* random(n): n random bytes of the system's, at most 256; nil where it has none. */
+static int l_random(lua_State *L) {
+  char bytes[256];
+  lua_Integer n = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, n >= 0 && n <= (lua_Integer)sizeof bytes, 1, "0 to 256 expected");
+  if (getentropy(bytes, (size_t)n) != 0) return 0;
+  lua_pushlstring(L, bytes, (size_t)n);
+  return 1;
+}
+
 /* alive(pid): whether there is such a process, ours to signal or not. */
 static int l_alive(lua_State *L) {
   lua_pushboolean(L, kill((pid_t)luaL_checkinteger(L, 1), 0) == 0 || errno == EPERM);
@@ -112,6 +122,7 @@ int luaopen_fogcloud_core(lua_State *L) {
       {"headers", fog_l_headers},
       {"plain_data", fog_l_plain_data},
       {"properties", fog_l_properties},
+      {"random", l_random},
       {"alive", l_alive},
       {"space", l_space},
       {"probe", fog_l_probe},

@@ -5,6 +5,7 @@
  * which it shares with Lua's own, then among ours, and asks Lua's for all others.
  */
 #include <lauxlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "fogcloud_embed.h"
@@ -117,8 +118,12 @@ void fogcloud_preload(lua_State *L) {
 }
 
 int luaopen_fogcloud(lua_State *L) {
+  bool named = lua_type(L, 1) == LUA_TSTRING && find(lua_tostring(L, 1)) != NULL;
   lua_pushcfunction(L, l_require);
-  lua_pushliteral(L, "fogcloud");
+  if (named)
+    lua_pushvalue(L, 1);
+  else
+    lua_pushliteral(L, "fogcloud");
   lua_call(L, 1, 1);
   return 1;
 }

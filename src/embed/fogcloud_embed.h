@@ -17,8 +17,9 @@ extern "C" {
  * library, and without memory. Harmless twice. */
 void fogcloud_preload(lua_State *L);
 
-/* Pushes what `require "fogcloud"` gives, and returns 1: for states that have no `package`, no `require`. Raises what
- * loading raises. */
+/* Pushes what `require "fogcloud"` gives, and returns 1: for states that have no `package`, no `require`. With the name
+ * of another module as its argument, as `luaL_requiref(L, "fogcloud.metrics", luaopen_fogcloud, 0)` calls it, that one.
+ * Raises what loading raises. */
 int luaopen_fogcloud(lua_State *L);
 
 /* The core alone, for whoever loads fogcloud.lua, the modules in one file, by a way of the program's own. */

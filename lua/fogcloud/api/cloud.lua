@@ -53,6 +53,7 @@ end
 ---@return fogcloud.Cloud
 function Cloud.new(options, host, pump)
   options = config.resolve(options, 2)
+  if options.environment == false then log.ignore_environment() end
   local redactor = new_redactor(options)
   local self = setmetatable({
     options = options, host = host, pump = pump, budget = retry.budget(), earned = 0, redactor = redactor,
@@ -244,6 +245,7 @@ function Cloud:session_options(given)
   local result = {}
   for name, value in pairs(self.options.session or {}) do result[name] = value end
   for name, value in pairs(given or {}) do result[name] = value end
+  if self.options.environment == false then result.driver = result.driver or "native" end -- FOGCLOUD_MQTT_DRIVER
   local own_trust = result.ca_file ~= nil or result.ca_pem ~= nil
   if not own_trust then result.ca_file, result.ca_pem = self.options.ca_file, self.options.ca_pem end
   return result

@@ -17,11 +17,7 @@ local function path_of(fleet, index, place)
   return place == 1 and path .. ".journal" or ("%s.%d.journal"):format(path, place)
 end
 
-local function is_there(path)
-  local file = io.open(path)
-  if file then file:close() end
-  return file ~= nil
-end
+local function is_there(path) return (core.file.readable(path)) == true end
 
 -- How many messages wait in a journal that nobody has open.
 local function waiting_in(path)

@@ -86,7 +86,7 @@ local function is_suspended_here(co)
   if co == OUTSIDE then return true end
   if coroutine.status(co) ~= "suspended" then return false end
   local debug = rawget(_G, "debug")
-  if debug == nil then return true end
+  if debug == nil or debug.getinfo == nil then return true end
   local level = 0
   local frame = debug.getinfo(co, level, "f")
   while frame ~= nil do

@@ -3,6 +3,7 @@
 --- Which code speaks MQTT for a session: "native", our own, or "paho", Eclipse Paho as packaged, a module of its own
 --- that is loaded when it is asked for. What a driver cannot do it says, and an option that needs it is refused so.
 local errors = require "fogcloud.errors"
+local folders = require "fogcloud.folders"
 
 local drivers = {}
 
@@ -38,7 +39,7 @@ end
 ---@param opts table
 ---@return userdata?
 function drivers.find(opts, level)
-  local name = opts.driver or (os and os.getenv and os.getenv "FOGCLOUD_MQTT_DRIVER") or "native"
+  local name = opts.driver or folders.getenv "FOGCLOUD_MQTT_DRIVER" or "native"
   if name == "native" then return nil end
   if name ~= "paho" then error("session option 'driver': 'native' or 'paho' expected", level) end
   local found, module = pcall(require, "fogcloud.paho")

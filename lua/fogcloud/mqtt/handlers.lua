@@ -14,6 +14,7 @@
 -- `serve` is the path of every message, so it looks bare: one protection around many messages instead of one around
 -- each handler (it is entered again after an error), and nothing is made but the strings of the message.
 local errors = require "fogcloud.errors"
+local log = require "fogcloud.log"
 local protect = require "fogcloud.task.protect"
 local Router = require "fogcloud.mqtt.router"
 
@@ -58,7 +59,7 @@ local function complain(self, text, err)
   if self.logger:write("error", text, { err = err }) then return end
   local line = ("fogcloud: %s: %s"):format(text, errors.text(err))
   if self.host.report then return self.host.report(line) end
-  io.stderr:write(line, "\n")
+  log.report(line)
 end
 
 local function report(self, err)

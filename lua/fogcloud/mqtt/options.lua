@@ -175,12 +175,11 @@ end
 function options.check_files(opts)
   if not opts.tls then return true end
   for _, name in ipairs { "ca_file", "cert_file", "key_file" } do
-    local file, why = true, nil
-    if opts[name] then file, why = io.open(opts[name], "rb") end
-    if not file then
-      return nil, errors.new("tls", ("a certificate file cannot be read: check %s (%s)"):format(name, why))
+    local path, readable, why = opts[name], true, nil
+    if path then readable, why = core.file.readable(path) end
+    if not readable then
+      return nil, errors.new("tls", ("a certificate file cannot be read: check %s (%s: %s)"):format(name, path, why))
     end
-    if file ~= true then file:close() end
   end
   return true
 end

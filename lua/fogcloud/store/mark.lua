@@ -7,13 +7,9 @@ local mark = {}
 
 local count = 0
 
--- 16 random bytes of the system's; nothing where it offers none so.
+-- 16 random bytes of the system's; nothing where it offers none.
 local function random_text()
-  local file = io.open("/dev/urandom", "rb")
-  if file == nil then return "" end
-  local bytes = file:read(16)
-  file:close()
-  return (bytes or ""):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)
+  return (core.random(16) or ""):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)
 end
 
 --- A new one; its first word is this process's id.

@@ -7,6 +7,7 @@
 -- that is held up. A renewal may wait for the store, so the clock is watched by a task of its own.
 local Task = require "fogcloud.task.task"
 local errors = require "fogcloud.errors"
+local log = require "fogcloud.log"
 local protect = require "fogcloud.task.protect"
 
 ---@class fogcloud.Term
@@ -172,7 +173,7 @@ end
 function Term.report(host, text)
   text = errors.printable("fogcloud: " .. text)
   if host.report then return host.report(text) end
-  io.stderr:write(text, "\n")
+  log.report(text)
 end
 
 return Term

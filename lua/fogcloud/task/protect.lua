@@ -10,9 +10,19 @@
 local protect = {}
 
 --- table.unpack, by whatever name.
-protect.unpack = table.unpack or unpack -- luacheck: ignore 113
+protect.unpack = table.unpack or rawget(_G, "unpack")
 
-local is_plain_51 = _VERSION == "Lua 5.1" and rawget(_G, "jit") == nil
+-- Told by what it does: LuaJIT calls itself 5.1, and a program may have taken its `jit` away.
+local function yields_through_pcall()
+  local co = coroutine.create(function() pcall(coroutine.yield) end)
+  coroutine.resume(co)
+  return coroutine.status(co) == "suspended"
+end
+
+local is_plain_51 = not yields_through_pcall()
+
+--- Whether Lua yields through no pcall.
+protect.is_plain_51 = is_plain_51
 
 --- Inner coroutine -> the coroutine that runs it (Lua 5.1 only). Weak in both: the outer one holds the inner.
 protect.parent = setmetatable({}, { __mode = "kv" })
@@ -45,7 +55,7 @@ end
 ---@param co thread?
 function protect.traced(text, co)
   local debug = rawget(_G, "debug")
-  if debug == nil then return text end
+  if debug == nil or debug.traceback == nil then return text end
   if co then return debug.traceback(co, text) end
   return debug.traceback(text, 3)
 end
@@ -120,14 +130,14 @@ end
 -- Where Lua can yield -----------------------------------------------------------------------------------------------
 
 -- Functions in C of Lua 5.2 through which it yields.
-local YIELDED_THROUGH = { [pcall] = true, [xpcall] = true, [dofile or pcall] = true }
+local YIELDED_THROUGH = { [pcall] = true, [xpcall] = true, [rawget(_G, "dofile") or pcall] = true }
 
 local DEEPEST = 200 -- levels that are looked at
 
 -- Whether a function in C, other than those, is at work in the coroutine above its `level`.
 local function is_inside_c(co, level)
   local debug = rawget(_G, "debug")
-  if debug == nil then return false end
+  if debug == nil or debug.getinfo == nil then return false end
   local last = level + DEEPEST
   local info = debug.getinfo(co, level, "Sf")
   while info ~= nil and level < last do
@@ -159,12 +169,17 @@ protect.CANNOT_YIELD = "fogcloud: Lua cannot wait here, inside a function that d
   .. "string.gsub, require; on Lua 5.1 also pcall): make the call before or after, or in fogcloud.spawn(function() "
   .. "... end)"
 
---- Whether it takes a try to be sure that one can yield (Lua 5.1).
-protect.must_try = is_plain_51
+local function can_look() -- on Lua 5.2
+  local debug = rawget(_G, "debug")
+  return debug ~= nil and debug.getinfo ~= nil
+end
+
+--- Whether it takes a try to be sure that one can yield: on Lua 5.1, and on 5.2 without debug.getinfo.
+protect.must_try = is_plain_51 or (coroutine.isyieldable == nil and not can_look())
 
 --- Whether the running code can yield: not outside of coroutines, nor where a function in C has called it that does not
---- let it (table.sort, string.gsub, require; on Lua 5.1 also pcall). On Lua 5.1 it may be true inside metamethods and
---- iterators, where a yield raises.
+--- let it (table.sort, string.gsub, require; on Lua 5.1 also pcall). Where it takes a try to be sure
+--- (must_try), it may be true where a yield raises.
 ---@return boolean
 function protect.can_yield()
   if coroutine.isyieldable then return coroutine.isyieldable() end
