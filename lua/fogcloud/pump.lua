@@ -88,13 +88,16 @@ function Pump:collect()
   self.collecting = false
 end
 
+-- Of what is waited for: with all fields that it will have, for a table that grows is made anew.
+local function new_call(waiter, timings) return { waiter = waiter, timings = timings, reply = false, err = false } end
+
 -- Waits for the end of what goes by this id; `cancel(id)` ends it early.
 local function await(self, id, call, deadline, cancel)
   self.waiting[id] = call
   local woken, why = call.waiter:wait(deadline and deadline + GRACE)
   if woken == false and why == nil then woken, why = call.waiter:wait(self.host.now() + LAST_WORD) end
   self.waiting[id] = nil
-  if call.reply ~= nil or call.err ~= nil then return call.reply, call.err end
+  if call.reply or call.err then return call.reply or nil, call.err or nil end
   if cancel then self.engine:cancel(id) end
   self:settle()
   if woken == nil then return nil, errors.new("cancelled", "the task was cancelled", { sent = true }) end
@@ -113,7 +116,7 @@ end
 function Pump:request(name, opts, params, deadline, timings)
   local host = self.host
   if host.try_wait then host.try_wait() end -- first: nothing is sent where nobody can wait for it
-  local call = { waiter = host.waiter(), timings = timings }
+  local call = new_call(host.waiter(), timings)
   local id, full = self.send[name](self.engine, opts, params)
   if id == nil then return nil, errors.new("overflow", full, { sent = false }) end
   return await(self, id, call, deadline, true)
@@ -129,7 +132,7 @@ end
 function Pump:command(client, arguments, deadline)
   local host = self.host
   if host.try_wait then host.try_wait() end
-  local call = { waiter = host.waiter() }
+  local call = new_call(host.waiter())
   local id = self.engine:id()
   local sent, why = client:send(id, arguments)
   if not sent then return nil, errors.new("overflow", why, { sent = false }) end

@@ -56,6 +56,7 @@ static const char usual[] = PROLOGUE
 /* The rest: JSON, a CA in memory, a cancelled request, MQTT 5 with properties everywhere, files. */
 static const char unusual[] = PROLOGUE
     "opts.encoding, opts.ca_pem = 'json', 'none'\n"
+    "opts.common = core.common(opts)\n"
     "local id = engine:grant(opts, { client_id = 'c', device_id = 'd' })\n"
     "if id then engine:cancel(id) end\n"
     "if engine:revoke(opts, { client_id = 'c', device_id = 'd' }) then take('reply', 'failure') end\n"

@@ -218,6 +218,23 @@ describe("the engine's HTTP driver", function()
     assert.is_nil(engine:next())
   end)
 
+  it("is told once what the requests of a cloud have in common", function()
+    local fields = { base_url = server:url("echo"), encoding = "json", user_agent = "one/1", max_body = 5000 }
+    local common = core.common(fields)
+    fields.user_agent, fields.base_url = ("another/%d"):format(2), nil
+    collectgarbage()
+    for _ = 1, 2 do
+      assert(engine:grant({ common = common, token = "t" }, { client_id = "c", device_id = "d" }))
+      local text = event()[5]
+      assert.matches("\nUser%-Agent: one/1\n", text)
+      assert.truthy(text:find("\nContent-Type: application/json\n", 1, true))
+    end
+    assert.has_error(function() core.common {} end, "option 'base_url' is missing")
+    assert.has_error(function() core.common { base_url = "x", encoding = "xml" } end,
+      "option 'encoding': 'form' or 'json' expected, got 'xml'")
+    assert.has_error(function() engine:products({ common = {}, token = "t" }, {}) end)
+  end)
+
   it("speaks HTTP and nothing else", function()
     for _, scheme in ipairs { "file:///tmp", "ftp://127.0.0.1:1", "gopher://127.0.0.1:1", "dict://127.0.0.1:1", "smtp://127.0.0.1:1" } do
       assert(engine:token({ base_url = scheme }, SECRET))

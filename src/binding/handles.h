@@ -47,8 +47,8 @@ int fog_l_receiver(lua_State *L);
 /* session:handled(number) */
 int fog_l_handled(lua_State *L);
 
-/* engine:token(opts, params) and the other four */
-extern const luaL_Reg fog_api_methods[];
+/* core.common(opts), engine:token(opts, params) and the other four; after fog_open_engine. */
+int fog_open_api(lua_State *L);
 
 /* headers(block): a reply's header block as a table of lower-case names. */
 int fog_l_headers(lua_State *L);

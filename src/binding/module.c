@@ -138,7 +138,7 @@ int luaopen_fogcloud_core(lua_State *L) {
   lua_newtable(L);
   fog_setfuncs(L, functions);
   (void)fog_open_engine(L);
-  fog_class_extend(L, FOG_ENGINE_CLASS, fog_api_methods);
+  (void)fog_open_api(L);
   fog_class_extend(L, FOG_ENGINE_CLASS, fog_port_methods);
   (void)fog_open_mqtt(L);
   fog_class_extend(L, FOG_ENGINE_CLASS, session_methods);

@@ -31,11 +31,18 @@ local call = {}
 ---@field kinds table<string, integer>  failures by kind
 ---@field endpoints table<string, { calls: integer, failures: integer, seconds: number }>
 
+--- How one call is to be made, and how far it is.
 ---@class fogcloud.CallSettings
+---@field started number              on host.now()'s scale
 ---@field deadline number
 ---@field access fogcloud.Token?      nil for the token call itself
 ---@field repeatable boolean?         the caller allows that the call arrives twice
 ---@field observe fun(err: fogcloud.Error)?  is told of every attempt that failed; must not yield
+---@field endpoint string?            this and what follows is call.run's
+---@field attempts integer
+---@field refused integer
+---@field request_id string?
+---@field cancelled boolean?
 
 --- The counters of a cloud that has made no call yet.
 ---@return fogcloud.CallCounters
@@ -45,6 +52,20 @@ function call.counters()
     endpoints[name] = { calls = 0, failures = 0, seconds = 0 }
   end
   return { calls = 0, attempts = 0, repeats = 0, failures = 0, kinds = {}, endpoints = endpoints }
+end
+
+--- For call.run, once.
+---@param now number       of this turn
+---@param deadline number
+---@param access fogcloud.Token?
+---@param repeatable boolean?
+---@return fogcloud.CallSettings
+function call.settings(now, deadline, access, repeatable)
+  -- With all fields that it will have, as a rule: a table that grows is made anew.
+  return {
+    started = now, deadline = deadline, access = access, repeatable = repeatable, endpoint = false, attempts = 0,
+    refused = 0,
+  }
 end
 
 --- The call's id, made when it is asked for first.
@@ -63,16 +84,17 @@ local jit = rawget(_G, "jit")
 call.USER_AGENT = ("fogcloud/%s %s libcurl/%s"):format(version,
   jit and jit.version:lower():gsub(" ", "/", 1):match "^%S+" or "lua/" .. _VERSION:match "%S+$", core.versions.curl)
 
--- What all requests of a cloud have in common, as the metatable of what is each one's own.
+-- What all requests of a cloud have in common, as the metatable of what is each one's own; `common` is what the core
+-- has made of it.
 local function common_options(context)
   local o = context.options
-  context.common = {
-    __index = {
-      base_url = o.base_url, encoding = o.encoding, user_agent = o.user_agent or call.USER_AGENT, ca_file = o.ca_file,
-      ca_pem = o.ca_pem, cert_file = o.cert_file, key_file = o.key_file, key_password = o.key_password,
-      proxy = o.proxy, max_body = o.max_body,
-    },
+  local fields = {
+    base_url = o.base_url, encoding = o.encoding, user_agent = o.user_agent or call.USER_AGENT, ca_file = o.ca_file,
+    ca_pem = o.ca_pem, cert_file = o.cert_file, key_file = o.key_file, key_password = o.key_password,
+    proxy = o.proxy, max_body = o.max_body,
   }
+  fields.common = core.common(fields)
+  context.common = { __index = fields }
   return context.common
 end
 
@@ -111,19 +133,18 @@ local function tell(context, run, timings, err, reply)
   if not told then context.logger:write("error", "on_request failed", { err = why }) end
 end
 
-local function attempt(context, run, settings, token, params)
-  local now = context.host.now()
-  local left = settings.deadline - now
+local function least(a, b) return a < b and a or b end
+
+local function attempt(context, run, now, token, params)
+  local left, o = run.deadline - now, context.options
   if left <= 0 then return nil, errors.new("timeout", "no time was left to send the request", { sent = false }) end
   -- One that hangs is not given all the time there is where it can be made again.
-  local again = run.endpoint ~= "create_client" or settings.repeatable
-  if again then left = math.min(left, context.options.attempt_timeout) end
+  if run.endpoint ~= "create_client" or run.repeatable then left = least(left, o.attempt_timeout) end
   run.attempts = run.attempts + 1
   context.counters.attempts = context.counters.attempts + 1
-  local o = context.options
-  local timings = o.on_request and {} or nil
+  local timings, longest = o.on_request and {} or nil, least(left, LONGEST)
   local options = setmetatable({
-    token = token, timeout = math.min(left, LONGEST), connect_timeout = math.min(o.connect_timeout, left, LONGEST),
+    token = token, timeout = longest, connect_timeout = least(o.connect_timeout, longest),
     request_id = o.request_id and call.request_id(context, run) or nil,
   }, context.common or common_options(context))
   local reply, err = context.pump:request(run.endpoint, options, params, now + left, timings)
@@ -152,11 +173,11 @@ function call.budget(context)
 end
 
 -- Waits before the next attempt. False when there is to be none.
-local function wait_turn(context, run, settings, err)
+local function wait_turn(context, run, err)
   if run.attempts - run.refused >= retry.ATTEMPTS then return false end
-  if not retry.may_repeat(run.endpoint, err, settings.repeatable) then return false end
+  if not retry.may_repeat(run.endpoint, err, run.repeatable) then return false end
   local delay = retry.delay(run.attempts - run.refused, context.random, err.retry_after)
-  if context.host.now() + delay >= settings.deadline or not call.budget(context):take() then return false end
+  if context.host.now() + delay >= run.deadline or not call.budget(context):take() then return false end
   context.counters.repeats = context.counters.repeats + 1
   context.logger:write("debug", run.endpoint .. " is repeated", {
     err = err, delay = delay, request = call.request_id(context, run),
@@ -192,13 +213,24 @@ local function fail(context, run, err)
 end
 
 -- A token's refusal counts once; with the new one the call has all its attempts again.
-local function renew_after(run, settings, token, err)
+local function renew_after(run, token, err)
   local refused = err.code == 10100 or err.code == 10101 or err.token_refused
   err.token_refused = nil
-  if not refused or settings.access == nil then return false end
-  settings.access:drop(token)
+  if not refused or run.access == nil then return false end
+  run.access:drop(token)
   run.refused = run.refused + 1
   return run.refused == 1
+end
+
+-- The token, if any is needed, and the time it is then.
+local function token_of(context, run, now)
+  local access = run.access
+  if access == nil then return nil, now end
+  local token = access:at_hand(now)
+  if token ~= nil then return token, now end
+  local refusal
+  token, refusal = access:get(run.deadline)
+  return token, context.host.now(), refusal
 end
 
 --- Makes the call and waits for its outcome. Yields in a task, blocks elsewhere. The deadline is never overrun by a
@@ -206,26 +238,27 @@ end
 ---@param context fogcloud.CallContext
 ---@param endpoint string
 ---@param params table
----@param settings fogcloud.CallSettings
+---@param run fogcloud.CallSettings  call.settings(...), which is used up
 ---@return table? data
 ---@return fogcloud.Error? err  kinds: api, auth, http, network, tls, timeout, protocol, overflow, closed, cancelled
-function call.run(context, endpoint, params, settings)
-  local run = { endpoint = endpoint, attempts = 0, refused = 0, started = context.host.now() }
-  local access, token, refusal = settings.access, nil, nil
+function call.run(context, endpoint, params, run)
+  local access, at = run.access, run.started
+  run.endpoint = endpoint
   context.counters.calls = context.counters.calls + 1
   while true do
     if context.closed then return fail(context, run, errors.new("closed", "the cloud is closed")) end
-    if access then token, refusal = access:get(settings.deadline) end
+    local token, now, refusal = token_of(context, run, at)
     if refusal then return fail(context, run, refusal) end
-    local data, err = attempt(context, run, settings, token, params)
+    local data, err = attempt(context, run, now, token, params)
     if data ~= nil then
       if access and access.refusals > 0 then access:accept(token) end
       count(context, run)
       return data
     end
-    if settings.observe then settings.observe(err) end
-    local again = renew_after(run, settings, token, err) or wait_turn(context, run, settings, err)
+    if run.observe then run.observe(err) end
+    local again = renew_after(run, token, err) or wait_turn(context, run, err)
     if not again then return fail(context, run, err) end
+    at = context.host.now()
   end
 end
 

@@ -35,7 +35,7 @@ local function token_fetcher(self)
     grant_type = "client_credentials", client_id = self.options.client_id, client_secret = self.options.client_secret,
   }
   self.options.client_secret = nil
-  return function(deadline) return call.run(self, "token", params, { deadline = deadline }) end
+  return function(deadline) return call.run(self, "token", params, call.settings(self.host.now(), deadline)) end
 end
 
 local function new_redactor(options)
@@ -80,13 +80,11 @@ local NAMED = { timeout = "any", name = "any" }
 -- How call.run is to make a call that starts now. Level 3 is who called the method.
 local function settings(self, options, allowed)
   local now = self.host.now()
-  if options == nil then return { deadline = now + self.options.timeout, access = self.access } end
+  if options == nil then return call.settings(now, now + self.options.timeout, self.access) end
   local wrong = check.options(allowed, options, "call")
   if wrong then error(wrong, 3) end
-  return {
-    deadline = deadlines.after(now, options.timeout, self.options.timeout, 3),
-    repeatable = options.repeatable, access = self.access,
-  }
+  local deadline = deadlines.after(now, options.timeout, self.options.timeout, 3)
+  return call.settings(now, deadline, self.access, options.repeatable)
 end
 
 local function wrong_id(value)

@@ -192,7 +192,7 @@ local function wrong(value, endpoint, body)
   if type(value) ~= "table" then return "the reply has no usable 'data'" end
   if endpoint == "products" then return wrong_products(value, body) end
   if endpoint == "create_client" then mend_ports(value) end
-  for name, is_usable in pairs(REQUIRED[endpoint] or NONE) do
+  for name, is_usable in next, REQUIRED[endpoint] or NONE do
     if not is_usable(value[name]) then return ("the reply has no usable '%s'"):format(name) end
   end
   return nil

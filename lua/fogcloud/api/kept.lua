@@ -93,6 +93,7 @@ function kept.obtain(self, app_id, name, how)
   if credentials or err then return credentials, err end
   local unlock, why = self.store:lock(key, how.deadline)
   if unlock == nil then return nil, why end
+  how.started = self.host.now() -- which the lock may have waited for
   credentials, err = protect.guard(unlock, create_and_keep, self, key, app_id, how)
   unlock()
   return credentials, err

@@ -239,14 +239,24 @@ end
 
 -- The face -----------------------------------------------------------------------------------------------------------
 
+--- The token in hand, where it is not yet to be renewed: as nearly always.
+---@param now number
+---@return string? token
+function Token:at_hand(now)
+  local record = self.record
+  if record ~= nil and now < record.renew and now < record.expires then return record.value end
+  return nil
+end
+
 --- The token. Waits only when there is none that serves; yields in a task, blocks elsewhere.
 ---@param deadline number
 ---@return string? token
 ---@return fogcloud.Error? err  the token call's; timeout, cancelled. The caller's own copy
 function Token:get(deadline)
-  local record, now = self.record, self.host.now()
-  if record ~= nil and now < record.renew and now < record.expires then return record.value end -- as nearly always
-  record = serving(self)
+  local now = self.host.now()
+  local token = self:at_hand(now)
+  if token ~= nil then return token end
+  local record = serving(self)
   if record ~= nil then
     if now >= record.renew and under_way(self) == nil then
       self.counters.renewals = self.counters.renewals + 1
