@@ -243,6 +243,21 @@ describe("the engine's HTTP driver", function()
     end
   end)
 
+  it("goes where each request says, and nowhere near the one before", function()
+    local function sent_to(base)
+      assert(engine:products({ base_url = base, token = "t" }, {}))
+      local e = event()
+      return e[1] == "reply" and e[5]:match("^[^\n]+") or e[1]
+    end
+    local line = "GET /%s/v3/open_api/product/ids/ HTTP/1.1"
+    assert.equal(line:format "echo", sent_to(server:url "echo"))
+    assert.equal(line:format "echo/more", sent_to(server:url "echo" .. "/more//"))
+    assert.equal(line:format "echo", sent_to(server:url "echo"))
+    for _, wrong in ipairs { "//", "?x", "http://", "http://[::1", "http://a b", "foo://h" } do
+      assert.equal("failure", sent_to(wrong), wrong)
+    end
+  end)
+
   it("says who it is where it is told to", function()
     token("echo", { user_agent = "fogcloud/0 lua/5" })
     assert.matches("\nUser%-Agent: fogcloud/0 lua/5\n", event()[5])

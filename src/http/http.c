@@ -2,8 +2,7 @@
  *
  * The owner's thread puts requests and cancellations into an inbox; whoever drives (the owner itself, or the one
  * thread) takes the inbox, moves the requests into the multi handle, performs, and turns what ended into events. Only
- * the driver touches curl, so curl needs no lock; the inbox has one. Easy handles are pooled: making one costs more
- * than a request on a kept connection.
+ * the driver touches curl, so curl needs no lock; the inbox has one. Easy handles are pooled (http_handle.h).
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,12 +14,6 @@
 
 enum { POOL_SIZE = 64, MAX_CONNECTIONS_PER_HOST = 64, MAX_CONNECTIONS = 256 };
 enum { LONGEST_WAIT_MS = 60000, LAST_LOOKS = 64, CONNECTING_WAIT_MS = 100 };
-
-/* An easy handle between two requests, and the profile that it is still prepared for. */
-struct kept_handle {
-  CURL *easy;
-  struct fog_http_profile *profile;
-};
 
 struct fog_http {
   struct fog_queue *events;
@@ -36,7 +29,7 @@ struct fog_http {
   size_t connecting;  /* of those, how many have no connection yet */
   double next_expiry; /* nothing that runs is overdue before; 0: never */
   bool looking;       /* something is, and what came in time is still being read */
-  struct kept_handle pool[POOL_SIZE];
+  struct fog_http_handle *pool[POOL_SIZE];
   size_t pooled;
   bool one_each;                     /* a server took one request at a time per connection */
   struct fog_http_profiles profiles; /* owner's thread only */
@@ -95,20 +88,23 @@ static void unlink_running(struct fog_http *h, struct fog_http_request *r) {
     h->running = r->next;
 }
 
+static void give_handle(struct fog_http *h, struct fog_http_handle *handle) {
+  if (h->pooled < POOL_SIZE)
+    h->pool[h->pooled++] = handle;
+  else
+    fog_http_handle_free(handle);
+}
+
 /* Takes r out of curl and gives its easy handle back. The request itself stays. */
 static void detach(struct fog_http *h, struct fog_http_request *r) {
-  CURL *easy = r->easy;
+  CURL *easy = r->handle->easy;
   unlink_running(h, r);
   if (r->connecting != NULL) h->connecting--;
   r->connecting = NULL;
   (void)curl_multi_remove_handle(h->multi, easy);
   (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL); /* r's, and r ends before the handle */
-  r->easy = NULL;
-  if (h->pooled < POOL_SIZE) {
-    h->pool[h->pooled++] = (struct kept_handle){.easy = easy, .profile = fog_http_profile_ref(r->profile)};
-  } else {
-    curl_easy_cleanup(easy);
-  }
+  give_handle(h, r->handle);
+  r->handle = NULL;
   atomic_fetch_sub(&h->in_flight, 1);
 }
 
@@ -133,25 +129,14 @@ static int before_resolving(void *resolver, void *reserved, void *arg) {
   return 0;
 }
 
-static void prepare(const struct fog_http_request *r, CURL *easy) {
-  fog_http_request_prepare(r, easy);
-  (void)curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, before_resolving);
-}
-
 /* A handle that is prepared for r's profile. NULL: libcurl gave none. */
-static CURL *take_handle(struct fog_http *h, const struct fog_http_request *r) {
-  if (h->pooled == 0) {
-    CURL *made = curl_easy_init();
-    if (made != NULL) prepare(r, made);
-    return made;
-  }
-  struct kept_handle kept = h->pool[--h->pooled];
-  if (kept.profile != r->profile) {
-    curl_easy_reset(kept.easy);
-    prepare(r, kept.easy);
-  }
-  fog_http_profile_unref(kept.profile);
-  return kept.easy;
+static struct fog_http_handle *take_handle(struct fog_http *h, const struct fog_http_request *r) {
+  struct fog_http_handle *handle = h->pooled == 0 ? fog_http_handle_new() : h->pool[--h->pooled];
+  if (handle == NULL || handle->profile == r->profile) return handle;
+  fog_http_handle_reset(handle, r->profile);
+  fog_http_request_prepare(r, handle->easy);
+  (void)curl_easy_setopt(handle->easy, CURLOPT_RESOLVER_START_FUNCTION, before_resolving);
+  return handle;
 }
 
 static bool uses_tls(const struct fog_http_request *r) { return strncasecmp(r->url, "https:", 6) == 0; }
@@ -166,24 +151,26 @@ static void prefer_waiting(struct fog_http *h, const struct fog_http_request *r,
 
 static void note_version(struct fog_http *h, const struct fog_http_request *r) {
   long version = 0;
-  (void)curl_easy_getinfo(r->easy, CURLINFO_HTTP_VERSION, &version);
+  (void)curl_easy_getinfo(r->handle->easy, CURLINFO_HTTP_VERSION, &version);
   if (uses_tls(r) && version != 0 && version < CURL_HTTP_VERSION_2_0) h->one_each = true;
 }
 
 static void start(struct fog_http *h, struct fog_http_request *r) {
-  CURL *easy = take_handle(h, r);
-  if (easy == NULL) {
+  struct fog_http_handle *handle = take_handle(h, r);
+  if (handle == NULL) {
     fail_to_start(h, r, "libcurl gave no handle");
     return;
   }
+  CURL *easy = handle->easy;
   r->driver = h;
-  fog_http_request_start(r, easy);
+  fog_http_request_start(r, handle);
   (void)curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, r);
   if (h->next_expiry == 0 || r->deadline < h->next_expiry) h->next_expiry = r->deadline;
   prefer_waiting(h, r, easy);
   CURLMcode code = curl_multi_add_handle(h->multi, easy);
   if (code != CURLM_OK) {
-    curl_easy_cleanup(easy);
+    r->handle = NULL;
+    fog_http_handle_free(handle);
     fail_to_start(h, r, curl_multi_strerror(code));
     return;
   }
@@ -366,11 +353,7 @@ void fog_http_free(struct fog_http *h) {
     r->event.release(&r->event);
   }
   fog_http_inbox_clear(&h->inbox);
-  while (h->pooled > 0) {
-    struct kept_handle *kept = &h->pool[--h->pooled];
-    curl_easy_cleanup(kept->easy);
-    fog_http_profile_unref(kept->profile);
-  }
+  while (h->pooled > 0) fog_http_handle_free(h->pool[--h->pooled]);
   fog_http_profiles_clear(&h->profiles);
   (void)curl_multi_cleanup(h->multi);
   fog_queue_unref(h->events);

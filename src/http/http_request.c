@@ -183,9 +183,9 @@ static int before_sending(void *arg, char *remote, char *local, int remote_port,
   if (r->connecting != NULL) --*r->connecting;
   r->connecting = NULL;
   if (r->fresh) return CURL_PREREQFUNC_OK;
-  (void)curl_easy_getinfo(r->easy, CURLINFO_NUM_CONNECTS, &made);
-  (void)curl_easy_getinfo(r->easy, CURLINFO_HTTP_VERSION, &version);
-  (void)curl_easy_getinfo(r->easy, CURLINFO_ACTIVESOCKET, &fd);
+  (void)curl_easy_getinfo(r->handle->easy, CURLINFO_NUM_CONNECTS, &made);
+  (void)curl_easy_getinfo(r->handle->easy, CURLINFO_HTTP_VERSION, &version);
+  (void)curl_easy_getinfo(r->handle->easy, CURLINFO_ACTIVESOCKET, &fd);
   if (made > 0 || version >= CURL_HTTP_VERSION_2_0 || fd == CURL_SOCKET_BAD) return CURL_PREREQFUNC_OK;
   r->stale = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0; /* 0: it hung up */
   return r->stale ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
@@ -201,11 +201,12 @@ void fog_http_request_prepare(const struct fog_http_request *r, CURL *easy) {
   prepare_limits(r->profile, easy);
 }
 
-void fog_http_request_start(struct fog_http_request *r, CURL *easy) {
-  r->easy = easy;
+void fog_http_request_start(struct fog_http_request *r, struct fog_http_handle *handle) {
+  CURL *easy = handle->easy;
+  r->handle = handle;
   (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, r);
   (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->error);
-  (void)curl_easy_setopt(easy, CURLOPT_URL, r->url);
+  fog_http_handle_aim(handle, r->url);
   (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, r->own_header != NULL ? r->own_header : r->profile->headers);
   (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, r);
   (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, r);
@@ -260,11 +261,11 @@ static double seconds_at(CURL *easy, CURLINFO what) {
 
 static void take_timings(struct fog_http_request *r) {
   struct fog_timings *t = &r->event.timings;
-  t->resolve = seconds_at(r->easy, CURLINFO_NAMELOOKUP_TIME_T);
-  t->connect = seconds_at(r->easy, CURLINFO_CONNECT_TIME_T);
-  t->tls = seconds_at(r->easy, CURLINFO_APPCONNECT_TIME_T);
-  t->first_byte = seconds_at(r->easy, CURLINFO_STARTTRANSFER_TIME_T);
-  t->total = seconds_at(r->easy, CURLINFO_TOTAL_TIME_T);
+  t->resolve = seconds_at(r->handle->easy, CURLINFO_NAMELOOKUP_TIME_T);
+  t->connect = seconds_at(r->handle->easy, CURLINFO_CONNECT_TIME_T);
+  t->tls = seconds_at(r->handle->easy, CURLINFO_APPCONNECT_TIME_T);
+  t->first_byte = seconds_at(r->handle->easy, CURLINFO_STARTTRANSFER_TIME_T);
+  t->total = seconds_at(r->handle->easy, CURLINFO_TOTAL_TIME_T);
 }
 
 /* The host that a URL names, without user name, password and port. */
@@ -301,8 +302,8 @@ static const char *failure_text(struct fog_http_request *r, CURLcode code) {
 static void fail(struct fog_http_request *r, CURLcode code) {
   struct fog_event *ev = &r->event;
   long sent = 0, tunnel = 0;
-  (void)curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &sent);
-  (void)curl_easy_getinfo(r->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
+  (void)curl_easy_getinfo(r->handle->easy, CURLINFO_REQUEST_SIZE, &sent);
+  (void)curl_easy_getinfo(r->handle->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
   ev->type = FOG_EV_FAILURE;
   ev->name = failure_kind(r, code);
   ev->code = tunnel >= 300 ? (int)tunnel : 0;
@@ -319,7 +320,7 @@ void fog_http_request_finish(struct fog_http_request *r, CURLcode code) {
     fail(r, code);
     return;
   }
-  (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+  (void)curl_easy_getinfo(r->handle->easy, CURLINFO_RESPONSE_CODE, &status);
   r->event.code = (int)status;
   r->event.type = FOG_EV_REPLY;
 }
@@ -329,7 +330,7 @@ void fog_http_request_expire(struct fog_http_request *r) {
   take_timings(r);
   const struct fog_timings *t = &r->event.timings;
   long sent = 0;
-  (void)curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &sent);
+  (void)curl_easy_getinfo(r->handle->easy, CURLINFO_REQUEST_SIZE, &sent);
   if (sent == 0 && r->resolving && t->resolve <= 0)
     (void)snprintf(r->error, sizeof r->error, "Resolving timed out");
   else if (sent == 0)
@@ -344,8 +345,8 @@ bool fog_http_request_misled(struct fog_http_request *r, CURLcode code) {
   long status = 0, made = 1;
   if (r->fresh) return false;
   if (code == CURLE_OK) { /* it may have come between our look and the sending */
-    (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-    (void)curl_easy_getinfo(r->easy, CURLINFO_NUM_CONNECTS, &made);
+    (void)curl_easy_getinfo(r->handle->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(r->handle->easy, CURLINFO_NUM_CONNECTS, &made);
   }
   if (!(code == CURLE_ABORTED_BY_CALLBACK && r->stale) && !(status == 408 && made == 0)) return false;
   if (r->event.text != NULL) explicit_bzero(r->event.text, r->event.text_len);

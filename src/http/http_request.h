@@ -7,12 +7,12 @@
 
 #include <curl/curl.h>
 
-#include "http_profile.h"
+#include "http_handle.h"
 
 struct fog_http_request {
   struct fog_event event; /* first: releasing the event frees the request */
   struct fog_http_request *next, *prev;
-  CURL *easy;
+  struct fog_http_handle *handle;   /* NULL: not in libcurl */
   struct fog_http_profile *profile; /* a reference */
   struct curl_slist *own_header;    /* before the profile's; NULL: none */
   const char *method;
@@ -40,7 +40,7 @@ struct fog_http_request *fog_http_request_make(uint64_t id, struct fog_http_prof
 void fog_http_request_prepare(const struct fog_http_request *r, CURL *easy);
 
 /* Writes what is r's own into a handle that was prepared for its profile. */
-void fog_http_request_start(struct fog_http_request *r, CURL *easy);
+void fog_http_request_start(struct fog_http_request *r, struct fog_http_handle *handle);
 
 /* Fills r->event from a transfer that ended with code. */
 void fog_http_request_finish(struct fog_http_request *r, CURLcode code);
