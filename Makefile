@@ -275,9 +275,13 @@ bench-compare: deps
 
 # Installing ----------------------------------------------------------------------------------------------------------
 
-# Below DESTDIR and PREFIX, which may hold blanks and be relative.
+# Below DESTDIR and PREFIX, which may be relative, and hold blanks and quotes: the shell gets them by its environment, unread.
+install: export LUA := $(LUA)
+install: export BUILD := $(BUILD)
+install: export PREFIX := $(PREFIX)
+install: export DESTDIR := $(DESTDIR)
 install: build
-	@LUA='$(LUA)' BUILD='$(BUILD)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install_tree.sh
+	@scripts/install_tree.sh
 
 # Where releases are put: `make dist` makes the tarball and rockspecs that name it there. Put in your own place: make dist SOURCE=https://…
 SOURCE ?= https://downloads.example.org/fogcloud

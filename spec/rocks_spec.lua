@@ -67,6 +67,15 @@ describe("fogcloud is installed", function()
     for _, rock in ipairs(ROCKS) do
       assert.truthy(io.open(("%s-%s-1.rockspec"):format(rock, fogcloud._VERSION)), rock)
     end
+    -- What names the next release, or one of its files, in pages, rockspecs and the Makefile.
+    local said = succeed([[grep -ohE -e 'fogcloud(-[a-z]+)?-[0-9]+\.[0-9]+\.[0-9]+|version = "[0-9.]+' \
+      -e 'It becomes [0-9.]+[0-9]|tag v[0-9.]+[0-9]' README.md CHANGELOG.md CONTRIBUTING.md Makefile *.rockspec docs/*.md docs/zh/*.md]])
+    local count = 0
+    for version in said:gmatch("(%d+%.%d+%.%d+)\n") do
+      assert.equal(fogcloud._VERSION, version, said)
+      count = count + 1
+    end
+    assert.truthy(count > 10, said)
   end)
 
   it("by rockspecs that pass luarocks lint and differ in their version only", function()
@@ -143,9 +152,10 @@ describe("fogcloud is installed", function()
       succeed("cd %s && LUA=lua5.4 BUILD=%s/build PREFIX=%s/out/%s scripts/install_tree.sh", here, here, folder, quoted)
       assert.matches("^fogcloud", succeed("cd / && env -i %s/out/%s/bin/fogcloud --version", folder, quoted))
     end
-    -- make's own way: an apostrophe would end its quoting.
-    succeed("cd %s/src && make -s install LUA=lua5.4 PREFIX='some where/else' >/dev/null", folder)
-    assert.matches("^fogcloud", succeed("cd / && env -i '%s/src/some where/else/bin/fogcloud' --version", folder))
+    for _, prefix in ipairs { "'some where/else'", [["it's \"where\" else"]] } do -- by make itself
+      succeed("cd %s/src && make -s install LUA=lua5.4 PREFIX=%s >/dev/null", folder, prefix)
+      assert.matches("^fogcloud", succeed("cd / && env -i %s/src/%s/bin/fogcloud --version", folder, prefix))
+    end
     assert.equal(2, select(2, support.shell(("cd %s && LUA=lua5.4 BUILD=build PREFIX='/tmp/a?b' scripts/install_tree.sh"):format(here))))
   end)
 
