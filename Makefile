@@ -50,6 +50,7 @@ SANDBOX_PLAIN_SRC := $(filter-out src/binding/% src/sandbox/binding%,$(SANDBOX_S
 
 CORE_OBJ := $(CORE_SRC:src/%.c=$(BUILD)/obj/%.o)
 DURABLE_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter-out src/binding/% src/durable/binding.c,$(DURABLE_SRC)))
+REDIS_OBJ := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(filter src/redis/%,$(filter-out src/redis/binding.c,$(REDIS_SRC))))
 SANDBOX_PLAIN_OBJ := $(SANDBOX_PLAIN_SRC:src/%.c=$(BUILD)/obj/%.o)
 BINDING_OBJ := $(BINDING_SRC:src/%.c=$(BUILD)/obj/lua5.4/%.o)
 
@@ -165,15 +166,19 @@ deps-demo:
 	@scripts/install.sh demo
 
 # Tests in C, and what is fuzzed --------------------------------------------------------------------------------------
-# They take what they need out of archives of all that knows no Lua, of the journal's, of the sandbox's and of the binding's, for Lua 5.4.
+# They take what they need out of archives of all that knows no Lua, of the journal's, of Redis' client, of the sandbox's and of the binding's, for Lua 5.4.
 
-ARCHIVES   := $(addprefix $(BUILD)/,binding.a core.a durable.a sandbox.a)
-TEST_FLAGS := $(filter-out -Wconversion -Wshadow,$(ALL_CFLAGS)) $(INCLUDES) -I$(call lua_include,lua5.4)
-TEST_LIBS  := -Wl,--start-group $(ARCHIVES) -Wl,--end-group -Wl,--as-needed $(CORE_LIBS) -lsqlite3 -lmosquitto -llua5.4
+ARCHIVES   := $(addprefix $(BUILD)/,binding.a core.a durable.a sandbox.a) $(if $(REDIS_OBJ),$(BUILD)/redis.a)
+TEST_FLAGS := $(filter-out -Wconversion -Wshadow,$(ALL_CFLAGS)) $(INCLUDES) $(REDIS_FLAGS) -I$(call lua_include,lua5.4)
+TEST_LIBS  := -Wl,--start-group $(ARCHIVES) -Wl,--end-group -Wl,--as-needed $(CORE_LIBS) -lsqlite3 -lmosquitto -llua5.4 $(if $(REDIS_OBJ),$(REDIS_LIBS))
 
 $(BUILD)/obj/durable/%.o: src/durable/%.c $(HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(DURABLE_INCLUDES) -c $< -o $@
+
+$(BUILD)/obj/redis/%.o: src/redis/%.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(REDIS_FLAGS) -c $< -o $@
 
 $(BUILD)/obj/sandbox/%.o: src/sandbox/%.c $(HEADERS)
 	@mkdir -p $(@D)
@@ -181,6 +186,7 @@ $(BUILD)/obj/sandbox/%.o: src/sandbox/%.c $(HEADERS)
 
 $(BUILD)/core.a: $(CORE_OBJ)
 $(BUILD)/durable.a: $(DURABLE_OBJ)
+$(BUILD)/redis.a: $(REDIS_OBJ)
 $(BUILD)/sandbox.a: $(SANDBOX_PLAIN_OBJ)
 $(BUILD)/binding.a: $(BINDING_OBJ)
 $(ARCHIVES):
@@ -199,7 +205,7 @@ $(BUILD)/fuzz/%: fuzz/%.c $(ARCHIVES) $(wildcard fuzz/*.h)
 
 
 # These count and refuse the allocations of our code, which is built for them apart.
-FAILING_ALLOC := connection_alloc_test core_alloc_test durable_alloc_test lua_alloc_test wiped_test
+FAILING_ALLOC := connection_alloc_test core_alloc_test durable_alloc_test lua_alloc_test redis_alloc_test wiped_test
 
 # Builds the test TEST and runs it: without randomisation, for TSan, and what UBSan finds ends it.
 c-test:

@@ -108,7 +108,7 @@ if has checkers; then
     SANITIZE=address,undefined FOG_FAULT_SECONDS=8 start run_lua lua5.4 asan-hostile spec/fault/hostile_spec.lua
   }
   SANITIZE=address,undefined start c_tests asan-c
-  SANITIZE=thread start c_tests tsan-c spec/c/{connection,connection_end,core_alloc,dial,inbox,link_table,loop,loop_poll,outbox,proxy,tls,tls_stream,websocket}_test.c
+  SANITIZE=thread start c_tests tsan-c spec/c/{connection,connection_end,core_alloc,dial,inbox,link_table,loop,loop_poll,outbox,proxy,redis_alloc,tls,tls_stream,websocket}_test.c
 fi
 # The second driver, on two Luas: the same specs, without those that need what it says that it cannot do (a tag of theirs names that).
 paho_specs="session publications device flush subscriptions mqtt5 keeper session_finish session_features delivery stall"

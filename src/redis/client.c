@@ -250,8 +250,9 @@ static void wait_and_serve(struct fog_redis *r) {
 
 static void *drive(void *arg) {
   struct fog_redis *r = arg;
-  while (!atomic_load(&r->stop)) {
+  for (;;) {
     take_inbox(r);
+    if (atomic_load(&r->stop)) break; /* only now: the wake-up that said so may just have been cleared */
     feed(r);
     wait_and_serve(r);
   }

@@ -34,23 +34,18 @@ static void *refuse_list(const redisReadTask *task, int elements) {
   return NULL;
 }
 
-static redisReplyObjectFunctions functions; /* hiredis' own but for lists */
-
-static void make_functions(void) {
-  redisReader *reader = redisReaderCreate();
-  if (reader == NULL) return;
-  functions = *reader->fn;
-  functions.createArray = refuse_list;
-  redisReaderFree(reader);
-}
-
-static bool refuse_lists(struct fog_redis_connection *c) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  (void)pthread_once(&once, make_functions);
-  if (functions.createArray == NULL) return false;
+/* Its reader makes what hiredis makes of answers, but for lists. */
+static void refuse_lists(struct fog_redis_connection *c) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  static redisReplyObjectFunctions functions; /* of all connections, made with the first */
+  (void)pthread_mutex_lock(&lock);
+  if (functions.createArray == NULL) {
+    functions = *c->context->reader->fn;
+    functions.createArray = refuse_list;
+  }
+  (void)pthread_mutex_unlock(&lock);
   c->context->reader->fn = &functions;
   c->context->reader->privdata = c;
-  return true;
 }
 
 static bool greet(struct fog_redis_connection *c, int argc, const char **argv, long long by) {
@@ -86,10 +81,7 @@ bool fog_redis_connection_open(struct fog_redis_connection *c, int fd, const str
     return false;
   }
   c->context->flags &= ~REDIS_BLOCK; /* as the socket is */
-  if (!refuse_lists(c)) {
-    note(c, "network", "not enough memory");
-    return false;
-  }
+  refuse_lists(c);
   char why[FOG_REDIS_REASON];
   if (o->tls) {
     c->tls = fog_redis_start_tls(c->context, o, why, sizeof why);
