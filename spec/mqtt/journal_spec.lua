@@ -319,7 +319,7 @@ describe("a session with a journal", function()
     cut_off(session, credentials)
     for i = 1, 500 do assert(session:publish("c2d/dev1/n", i .. ("x"):rep(200), { qos = 1 })) end
     close(session)
-    support.shell(("dd if=/dev/urandom of=%s bs=4096 seek=20 count=1 conv=notrunc 2>/dev/null"):format(path))
+    support.shell(("dd if=/dev/urandom of=%s bs=4096 seek=50 count=1 conv=notrunc 2>/dev/null"):format(path))
     sandbox:heal_mqtt()
     local got, told = {}, nil
     listen(got)

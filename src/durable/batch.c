@@ -4,16 +4,15 @@
  *
  * Removals are sorted and taken out in ranges, which is what acknowledgements in order come to: one statement for
  * hundreds. New messages go in portions, a transaction each; the first one takes all changes along. Where there is no
- * room for a portion, the WAL is copied into the database, for which room was reserved, and begins anew; then changes
- * are tried alone, as they need some pages of the WAL, for which room was reserved, too; then new messages one at a
- * time.
+ * room for a portion, the batch is squeezed through what room.c holds for that: changes alone, in portions that fit,
+ * the WAL beginning anew before each of them; then new messages one at a time.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store.h"
 
-enum { PORTION_BYTES = 256 * 1024, PAGE_BYTES = 4096, RESERVED_PAGES = 64 };
+enum { PORTION_BYTES = 256 * 1024 };
 
 /* Pages of the WAL from which on it is copied into the database: with a portion the bound of its length. */
 enum { CHECKPOINT_PAGES = 256 };
@@ -56,13 +55,14 @@ static int by_number(const void *a, const void *b) {
   return (left > right) - (left < right);
 }
 
-static bool write_removals(struct fog_durable *d, struct fog_durable_counts *counts) {
+/* The first `count` of them, by their numbers. */
+static bool write_removals(struct fog_durable *d, struct fog_durable_counts *counts, size_t count) {
   struct fog_batch *b = &d->batch;
-  if (b->removed_count == 0) return true;
+  if (count == 0) return true;
   qsort(b->removed, b->removed_count, sizeof *b->removed, by_number);
   size_t from = 0;
-  for (size_t i = 1; i <= b->removed_count; i++) {
-    if (i < b->removed_count && b->removed[i] <= b->removed[i - 1] + 1) continue;
+  for (size_t i = 1; i <= count; i++) {
+    if (i < count && b->removed[i] <= b->removed[i - 1] + 1) continue;
     if (!remove_range(d, counts, b->removed[from], b->removed[i - 1])) return false;
     from = i;
   }
@@ -93,8 +93,8 @@ static bool write_aside(struct fog_durable *d, struct fog_durable_counts *counts
   return fog_sql_run(d, FOG_SQL_REMOVE_FLIGHT) == SQLITE_DONE;
 }
 
-static bool write_changes(struct fog_durable *d, struct fog_durable_counts *counts) {
-  for (size_t i = 0; i < d->batch.change_count; i++) {
+static bool write_changes(struct fog_durable *d, struct fog_durable_counts *counts, size_t count) {
+  for (size_t i = 0; i < count; i++) {
     const struct fog_change *c = &d->batch.changes[i];
     bool ok;
     if (c->kind == FOG_SQL_FORGET) {
@@ -111,7 +111,7 @@ static bool write_changes(struct fog_durable *d, struct fog_durable_counts *coun
     }
     if (!ok) return false;
   }
-  return write_removals(d, counts);
+  return true;
 }
 
 static bool write_add(struct fog_durable *d, struct fog_durable_counts *counts, const struct fog_durable_message *m) {
@@ -149,87 +149,95 @@ static bool write_adds(struct fog_durable *d, struct fog_durable_counts *counts,
   return true;
 }
 
-int fog_batch_wal(void *d, sqlite3 *db, const char *name, int frames) {
-  (void)db, (void)name;
-  ((struct fog_durable *)d)->wal_frames = frames;
-  return SQLITE_OK;
-}
+/* What one transaction takes of a batch: its first changes, then its first removals, then new messages of about so many
+ * bytes. */
+struct portion {
+  size_t changes, removals, bytes;
+};
 
-/* SQLite cuts the file to what is in it afterwards, so what was reserved beyond is given back. */
-static void checkpoint(struct fog_durable *d) {
-  (void)sqlite3_wal_checkpoint_v2(d->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-  d->reserved = 0;
-  d->wal_frames = 0;
-}
-
-/* The database will hold so many pages once the WAL is copied into it: unless it has the room now, a full disk would
- * keep the WAL from ever beginning anew, and the least change would have to wait for others to make room. */
-static enum fog_durable_code reserve(struct fog_durable *d, struct fog_durable_error *error) {
-  sqlite3_stmt *statement = d->statements[FOG_SQL_PAGES];
-  int64_t pages = sqlite3_step(statement) == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-  (void)sqlite3_reset(statement);
-  if (pages <= d->reserved) return FOG_DURABLE_OK;
-  int64_t wanted = pages + RESERVED_PAGES;
-  if (fog_claim_reserve(&d->claim, wanted * PAGE_BYTES) != 0) {
-    wanted = pages;
-    int number = fog_claim_reserve(&d->claim, wanted * PAGE_BYTES);
-    if (number != 0) return fog_durable_fail(error, FOG_DURABLE_FULL, "%s: %s", d->claim.path, strerror(number));
-  }
-  d->reserved = wanted;
-  return FOG_DURABLE_OK;
-}
-
-static enum fog_durable_code write_all(struct fog_durable *d, struct fog_durable_counts *counts, size_t portion,
+static enum fog_durable_code write_all(struct fog_durable *d, struct fog_durable_counts *counts, struct portion p,
                                        size_t *next, struct fog_durable_error *error) {
-  enum fog_durable_code code = FOG_DURABLE_OK;
-  bool ok =
-      fog_sql_run(d, FOG_SQL_BEGIN) == SQLITE_DONE && write_changes(d, counts) && write_adds(d, counts, portion, next);
-  if (ok && *next > d->batch.add_first) code = reserve(d, error);
+  bool ok = fog_sql_run(d, FOG_SQL_BEGIN) == SQLITE_DONE && write_changes(d, counts, p.changes) &&
+            write_removals(d, counts, p.removals) && write_adds(d, counts, p.bytes, next);
+  enum fog_durable_code code = ok ? fog_room_hold(d, error) : FOG_DURABLE_OK;
   if (code != FOG_DURABLE_OK) return code;
   ok = ok && fog_sql_run(d, FOG_SQL_COMMIT) == SQLITE_DONE;
   return ok ? FOG_DURABLE_OK : fog_durable_sqlite(d->db, d->claim.path, error);
 }
 
-/* One transaction: all changes, and a portion of what is new, which may be 0. */
-static enum fog_durable_code transact(struct fog_durable *d, size_t portion, struct fog_durable_error *error) {
+static enum fog_durable_code transact(struct fog_durable *d, struct portion p, struct fog_durable_error *error) {
   struct fog_batch *b = &d->batch;
   struct fog_durable_counts counts = d->counts;
   size_t next = b->add_first;
-  bool removed = b->removed_count > 0;
-  enum fog_durable_code code = write_all(d, &counts, portion, &next, error);
+  d->lacks_pages = false;
+  enum fog_durable_code code = write_all(d, &counts, p, &next, error);
   if (code != FOG_DURABLE_OK) {
     if (sqlite3_get_autocommit(d->db) == 0) (void)fog_sql_run(d, FOG_SQL_ROLLBACK);
     return code;
   }
   d->counts = counts;
   b->add_first = next;
-  fog_batch_empty_changes(b);
-  if (d->wal_frames >= CHECKPOINT_PAGES) checkpoint(d);
-  if (removed && fog_schema_shrink(d->db)) d->reserved = 0;
+  fog_batch_drop(b, p.changes, p.removals);
+  if (d->wal_frames >= CHECKPOINT_PAGES) fog_room_checkpoint(d);
+  if (p.removals > 0) fog_room_shrink(d);
   return FOG_DURABLE_OK;
 }
 
-static bool is_empty(const struct fog_batch *b) {
-  return b->change_count + b->removed_count == 0 && b->add_first == b->add_count;
+static size_t changes_of(const struct fog_batch *b) { return b->change_count + b->removed_count; }
+static bool is_empty(const struct fog_batch *b) { return changes_of(b) == 0 && b->add_first == b->add_count; }
+
+/* The first `count` of its changes and removals. */
+static struct portion first(const struct fog_batch *b, size_t count) {
+  size_t changes = count < b->change_count ? count : b->change_count;
+  size_t removals = count - changes < b->removed_count ? count - changes : b->removed_count;
+  return (struct portion){.changes = changes, .removals = removals};
 }
 
-/* What is left of a batch that found no room, a message at a time. */
+/* Half as many, until they fit into the WAL; a row of zeroes less, where the database has no page for them. */
+static enum fog_durable_code squeeze_changes(struct fog_durable *d, struct fog_durable_error *error) {
+  size_t count = changes_of(&d->batch);
+  while (changes_of(&d->batch) > 0) {
+    fog_room_checkpoint(d);
+    enum fog_durable_code code = transact(d, first(&d->batch, count), error);
+    if (code == FOG_DURABLE_OK) continue;
+    if (code != FOG_DURABLE_FULL) return code;
+    if (count > 1 && !d->lacks_pages) {
+      if (count > changes_of(&d->batch)) count = changes_of(&d->batch);
+      count -= count / 2;
+    } else if (!fog_room_give(d)) {
+      return code;
+    }
+  }
+  return FOG_DURABLE_OK;
+}
+
 static enum fog_durable_code squeeze(struct fog_durable *d, struct fog_durable_error *error) {
-  struct fog_batch *b = &d->batch;
-  enum fog_durable_code code = FOG_DURABLE_OK;
-  checkpoint(d);
-  if (b->change_count + b->removed_count > 0) code = transact(d, 0, error);
+  if (!d->tight) fog_room_tighten(d, true);
+  enum fog_durable_code code = squeeze_changes(d, error);
   if (error != NULL) error->rest_is_there = code == FOG_DURABLE_OK;
-  while (code == FOG_DURABLE_OK && !is_empty(b)) code = transact(d, 1, error);
+  while (code == FOG_DURABLE_OK && !is_empty(&d->batch)) {
+    code = fog_room_keep(d, error);
+    fog_room_checkpoint(d);
+    if (code == FOG_DURABLE_OK) code = transact(d, (struct portion){.bytes = 1}, error);
+  }
+  if (code == FOG_DURABLE_OK) fog_room_tighten(d, false);
+  return code;
+}
+
+static enum fog_durable_code write_down(struct fog_durable *d, struct fog_durable_error *error) {
+  const struct fog_batch *b = &d->batch;
+  enum fog_durable_code code = FOG_DURABLE_OK;
+  while (code == FOG_DURABLE_OK && !is_empty(b)) {
+    if (b->add_first < b->add_count) code = fog_room_keep(d, error);
+    struct portion all = {b->change_count, b->removed_count, PORTION_BYTES};
+    if (code == FOG_DURABLE_OK) code = transact(d, all, error);
+  }
   return code;
 }
 
 enum fog_durable_code fog_batch_commit(struct fog_durable *d, struct fog_durable_error *error) {
-  struct fog_batch *b = &d->batch;
-  enum fog_durable_code code = FOG_DURABLE_OK;
-  while (code == FOG_DURABLE_OK && !is_empty(b)) code = transact(d, PORTION_BYTES, error);
+  enum fog_durable_code code = d->tight ? FOG_DURABLE_FULL : write_down(d, error);
   if (code == FOG_DURABLE_FULL) code = squeeze(d, error);
-  if (code != FOG_DURABLE_OK) return code;
-  fog_batch_empty(b);
-  return FOG_DURABLE_OK;
+  if (code == FOG_DURABLE_OK) fog_batch_empty(&d->batch);
+  return code;
 }

@@ -14,16 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-  PRIVATE_MODE = 0600,
-  OTHERS = 077,
-  HEAD_BYTES = 100,
-  VERSION_AT = 60,
-  ID_AT = 68,
-  TRIES = 20,
-  NOTE_BYTES = 16,
-  WAL_BYTES = 64 * 4120
-};
+enum { PRIVATE_MODE = 0600, OTHERS = 077, HEAD_BYTES = 100, VERSION_AT = 60, ID_AT = 68, TRIES = 20, NOTE_BYTES = 16 };
 
 char *fog_beside(const char *path, const char *suffix) {
   size_t room = strlen(path) + strlen(suffix) + 1;
@@ -338,27 +329,36 @@ void fog_sync_folder(const char *path) {
   free(folder);
 }
 
-static int reserve(int fd, int64_t bytes) {
+static int reserve(int fd, int64_t from, int64_t to) {
 #ifdef FALLOC_FL_KEEP_SIZE
-  if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes) != 0 && fog_durable_code_of(errno) == FOG_DURABLE_FULL) {
+  if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from)) != 0 &&
+      fog_durable_code_of(errno) == FOG_DURABLE_FULL) {
     return errno;
   }
 #else
-  (void)fd, (void)bytes;
+  (void)fd, (void)from, (void)to;
 #endif
   return 0;
 }
 
-int fog_claim_reserve(const struct fog_claim *claim, int64_t bytes) {
+int fog_claim_reserve(const struct fog_claim *claim, int64_t from, int64_t to) {
   struct rlimit limit;
   bool limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-  if (limited && (uint64_t)bytes > (uint64_t)limit.rlim_cur) return EFBIG;
-  return reserve(claim->fd, bytes);
+  if (limited && (uint64_t)to > (uint64_t)limit.rlim_cur) return EFBIG;
+  return reserve(claim->fd, from, to);
 }
 
-void fog_reserve_wal(const char *path) {
+/* Cutting a file to the length that it has gives back what lies behind its end. */
+void fog_claim_reserve_wal(const struct fog_claim *claim, const char *path) {
+  struct stat st;
   int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return;
-  (void)reserve(fd, WAL_BYTES);
+  bool full = reserve(fd, 0, FOG_WAL_BYTES) != 0;
+  if (full && fstat(claim->fd, &st) == 0 && ftruncate(claim->fd, st.st_size) == 0) (void)reserve(fd, 0, FOG_WAL_BYTES);
   (void)close(fd);
+}
+
+void fog_claim_reserve_behind(const struct fog_claim *claim) {
+  struct stat st;
+  if (fstat(claim->fd, &st) == 0) (void)reserve(claim->fd, st.st_size, st.st_size + FOG_WAL_BYTES);
 }

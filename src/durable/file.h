@@ -47,10 +47,15 @@ bool fog_is_journal(const char *path);
 /* The name's folder comes to the disk, as far as the file system can do that. */
 void fog_sync_folder(const char *path);
 
-/* Has the file system set room aside for a file of so many bytes, which does not become larger by that. 0, or the errno
- * of a full disk, a quota, a limit; where the file system cannot do it, 0. */
-int fog_claim_reserve(const struct fog_claim *claim, int64_t bytes);
-void fog_reserve_wal(const char *path); /* the same for the changes of some acknowledgements */
+/* Has the file system set the bytes between the two aside for the file, which does not become larger by that. 0, or the
+ * errno of a full disk, a quota, a limit; where the file system cannot do it (none but Linux' own can), 0. */
+int fog_claim_reserve(const struct fog_claim *claim, int64_t from, int64_t to);
+
+/* The same for the WAL, so that the changes of some acknowledgements find room there; and for the next one, behind the
+ * end of a file that is about to be let go. */
+enum { FOG_WAL_BYTES = 64 * 4120 };
+void fog_claim_reserve_wal(const struct fog_claim *claim, const char *path);
+void fog_claim_reserve_behind(const struct fog_claim *claim);
 
 /* Whether the path still names the file that is claimed. Any thread. */
 bool fog_claim_stands(const struct fog_claim *claim);

@@ -133,14 +133,20 @@ static void empty_adds(struct fog_batch *b) {
   b->add_first = b->add_count = 0;
 }
 
-void fog_batch_empty_changes(struct fog_batch *b) {
-  for (size_t i = 0; i < b->change_count; i++) free(b->changes[i].text);
-  b->change_count = b->removed_count = 0;
+static void drop(void *list, size_t *count, size_t first, size_t size) {
+  *count -= first;
+  if (first > 0) memmove(list, (char *)list + first * size, *count * size);
+}
+
+void fog_batch_drop(struct fog_batch *b, size_t changes, size_t removals) {
+  for (size_t i = 0; i < changes; i++) free(b->changes[i].text);
+  drop(b->changes, &b->change_count, changes, sizeof *b->changes);
+  drop(b->removed, &b->removed_count, removals, sizeof *b->removed);
 }
 
 void fog_batch_free(struct fog_batch *b) {
   empty_adds(b);
-  fog_batch_empty_changes(b);
+  fog_batch_drop(b, b->change_count, b->removed_count);
   free(b->adds);
   free(b->changes);
   free(b->removed);
@@ -153,7 +159,7 @@ void fog_batch_empty(struct fog_batch *b) {
     return;
   }
   empty_adds(b);
-  fog_batch_empty_changes(b);
+  fog_batch_drop(b, b->change_count, b->removed_count);
 }
 
 enum fog_durable_code fog_batch_note(struct fog_durable *d, const struct fog_change *c, const char *text) {

@@ -7,12 +7,14 @@
  * mapped that a full disk could take away. Nothing is sorted into temporary files; the WAL itself is the only other
  * file.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "store.h"
 
 /* Unused pages from which on they are given back. */
-enum { SHRINK_PAGES = 512 };
+enum { UNUSED_PAGES = 512 };
 
 static const char SETTINGS[] =
     "PRAGMA page_size=4096;"
@@ -21,7 +23,9 @@ static const char SETTINGS[] =
     "PRAGMA mmap_size=0;"
     "PRAGMA cache_size=-4096;"
     "PRAGMA trusted_schema=OFF;"
-    "PRAGMA cell_size_check=ON;";
+    "PRAGMA cell_size_check=ON;"
+    "PRAGMA secure_delete=FAST;"; /* else each page that becomes free is written once more, where there may be no room
+                                   */
 
 static const char TABLES[] =
     "BEGIN;" /* no more, or auto_vacuum could not be set any more */
@@ -34,7 +38,7 @@ static const char TABLES[] =
     "CREATE TABLE flight(seq INTEGER PRIMARY KEY, packet_id INTEGER NOT NULL, released INTEGER NOT NULL);"
     "CREATE TABLE aside(seq INTEGER PRIMARY KEY, reason INTEGER NOT NULL, why TEXT NOT NULL);"
     "CREATE TABLE received(packet_id INTEGER PRIMARY KEY);"
-    "CREATE TABLE session(name INTEGER PRIMARY KEY, value TEXT NOT NULL);" /* 1: the client id */
+    "CREATE TABLE session(name INTEGER PRIMARY KEY, value TEXT NOT NULL);" /* 1: the client id; others: room.c */
     "COMMIT;";
 
 #define COLUMNS                                                                                     \
@@ -72,6 +76,10 @@ static const char *const SQL[FOG_STATEMENTS] = {
     [FOG_SQL_CLIENT] = "SELECT value FROM session WHERE name = 1",
     [FOG_SQL_SET_CLIENT] = "INSERT OR REPLACE INTO session VALUES(1, ?3)",
     [FOG_SQL_PAGES] = "PRAGMA page_count",
+    [FOG_SQL_UNUSED] = "PRAGMA freelist_count",
+    [FOG_SQL_ROWS] = "SELECT count(*) FROM session WHERE name > 1",
+    [FOG_SQL_KEEP_ROW] = "INSERT INTO session SELECT max(1, ifnull(max(name), 1)) + 1, zeroblob(64000) FROM session",
+    [FOG_SQL_GIVE_ROW] = "DELETE FROM session WHERE name > 1 AND name = (SELECT max(name) FROM session)",
     [FOG_SQL_RENUMBER] = "UPDATE message SET seq = ?2 WHERE seq = ?1 AND EXISTS(SELECT 1 FROM aside WHERE seq = ?1)",
 };
 
@@ -158,12 +166,20 @@ bool fog_schema_count(sqlite3 *db, struct fog_durable_counts *counts) {
 }
 
 /* Where more than half of some megabytes is free; some at a time, since what is moved goes through the WAL. */
-bool fog_schema_shrink(sqlite3 *db) {
+int fog_schema_shrink(sqlite3 *db, int pages) {
   int64_t unused = 0, all = 0;
+  char text[64];
   bool known = ask(db, "PRAGMA freelist_count", &unused) && ask(db, "PRAGMA page_count", &all);
-  if (!known || unused <= SHRINK_PAGES || unused <= all / 2) return false;
-  return run_text(db, "PRAGMA incremental_vacuum(512)") == SQLITE_OK && /* SHRINK_PAGES */
-         sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK;
+  if (!known || unused <= UNUSED_PAGES || unused <= all / 2) return 0;
+  (void)snprintf(text, sizeof text, "PRAGMA incremental_vacuum(%d)", pages);
+  bool ok = run_text(db, text) == SQLITE_OK;
+  return ok && sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK ? 1 : -1;
+}
+
+void fog_schema_limit_wal(sqlite3 *db, int64_t bytes) {
+  char text[64];
+  (void)snprintf(text, sizeof text, "PRAGMA journal_size_limit=%" PRId64, bytes);
+  (void)run_text(db, text);
 }
 
 static uint64_t mix(uint64_t sum, uint64_t word) {

@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROOM_BYTES = 64 * 1024, EXIT_WAIT_S = 2, SHRINKS = 4096 };
+/* What is to be left of the disk for a message to be taken; one that is smaller finds room in the least WAL. */
+enum { ROOM_BYTES = 64 * 1024, SMALL_BYTES = 128 * 1024, EXIT_WAIT_S = 2 };
 
 static void count_new(const struct fog_durable *d, struct fog_durable_counts *counts) {
   const struct fog_batch *b = &d->batch;
@@ -42,11 +43,13 @@ static void counts(struct fog_durable *d, struct fog_durable_counts *result) {
 /* Checking ----------------------------------------------------------------------------------------------------------
  */
 
-static bool has_room(const struct fog_durable *d, size_t bytes) {
+/* Of the disk, or of what is unused within the file. */
+static bool has_room(struct fog_durable *d, size_t bytes) {
   struct statvfs fs;
   if (fstatvfs(d->claim.fd, &fs) != 0) return true; /* the next commit will tell */
-  uint64_t unused = (uint64_t)fs.f_bavail * (fs.f_frsize != 0 ? fs.f_frsize : fs.f_bsize);
-  return unused >= (uint64_t)bytes + atomic_load(&d->new_bytes) + ROOM_BYTES;
+  int64_t unused = (int64_t)(fs.f_bavail * (fs.f_frsize != 0 ? fs.f_frsize : fs.f_bsize));
+  int64_t wanted = (int64_t)(bytes + atomic_load(&d->new_bytes) + ROOM_BYTES);
+  return unused + atomic_load(&d->within) >= wanted && (unused >= wanted || bytes <= SMALL_BYTES);
 }
 
 static bool wal_stands(const struct fog_durable *d) {
@@ -73,6 +76,7 @@ static enum fog_durable_code commit(struct fog_durable *d, struct fog_durable_er
   if (code != FOG_DURABLE_OK) return code;
   code = fog_batch_commit(d, error);
   if (code == FOG_DURABLE_OK) atomic_store(&d->new_bytes, 0);
+  if (code == FOG_DURABLE_FULL) atomic_store(&d->within, fog_room_within(d));
   int full = 0;
   if (code == FOG_DURABLE_FULL) full = has_room(d, 0) ? 2 : 1;
   atomic_store(&d->full, full);
@@ -162,9 +166,10 @@ static void finalize(struct fog_durable *d) {
 }
 
 static void close_database(struct fog_durable *d) {
+  bool waits = fog_room_close(d);
   finalize(d);
-  for (int i = 0; i < SHRINKS && fog_schema_shrink(d->db); i++) continue;
-  (void)sqlite3_close(d->db);
+  bool closed = sqlite3_close(d->db) == SQLITE_OK;
+  if (closed && waits) fog_claim_reserve_behind(&d->claim);
   d->db = NULL;
 }
 
@@ -221,7 +226,6 @@ static enum fog_durable_code watch_wal(struct fog_durable *d, struct fog_durable
   if (lstat(d->wal_path, &st) != 0) {
     return fog_durable_fail(error, FOG_DURABLE_IO, "%s: %s", d->wal_path, strerror(errno));
   }
-  fog_reserve_wal(d->wal_path);
   d->wal_dev = st.st_dev;
   d->wal_ino = st.st_ino;
   return FOG_DURABLE_OK;
@@ -237,8 +241,7 @@ static enum fog_durable_code open_claimed(struct fog_durable *d, const struct fo
     if (code == FOG_DURABLE_OK) code = connect(d, o, error);
   }
   if (code == FOG_DURABLE_OK) {
-    for (int i = 0; i < SHRINKS && fog_schema_shrink(d->db); i++) continue;
-    (void)sqlite3_wal_hook(d->db, fog_batch_wal, d);
+    fog_room_open(d);
     code = watch_wal(d, error);
   }
   if (code == FOG_DURABLE_OK && !fog_claim_stands(&d->claim)) {

@@ -34,6 +34,10 @@ enum fog_statement {
   FOG_SQL_CLIENT,
   FOG_SQL_SET_CLIENT,
   FOG_SQL_PAGES,
+  FOG_SQL_UNUSED, /* pages */
+  FOG_SQL_ROWS,   /* of zeroes: room.c */
+  FOG_SQL_KEEP_ROW,
+  FOG_SQL_GIVE_ROW,
   FOG_SQL_RENUMBER,
   FOG_STATEMENTS
 };
@@ -68,12 +72,16 @@ struct fog_durable {
   ino_t wal_ino;
   sqlite3 *db; /* NULL: closed */
   sqlite3_stmt *statements[FOG_STATEMENTS];
-  int64_t reserved; /* pages that the database's file has room for */
+  int64_t held;     /* pages that the database's file has room for */
   int wal_frames;   /* that were not copied into the database yet */
+  int rows, moved;  /* room.c: rows of zeroes; pages to move at once */
+  bool lacks_pages; /* the file system had no room for another page of the database */
+  bool tight;       /* the last commit found no room: the next one is squeezed from the start */
   struct fog_batch batch;
   struct fog_durable_counts counts; /* of what is on the disk; last_seq of all */
   atomic_int full;         /* 0: no; 1: the last commit found no room; 2: though the system says that there is some */
   atomic_size_t new_bytes; /* of what was added and is not on the disk */
+  atomic_llong within;     /* fog_room_within, of when the disk was full */
 };
 
 struct fog_durable_options {
@@ -121,7 +129,10 @@ bool fog_schema_prepare(sqlite3 *db, sqlite3_stmt **statements);
 bool fog_schema_count(sqlite3 *db, struct fog_durable_counts *counts);
 bool fog_schema_count_states(sqlite3 *db, struct fog_durable_counts *counts); /* in_flight, set_aside, received */
 bool fog_schema_is_whole(sqlite3 *db, bool *whole); /* *whole means something where true is returned */
-bool fog_schema_shrink(sqlite3 *db); /* gives room back that is not needed any more; true: there may be more */
+/* Gives room back that is not needed any more, so many pages at most. 1: there may be more; 0: no; -1: no room for it
+ */
+int fog_schema_shrink(sqlite3 *db, int pages);
+void fog_schema_limit_wal(sqlite3 *db, int64_t bytes); /* what its file is cut to when it begins anew */
 
 /* Binds, steps and resets; the last result's code. */
 int fog_sql_run(struct fog_durable *d, enum fog_statement which);
@@ -137,13 +148,26 @@ int64_t fog_message_sum(const struct fog_durable_message *m);
 enum fog_durable_code fog_batch_note(struct fog_durable *d, const struct fog_change *c, const char *text);
 enum fog_durable_code fog_batch_add(struct fog_durable *d, const struct fog_durable_message *m);
 enum fog_durable_code fog_batch_set_aside(struct fog_durable *d, int64_t seq, uint8_t reason, const char *text);
-void fog_batch_empty_changes(struct fog_batch *batch); /* they are on the disk */
-void fog_batch_empty(struct fog_batch *batch);         /* all is */
+void fog_batch_drop(struct fog_batch *batch, size_t changes,
+                    size_t removals);          /* the first ones: they are on the disk */
+void fog_batch_empty(struct fog_batch *batch); /* all is */
 void fog_batch_free(struct fog_batch *batch);
 
 /* batch.c: writes all down. Under the lock. */
 enum fog_durable_code fog_batch_commit(struct fog_durable *d, struct fog_durable_error *error);
-int fog_batch_wal(void *d, sqlite3 *db, const char *name, int frames); /* SQLite's hook after a commit */
+
+/* room.c: room on the disk. Under the lock. */
+void fog_room_open(struct fog_durable *d);
+bool fog_room_close(struct fog_durable *d);      /* whether the next one may need room: fog_claim_reserve_behind */
+void fog_room_checkpoint(struct fog_durable *d); /* the WAL is copied, and begins anew */
+void fog_room_shrink(struct fog_durable *d);
+void fog_room_tighten(struct fog_durable *d, bool tight);
+/* Has the pages set aside that the transaction under way will have made the database of. FULL: it must not be made. */
+enum fog_durable_code fog_room_hold(struct fog_durable *d, struct fog_durable_error *error);
+enum fog_durable_code fog_room_keep(struct fog_durable *d, struct fog_durable_error *error); /* all rows of zeroes */
+bool fog_room_give(struct fog_durable *d); /* one less; false: there is none, or it cannot be removed */
+int64_t fog_room_within(struct fog_durable *d);
+int fog_room_wal(void *d, sqlite3 *db, const char *name, int frames); /* SQLite's hook after a commit */
 
 /* read.c */
 enum fog_durable_code fog_durable_read(struct fog_durable *d, int64_t after, size_t max_count, size_t max_bytes,
