@@ -43,7 +43,7 @@ PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
 SHARED_SRC  := src/sandbox/password.c src/sandbox/tap.c
 SANDBOX_SRC := $(filter-out $(PLUGIN_SRC),$(wildcard src/sandbox/*.c)) src/binding/class.c
 # With what it shares with the core: the wake-up descriptor, classes, and the checkers of options.
-REDIS_SRC   := $(if $(HIREDIS_H),$(wildcard src/redis/*.c) src/base/wake.c src/binding/class.c src/binding/util.c)
+REDIS_SRC   := $(if $(HIREDIS_H),$(wildcard src/redis/*.c) src/base/wake.c src/base/error.c src/binding/class.c src/binding/util.c)
 HEADERS     := $(wildcard src/*/*.h)
 # What of the sandbox and its plugin knows no Lua and no mosquitto.
 SANDBOX_PLAIN_SRC := $(filter-out src/binding/% src/sandbox/binding%,$(SANDBOX_SRC)) $(wildcard src/sandbox/plugin_*.c)

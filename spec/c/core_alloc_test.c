@@ -127,7 +127,8 @@ static void session(struct fog_engine *e, long n) {
 }
 
 static void run(long n) {
-  struct fog_engine *e = fog_engine_new(10);
+  int error = FOG_OK;
+  struct fog_engine *e = fog_engine_new(10, &error);
   if (e == NULL) return;
   request(e, n);
   session(e, n);

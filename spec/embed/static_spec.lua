@@ -60,8 +60,8 @@ describe("a program with a static Lua and fogcloud in it", function()
       it("does the main job frame by frame, and opens no file of ours", function()
         local host = embed.link(lua, made, "examples/embed/static/host.c", made .. "/host")
         assert.is_nil(embed.succeed("ldd " .. host):find("liblua", 1, true), "its Lua is not static")
-        local said, code = support.shell(("cd / && ASAN_OPTIONS=detect_leaks=0 timeout 60 strace -f -e trace=open,openat,openat2,creat -o %s/trace "
-          .. "%s %s dev1 '%s'"):format(made, host, account(), ca_pem))
+        local said, code = support.shell(("cd / && ASAN_OPTIONS=detect_leaks=0 timeout 60 strace -f "
+          .. "-e trace=open,openat,openat2,creat -o %s/trace %s %s dev1 '%s'"):format(made, host, account(), ca_pem))
         assert.same({ "products: 2\ndone\n", 0 }, { said, code })
         local paths = opened(made .. "/trace")
         for _, path in ipairs(paths) do assert.is_true(is_foreign(path), path .. " was opened") end

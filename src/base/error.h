@@ -11,7 +11,12 @@ enum fog_error {
   FOG_ENOMEMORY = -1, /* malloc gave nothing */
   FOG_ENOTHREAD = -2, /* a thread could not be started */
   FOG_EFORKED = -3,   /* it was started before this process was forked, and its threads did not survive */
-  FOG_EFULL = -4      /* as many as may be are at work */
+  FOG_EFULL = -4,     /* as many as may be are at work */
+  FOG_ECURL = -5,     /* libcurl could not be initialised */
+  FOG_ELISTEN = -6    /* nothing listens that one could connect to */
 };
+
+/* What one of these, or an errno, is in words; static, or the C library's. */
+const char *fog_error_text(int code);
 
 #endif

@@ -48,22 +48,21 @@ void fog_engine_wake_all(void) {
   (void)pthread_mutex_unlock(&list_lock);
 }
 
-struct fog_engine *fog_engine_new(size_t max_requests) {
-  if (fog_process_init() != 0) {
-    errno = ENOTSUP;
-    return NULL;
-  }
+struct fog_engine *fog_engine_new(size_t max_requests, int *error) {
+  *error = FOG_ECURL;
+  if (fog_process_init() != 0) return NULL;
   struct fog_engine *e = calloc(1, sizeof *e);
+  *error = FOG_ENOMEMORY;
   if (e == NULL) return NULL;
   e->pid = getpid();
   e->mirror.fd = -1;
+  errno = 0;
   e->queue = fog_queue_new();
   if (e->queue != NULL) e->http = fog_http_new(e->queue, max_requests);
   if (e->http == NULL) {
-    int err = errno;
+    *error = errno == 0 ? FOG_ENOMEMORY : errno;
     if (e->queue != NULL) fog_queue_unref(e->queue);
     free(e);
-    errno = err;
     return NULL;
   }
   list_add(e);
@@ -109,6 +108,7 @@ const char *fog_engine_listen(struct fog_engine *e) {
 }
 
 int fog_engine_mirror(struct fog_engine *e) {
+  if (e->mirror.fd < 0) return FOG_ELISTEN;
   int fd = fog_mirror_accept(&e->mirror);
   if (fd < 0) return errno;
   fog_queue_mirror(e->queue, fd);

@@ -12,8 +12,8 @@
 
 struct fog_engine;
 
-/* NULL: errno says why. */
-struct fog_engine *fog_engine_new(size_t max_requests);
+/* NULL: *error is an errno or a fog_error. */
+struct fog_engine *fog_engine_new(size_t max_requests, int *error);
 
 /* Ends the requests in flight without events. Sessions live on until they are closed, before or after: their events
  * then go nowhere. Returns at once; harmless in a forked child. */
@@ -36,7 +36,7 @@ int fog_engine_fd(const struct fog_engine *e);
 const char *fog_engine_listen(struct fog_engine *e);
 
 /* From now on the peer that has connected there gets a byte with each wake-up, and a peer before it none. What was
- * queued until now woke nobody: take it first. 0, or errno. */
+ * queued until now woke nobody: take it first. 0, errno or FOG_ELISTEN. */
 int fog_engine_mirror(struct fog_engine *e);
 
 /* Wakes the reader, without an event. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <string.h>
 
 #include "handles.h"
 
@@ -22,7 +21,7 @@ struct fog_engine *fog_check_engine(lua_State *L, int arg) {
 
 static int failure(lua_State *L, int err) {
   lua_pushnil(L);
-  lua_pushstring(L, strerror(err));
+  lua_pushstring(L, fog_error_text(err));
   return 2;
 }
 
@@ -36,9 +35,9 @@ static int l_new(lua_State *L) {
   *box = (struct l_engine){.engine = NULL, .held = NULL}; /* closed until all is well */
   luaL_getmetatable(L, FOG_ENGINE_CLASS);
   lua_setmetatable(L, -2);
-  box->engine = fog_engine_new((size_t)max);
-  if (box->engine != NULL) return 1;
-  return failure(L, errno);
+  int error = FOG_OK;
+  box->engine = fog_engine_new((size_t)max, &error);
+  return box->engine != NULL ? 1 : failure(L, error);
 }
 
 static void release_held(struct l_engine *box) {

@@ -8,6 +8,7 @@
 #include "../base/notify.h"
 #include "../base/process.h"
 #include "../base/signals.h"
+#include "../http/library.h"
 #include "../mqtt/native.h"
 #include "handles.h"
 #include "properties.h"
@@ -102,15 +103,35 @@ static int l_signals_release(lua_State *L) {
   return 0;
 }
 
+/* Times, counters and ids need numbers that are exact up to 2^53, whatever the headers have promised. */
+static void check_lua(lua_State *L) {
+  static const double many = 9007199254740991;
+  lua_pushnumber(L, (lua_Number)many);
+  fog_push_whole(L, (uint64_t)many);
+  if ((double)lua_tonumber(L, -1) != many || (double)lua_tonumber(L, -2) != many)
+    (void)luaL_error(L,
+                     "fogcloud needs a Lua whose numbers have 64 bits, and those of this one have fewer (LUA_32BITS, "
+                     "or a lua_Number of float)");
+  lua_pop(L, 2);
+#if LUA_VERSION_NUM >= 502
+  luaL_checkversion(L);
+#endif
+}
+
+static void check_libcurl(lua_State *L) {
+  char why[512];
+  if (!fog_library_fits(why, sizeof why)) (void)luaL_error(L, "%s", why);
+}
+
 static void push_versions(lua_State *L) {
   lua_newtable(L);
-  lua_pushstring(L, fog_http_curl_version());
+  lua_pushstring(L, fog_library_curl_version());
   lua_setfield(L, -2, "curl");
-  lua_pushstring(L, fog_http_tls_version());
+  lua_pushstring(L, fog_library_tls_version());
   lua_setfield(L, -2, "tls");
   lua_pushstring(L, fog_native.version());
   lua_setfield(L, -2, "mqtt");
-  lua_pushboolean(L, fog_http_async_dns());
+  lua_pushboolean(L, fog_library_async_dns());
   lua_setfield(L, -2, "async_dns");
 }
 
@@ -135,6 +156,8 @@ int luaopen_fogcloud_core(lua_State *L) {
       {NULL, NULL},
   };
   static const luaL_Reg session_methods[] = {{"session", fog_l_session}, {NULL, NULL}};
+  check_lua(L);
+  check_libcurl(L);
   lua_newtable(L);
   fog_setfuncs(L, functions);
   (void)fog_open_engine(L);

@@ -68,24 +68,13 @@ static int l_tostring(lua_State *L) {
   return 1;
 }
 
-static const char *reason(int error) {
-  switch (error) {
-    case FOG_EFORKED:
-      return "MQTT was started before this process was forked, and its threads did not survive";
-    case FOG_ENOTHREAD:
-      return "no thread could be started";
-    default:
-      return "not enough memory";
-  }
-}
-
 static int result(lua_State *L, int error) {
   if (error == FOG_OK) {
     lua_pushboolean(L, 1);
     return 1;
   }
   lua_pushnil(L);
-  lua_pushstring(L, reason(error));
+  lua_pushstring(L, fog_error_text(error));
   return 2;
 }
 

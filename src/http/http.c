@@ -359,12 +359,3 @@ void fog_http_free(struct fog_http *h) {
   fog_queue_unref(h->events);
   free(h);
 }
-
-const char *fog_http_curl_version(void) { return curl_version_info(CURLVERSION_NOW)->version; }
-
-bool fog_http_async_dns(void) { return (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS) != 0; }
-
-const char *fog_http_tls_version(void) {
-  const char *tls = curl_version_info(CURLVERSION_NOW)->ssl_version;
-  return tls == NULL ? "none" : tls;
-}

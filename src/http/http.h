@@ -67,11 +67,4 @@ int fog_http_background(struct fog_http *h);
  * In the background mode, or with nothing in flight, just waits on the fd. */
 void fog_http_wait(struct fog_http *h, int timeout_ms);
 
-/* libcurl's version and that of its TLS library; static text. */
-const char *fog_http_curl_version(void);
-const char *fog_http_tls_version(void);
-
-/* Whether libcurl looks names up without holding its caller up. */
-bool fog_http_async_dns(void);
-
 #endif

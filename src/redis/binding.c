@@ -93,9 +93,7 @@ static int l_send(lua_State *L) {
     return 1;
   }
   lua_pushnil(L);
-  lua_pushstring(L, rc == FOG_EFULL       ? "too many commands wait"
-                    : rc == FOG_ENOTHREAD ? "the system gives no thread"
-                                          : "not enough memory");
+  lua_pushstring(L, rc == FOG_EFULL ? "too many commands wait" : fog_error_text(rc));
   return 2;
 }
 
