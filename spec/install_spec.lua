@@ -56,7 +56,8 @@ describe("scripts/install.sh", function()
   end)
 
   it("knows a suite of each name of packages.txt", function()
-    local known = " demo bench big-endian " .. support.shell "scripts/test.sh --suites":gsub("%s+$", "") .. " "
+    local suites = support.shell "env -u SUITES -u SANITIZE -u QUICK scripts/test.sh --suites"
+    local known = " demo bench big-endian " .. suites:gsub("%s+$", "") .. " "
     for line in io.lines "scripts/packages.txt" do
       local suite = line:match "^([%l-]+) "
       if suite then assert.truthy(known:find(" " .. suite .. " ", 1, true), line) end

@@ -133,7 +133,7 @@ describe("fogcloud.log", function()
         local say, exit = print, os.exit
         for name in ("%s"):gmatch "%%a+" do _G[name], package.loaded[name] = nil, nil end
         local fogcloud = require "fogcloud"
-        local cloud = fogcloud.new { base_url = "http://127.0.0.1:1", client_id = "i", client_secret = "s", timeout = 1 }
+        local cloud = fogcloud.new { base_url = "http://127.0.0.1:1", client_id = "i", client_secret = "s", timeout = 20 }
         say(select(2, cloud:products()).kind)
         say(pcall(fogcloud.new, { base_url = "http://127.0.0.1:1", client_id = "i", client_secret = "s", store = "file:/nonexistent" }))
         exit(0)

@@ -328,7 +328,7 @@ describe("a server that is not the API", function()
 
   local CASES = {
     html = { "protocol", "not the API's" }, empty = { "protocol", "empty body" }, truncated = { "protocol", "no valid JSON: .* 36" },
-    noenvelope = { "protocol", "no envelope" }, redirect = { "http", "redirect" }, cut = { "network", "closed" },
+    noenvelope = { "protocol", "no envelope" }, redirect = { "http", "redirect" }, cut = { "network", "closed", "bytes missing" },
     close = { "network", "[Ee]mpty reply" }, huge = { "protocol", "larger than the limit" },
   }
   for mode, expected in pairs(CASES) do
@@ -337,7 +337,7 @@ describe("a server that is not the API", function()
       local none, err = cloud:token { timeout = 5 }
       assert.is_nil(none)
       assert.equal(expected[1], err.kind, tostring(err))
-      assert.matches(expected[2], tostring(err))
+      assert.truthy(tostring(err):find(expected[2]) or tostring(err):find(expected[3] or "^$"), tostring(err)) -- libcurl's versions differ
     end)
   end
 

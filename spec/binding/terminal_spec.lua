@@ -43,6 +43,15 @@ describe("core.terminal", function()
       "timeout 20 python3 spec/support/typist.py 'Secret: ' $(printf '\\004') \"%s\"")))
   end)
 
+  -- What Unicode 16 made wide: glibc 2.41 has it so, Debian 13's Python not yet.
+  local GROWN = { { 0x2630, 0x2637 }, { 0x268A, 0x268F }, { 0x4DC0, 0x4DFF }, { 0x1D300, 0x1D356 }, { 0x1D360, 0x1D376 } }
+  local function has_grown(code)
+    for _, range in ipairs(GROWN) do
+      if code >= range[1] and code <= range[2] then return true end
+    end
+    return false
+  end
+
   -- Of Unicode's data as Python has it: what is wide, what joins the character before it, and plain letters.
   it("knows how wide characters are", function()
     local listed, status = support.shell([[python3 -c '
@@ -59,11 +68,12 @@ for code in range(0xA0, 0x40000):
     for code, width, hex in listed:gmatch("(%x+) (%d) (%x+)\n") do
       local character = hex:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end)
       count = count + 1
-      if core.terminal.width(character) ~= tonumber(width) then other[#other + 1] = code .. " " .. width end
+      local found = core.terminal.width(character)
+      if found ~= tonumber(width) and not (found == 2 and has_grown(tonumber(code, 16))) then other[#other + 1] = code .. " " .. width end
     end
     assert.truthy(count > 100000)
     -- The C library and Python may be of different versions of Unicode.
-    assert.truthy(#other < 100, table.concat(other, ", "))
+    assert.truthy(#other < 40, table.concat(other, ", "))
     local known = {
       ["⌚"] = 2, ["\240\159\128\132"] = 2, ["\240\159\136\145"] = 2, ["א\214\145"] = 1, ["a\255b"] = 3, [""] = 0,
     }

@@ -167,11 +167,17 @@ static bool it_takes(int version, const struct exact *wire) {
 }
 
 /* What it refuses for a reason that is not in the bytes: a DISCONNECT and a refusing CONNACK end the link by what they
- * say, AUTH and topic aliases it has not asked for. And 2.0.11 does not know that subscription identifiers may repeat
- * [MQTT-3.3.4-4]. */
+ * say, AUTH and topic aliases it has not asked for. 2.0.11 does not know that subscription identifiers may repeat
+ * [MQTT-3.3.4-4]. And 2.0.21 refuses a response topic with wildcards, which binds the client that sends it
+ * [MQTT-3.3.2-14], and codes of failure that the specification does not list for an acknowledgement: we take both. */
 static bool refused_by_itself(const struct fog_packet *p) {
-  struct fog_property identifier;
-  if (p->type == FOG_PUBLISH) return p->topic.len == 0 || fog_properties_find(p->properties, 11, &identifier);
+  struct fog_property found;
+  if (p->type == FOG_PUBLISH) {
+    bool wild = fog_properties_find(p->properties, 8, &found) &&
+                (memchr(found.text, '#', found.text_len) != NULL || memchr(found.text, '+', found.text_len) != NULL);
+    return wild || p->topic.len == 0 || fog_properties_find(p->properties, 11, &found);
+  }
+  if (p->type >= FOG_PUBACK && p->type <= FOG_PUBCOMP) return p->reason >= 0x80;
   return p->type == FOG_DISCONNECT || p->type == FOG_AUTH || (p->type == FOG_CONNACK && p->reason != FOG_SUCCESS);
 }
 

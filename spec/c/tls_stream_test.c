@@ -335,7 +335,9 @@ static void idle(void) {
   printf("# an idle link over TLS takes %zu bytes of the heap\n", each);
   check(opened == IDLE, "a hundred links over TLS");
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  check(each > 0 && each <= 28 * 1024, "an idle one takes at most 28 KiB");
+  /* OpenSSL 3.5 keeps its share of a post-quantum key exchange. */
+  size_t most = OPENSSL_VERSION_NUMBER >= 0x30500000L ? 36 * 1024 : 28 * 1024;
+  check(each > 0 && each <= most, "an idle one takes no more than OpenSSL needs and a little");
 #endif
   for (int i = 0; i < IDLE; i++) link_close(&links[i], false);
   (void)close(listener);
