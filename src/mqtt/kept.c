@@ -192,7 +192,7 @@ bool fog_kept_more(struct fog_kept *k, struct fog_message_list *to, bool anyway,
   enum fog_durable_code code = k->ops->read(k->journal, k->last, k->most, MOST_BYTES / 2, read_one, &r, &error);
   k->parked -= r.count < k->parked ? r.count : k->parked;
   if (judge(k, code, &error) && r.count == 0) { /* they are no longer there: set aside as changed on the disk */
-    k->lost += k->parked;
+    k->lost += (size_t)k->parked;
     k->parked = 0;
     k->urgent = true;
   }
