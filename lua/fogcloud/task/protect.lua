@@ -12,11 +12,15 @@ local protect = {}
 --- table.unpack, by whatever name.
 protect.unpack = table.unpack or rawget(_G, "unpack")
 
+-- Lua's own function. nginx puts others in its place, which go through nginx's scheduler, where `require` cannot yield;
+-- it keeps Lua's under another name.
+local function original(name) return rawget(coroutine, "_" .. name) or coroutine[name] end
+
 -- Told by what it does: LuaJIT calls itself 5.1, and a program may have taken its `jit` away.
 local function yields_through_pcall()
-  local co = coroutine.create(function() pcall(coroutine.yield) end)
-  coroutine.resume(co)
-  return coroutine.status(co) == "suspended"
+  local co = original "create"(function() pcall(original "yield") end)
+  original "resume"(co)
+  return original "status"(co) == "suspended"
 end
 
 local is_plain_51 = not yields_through_pcall()
