@@ -3,10 +3,7 @@
  * What each packet of the broker's does in each state of a link, beside a table that is written here a second time; and
  * what is in neither ends a real link, whose broker is this test's socket, with a protocol error.
  */
-#include "../../src/mqtt/link.h"
-#include "../../src/mqtt/native.h"
-#include "loopback.h"
-#include "packets.h"
+#include "link_broker.h"
 
 /* g greeted, H authenticate, r receive, a answered, l release, s asked, p pong, d disconnected, i ignored, . an error.
  * A column each for CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK, UNSUBSCRIBE,
@@ -78,40 +75,6 @@ static const char *const PACKETS[FOG_AUTH + 1][2] = {
     [FOG_AUTH] = {"F0 00", "F0 06 18 04 15 0001'm'"},
 };
 
-static struct fog_loop *loop;
-static struct fog_queue *events;
-static struct fog_session *session;
-static struct fog_link me;
-static int listener, port, broker;
-
-/* Turns the loop until the condition holds, at most 20 s. */
-#define UNTIL(condition)                                                         \
-  ({                                                                             \
-    fog_loop_turn(loop, 0);                                                      \
-    int64_t until_ = fog_loop_now(loop) + 20000;                                 \
-    while (!(condition) && fog_loop_now(loop) < until_) fog_loop_turn(loop, 20); \
-    (condition);                                                                 \
-  })
-
-static void say(const char *text) {
-  struct exact bytes = from_text(text);
-  if (send(broker, bytes.data, bytes.len, MSG_NOSIGNAL) != (ssize_t)bytes.len) exit(1);
-  free(bytes.data);
-}
-
-static struct fog_link_options *options(int version) {
-  struct fog_link_options *o = calloc(1, sizeof *o);
-  if (o == NULL || (o->to = calloc(1, sizeof *o->to)) == NULL) exit(1);
-  o->to->host = strdup("127.0.0.1");
-  o->to->port = (uint16_t)port;
-  o->client_id = strdup("c");
-  o->number = 1;
-  o->version = version;
-  o->clean = true;
-  o->connect_timeout_ms = 20000;
-  return o;
-}
-
 /* More than the system takes, then the goodbye: it waits behind that. */
 static void start_leaving(void) {
   static char payload[60000];
@@ -121,18 +84,10 @@ static void start_leaving(void) {
   fog_loop_clear_timer(loop, &me.timer); /* however long this takes */
 }
 
-/* A link in that state, with a broker at its other end. */
+/* A link in that state. */
 static bool reach(enum fog_link_state state, int version) {
-  static const struct fog_session_limits limits = {
-      .in_count = 10, .in_bytes = 10000, .out_count = 10, .out_bytes = 10000, .window = 10};
-  session = fog_session_new(1, &fog_native, events, &limits);
-  fog_link_init(&me, loop, session);
-  struct fog_link_options *o = options(version);
-  if (!fog_link_options_prepare(o, session->id)) return false;
-  fog_link_connect(&me, o);
-  if (!UNTIL(me.state == FOG_GREETING)) return false;
-  broker = accept(listener, NULL, NULL);
-  if (state == FOG_GREETING) return broker >= 0;
+  if (!reach_greeting(version)) return false;
+  if (state == FOG_GREETING) return true;
   say(PACKETS[FOG_CONNACK][version == FOG_MQTT_5]);
   if (!UNTIL(me.state == FOG_UP)) return false;
   if (state == FOG_LEAVING) start_leaving();
@@ -194,18 +149,10 @@ static void strangers(enum fog_link_state state, int version) {
 
 int main(void) {
   cells();
-  loop = fog_loop_new();
-  events = fog_queue_new();
-  listener = listen_somewhere(&port);
-  if (loop == NULL || events == NULL) return 1;
+  if (!start_broker()) return 1;
   for (int state = FOG_GREETING; state <= FOG_LEAVING; state++) {
     strangers((enum fog_link_state)state, FOG_MQTT_3);
     strangers((enum fog_link_state)state, FOG_MQTT_5);
   }
-  (void)close(listener);
-  fog_queue_close(events);
-  fog_queue_unref(events);
-  fog_connection_forget();
-  fog_loop_free(loop);
-  return finish();
+  return finish_broker();
 }

@@ -19,8 +19,11 @@ struct fog_ask *fog_ask_new(struct fog_session *s, uint64_t token, const char *f
   memcpy(ask->filter, filter, len + 1);
   if (how->properties_len > 0) memcpy(ask->filter + len + 1, how->properties, how->properties_len);
   ask->how.properties = ask->filter + len + 1;
+  (void)atomic_fetch_add(&s->asked, 1);
   return ask;
 }
+
+void fog_ask_take(struct fog_session *s) { (void)atomic_fetch_sub(&s->asked, 1); }
 
 void fog_ask_answer(struct fog_session *s, struct fog_ask *ask, int code, bool sent, struct fog_bytes properties) {
   ask->event->code = code;

@@ -17,9 +17,12 @@ struct fog_ask {
   char filter[]; /* terminated; its properties stand behind it */
 };
 
-/* Copies. NULL: no memory. */
+/* Copies. NULL: no memory. No message of s goes out until the driver's thread has taken it. */
 struct fog_ask *fog_ask_new(struct fog_session *s, uint64_t token, const char *filter,
                             const struct fog_subscription *how);
+
+/* The driver's thread has it, and sends or answers it before any message. */
+void fog_ask_take(struct fog_session *s);
 
 /* Reports the broker's word, -1 without one, and whether the broker was asked; and frees the ask. */
 void fog_ask_answer(struct fog_session *s, struct fog_ask *ask, int code, bool sent, struct fog_bytes properties);

@@ -181,6 +181,7 @@ void fog_link_connect(struct fog_link *link, struct fog_link_options *o) {
 }
 
 void fog_link_subscribe(struct fog_link *link, struct fog_ask *ask) {
+  fog_ask_take(link->session);
   if (link->state != FOG_UP) {
     fog_ask_answer(link->session, ask, -1, false, (struct fog_bytes){NULL, 0});
     return;

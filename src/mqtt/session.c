@@ -73,7 +73,7 @@ void fog_session_unref(struct fog_session *s) {
 
 bool fog_session_may_send(struct fog_session *s) {
   uint64_t link = atomic_load(&s->up);
-  return link != 0 && link == atomic_load(&s->sending);
+  return link != 0 && link == atomic_load(&s->sending) && atomic_load(&s->asked) == 0;
 }
 
 void fog_session_announce(struct fog_session *s, struct fog_standing_event *standing) {

@@ -44,6 +44,7 @@ struct fog_session {
   struct fog_standing_event messages, drained;
   atomic_uint_fast64_t up; /* the link over which the broker took us in and that is not known to be lost; 0: none */
   atomic_uint_fast64_t sending; /* the link over which Lua has sent its subscriptions again, so that messages may go */
+  atomic_uint asked;            /* subscriptions of its that the driver's thread has not taken yet: they go first */
 };
 
 /* NULL: no memory. One reference, the caller's. */
@@ -59,7 +60,8 @@ void fog_session_drop_journal(struct fog_session *s);
 struct fog_session *fog_session_ref(struct fog_session *s);
 void fog_session_unref(struct fog_session *s);
 
-/* Messages may go now: the subscriptions of the very link that is up were sent. Any thread. */
+/* Messages may go now: the subscriptions of the very link that is up were sent, and the driver's thread, whose call
+ * this is, has taken each. */
 bool fog_session_may_send(struct fog_session *s);
 
 /* Puts a standing event on the session's queue unless it is there already. Any thread. */

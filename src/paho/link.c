@@ -195,6 +195,7 @@ void paho_link_feed(struct paho *p) {
 void paho_link_subscribe(struct paho *p, struct fog_ask *ask) {
   MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
   const struct fog_subscription *how = &ask->how;
+  fog_ask_take(p->session);
   struct paho_link *link = p->link;
   if (link == NULL || !atomic_load(&link->is_up)) {
     paho_answer(ask, -1, false, NULL);
