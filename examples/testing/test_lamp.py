@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A lamp that reports to a gateway: fogcloud sandbox exec -- python3 -m pytest test_lamp.py"""
+"""A lamp that reports to a gateway: fogcloud sandbox exec -- python3 -m pytest test_lamp.py   (paho-mqtt, requests)"""
 import os
 import queue
 
@@ -16,7 +16,8 @@ def call(method, path, token=None, **fields):
 
 
 def connect(client_id, login, password):
-    client = mqtt.Client(client_id)
+    versions = getattr(mqtt, "CallbackAPIVersion", None)  # paho-mqtt 2 wants to know
+    client = mqtt.Client(versions.VERSION2, client_id) if versions else mqtt.Client(client_id)
     client.username_pw_set(login, password)
     client.connect(os.environ["FOGCLOUD_MQTT_HOST"], int(os.environ["FOGCLOUD_MQTT_PORT"]))
     client.loop_start()

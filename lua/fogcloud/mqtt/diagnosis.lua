@@ -65,8 +65,8 @@ local function tls_error(text, fields)
 end
 
 -- What a stream may mean that was cut before CONNACK: somebody was there, and did not answer.
-local function no_answer(text, where, opts)
-  local said = ("the broker at %s hung up instead of answering (%s)"):format(where, text)
+local function no_answer(text, opts)
+  local said = ("the broker hung up instead of answering (%s)"):format(text)
   local port = opts and opts.tls == false and "plain port (mqttport)" or "TLS port (sslport)"
   if opts and opts.version == "5.0" then
     return ("%s: does it speak MQTT 5 (else version = \"3.1.1\"), and is this its %s?"):format(said, port)
@@ -74,10 +74,10 @@ local function no_answer(text, where, opts)
   return ("%s: is this its %s?"):format(said, port)
 end
 
-local function no_connection(text, where, opts)
-  if was_cut_short(text) then return no_answer(text, where, opts) end
+local function no_connection(text, opts)
+  if was_cut_short(text) then return no_answer(text, opts) end
   local hint = text:find("refused", 1, true) and ": is it running?" or ""
-  return ("no connection to the broker at %s: %s%s"):format(where, text, hint)
+  return ("no connection to the broker: %s%s"):format(text, hint)
 end
 
 -- By the kind of what happened on the way to the broker: the kind of our error, and its words.
@@ -86,14 +86,14 @@ local WAYS = {
   tls = function(...) return "network", no_answer(...) end, -- cut short; the rest is told by tls_error
   closed = function(...) return "network", no_answer(...) end,
   proxy = function(text) return "network", "no way through the proxy: " .. text end,
-  websocket = function(text, where) return "network", ("no WebSocket to the broker at %s: %s"):format(where, text) end,
-  timeout = function(text, where) return "timeout", ("no answer from the broker at %s: %s"):format(where, text) end,
+  websocket = function(text) return "network", "no WebSocket to the broker: " .. text end,
+  timeout = function(text) return "timeout", "no answer from the broker: " .. text end,
   protocol = function(text) return "mqtt", text end,
 }
 
 --- The error of a connection attempt that failed.
 ---@param event table    the core's: code (CONNACK's, or 0), kind, text, properties
----@param where string   the broker's address, for the message
+---@param where string   the broker's address, which the error begins with
 ---@param opts table?    the session's: tls, version
 ---@return fogcloud.Error
 function diagnosis.refused(event, where, opts)
@@ -105,7 +105,7 @@ function diagnosis.refused(event, where, opts)
   end
   if kind ~= nil then
     local way = WAYS[kind] or WAYS.network
-    local name, words = way(text, where, opts)
+    local name, words = way(text, opts)
     return errors.new(name, words, fields)
   end
   local refusal = REFUSALS[code]

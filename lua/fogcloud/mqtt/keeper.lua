@@ -111,7 +111,7 @@ local function attempt(self)
   if letter == nil then
     if not self.closing then self.handle:leave() end -- else the end of the task does it
     if self.closing then return nil, errors.new("closed", "the session was closed") end
-    return nil, errors.new("timeout", ("no answer from the broker at %s"):format(where), { retryable = true })
+    return nil, errors.new("timeout", "no answer from the broker", { endpoint = where, retryable = true })
   end
   if letter.name == "up" then return letter.event end
   return nil, diagnosis.refused(letter.event, where, opts)
