@@ -41,6 +41,11 @@ static inline struct fog_link_options *options(int version) {
   o->version = version;
   o->clean = true;
   o->connect_timeout_ms = 20000;
+  if (version != FOG_MQTT_5) return o;
+  o->topic_alias_maximum = 10;
+  struct exact properties = from_text("15 0001'm' 22000A");
+  o->properties = properties.data;
+  o->properties_len = properties.len;
   return o;
 }
 

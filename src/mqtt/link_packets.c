@@ -88,10 +88,13 @@ static enum fog_step on_auth(struct fog_link *link, const struct fog_packet *p, 
   if (!same_method(link->options, p->properties))
     return refuse(fault, FOG_PROTOCOL_ERROR, "it was not asked for, or has another method");
   struct fog_event *ev = fog_event_new(FOG_EV_AUTHENTICATE, link->session->id);
-  if (ev == NULL) return refuse(fault, FOG_UNSPECIFIED, "not enough memory");
+  if (ev != NULL) fog_event_set_properties(ev, p->properties.data, p->properties.len);
+  if (ev == NULL || ev->properties_len != p->properties.len) { /* without what it says nobody could answer it */
+    if (ev != NULL) ev->release(ev);
+    return refuse(fault, FOG_UNSPECIFIED, "not enough memory");
+  }
   ev->id = link->options->number;
   ev->code = p->reason;
-  fog_event_set_properties(ev, p->properties.data, p->properties.len);
   fog_queue_push(link->session->events, ev);
   return FOG_STEP_ON;
 }
