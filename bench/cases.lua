@@ -71,6 +71,19 @@ cases[#cases + 1] = {
   },
 }
 
+-- What a thread gives, and costs: the same client with one is the base.
+for _, what in ipairs {
+  { "receive, 64 B, QoS 1", "recv", 500000 }, { "publish, 64 B, QoS 1, 100 in flight", "pub", 200000 },
+} do
+  cases[#cases + 1] = {
+    name = what[1] .. ", with and without a thread", mode = what[2], qos = 1, size = 64, count = what[3], base = OURS,
+    window = 100, clients = {
+      { name = OURS, command = FOGCLOUD, share = 1, ours = true },
+      { name = OURS .. ", no thread", command = "env BENCH_THREAD=0 " .. FOGCLOUD, share = 1, ours = true },
+    },
+  }
+end
+
 -- The broker is the limit here, the same for all: what a message costs is what tells them apart.
 for qos = 0, 1 do
   mqtt("receive through mosquitto, 64 B, QoS " .. qos, "recv", qos, 64, 60000, false,

@@ -14,7 +14,7 @@ if journal then os.remove(journal) end
 local session = assert(fogcloud.connect({
   clientid = "bench", loginname = "u", password = "p", mqtthost = "localhost", mqttport = port, sslport = port,
 }, { tls = ca ~= nil, ca_file = ca, window = window, in_count = count + 1, in_bytes = 2 ^ 31,
-  journal = journal, journal_sync = sync }))
+  journal = journal, journal_sync = sync, thread = os.getenv "BENCH_THREAD" ~= "0" }))
 
 local seen, finished = 0, false
 if mode == "recv" then

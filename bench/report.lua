@@ -169,7 +169,9 @@ end
 
 -- The pages -----------------------------------------------------------------------------------------------------------
 
-local SECTIONS = { "latency", "sustained", "calls", "scale", "figures", "console", "stall", "openresty", "love" }
+local SECTIONS = {
+  "latency", "thread", "sustained", "calls", "scale", "figures", "console", "stall", "openresty", "love",
+}
 
 local texts = {}
 results.sections = {}

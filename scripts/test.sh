@@ -35,9 +35,9 @@ once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.l
 specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' -not -path 'spec/embed/*' | sort | grep -vxF -f <(tr ' ' '\n' <<<"$once"); }
 
 # Short runs under a sanitizer: what drives the C side.
-short_asan="http/http binding/engine mqtt/session mqtt/wire_random mqtt/mqtt5 mqtt/journal mqtt/keeper mqtt/session_features mqtt/delivery api/cloud guest store/redis store/redis_outage"
+short_asan="http/http binding/engine mqtt/caller_thread mqtt/session mqtt/wire_random mqtt/mqtt5 mqtt/journal mqtt/keeper mqtt/session_features mqtt/delivery api/cloud guest store/redis store/redis_outage"
 short_asan_51="http/http binding/engine mqtt/session mqtt/mqtt5 mqtt/device guest store/file"
-short_tsan="http/http binding/engine mqtt/session mqtt/wire_random mqtt/mqtt5 mqtt/keeper mqtt/stall host/conformance store/redis store/redis_outage"
+short_tsan="http/http binding/engine mqtt/caller_thread mqtt/session mqtt/wire_random mqtt/mqtt5 mqtt/keeper mqtt/stall host/conformance store/redis store/redis_outage"
 paths() { printf 'spec/%s_spec.lua\n' "$@"; }
 
 # name, then a command whose output ends in busted's or our own counts
@@ -118,6 +118,13 @@ on_paho() {
     --exclude-tags=qos2,hold,tells,exact,connection,authenticate
 }
 if has core && [ -z "$sanitized" ]; then for lua in lua5.4 luajit; do case " $luas " in *" $lua "*) start on_paho "$lua" ;; esac; done; fi
+# Sessions without a thread: the specs of sessions once more.
+callers_specs="session publications flush subscriptions mqtt5 keeper session_finish session_features delivery qos2 journal handled wire"
+on_callers_thread() {
+  # shellcheck disable=SC2046
+  run_lua "$1" "no-thread-$1" --helper=spec/support/caller_thread.lua $(for name in $callers_specs; do echo "spec/mqtt/${name}_spec.lua"; done)
+}
+if has core; then case " $luas " in *" lua5.4 "*) start on_callers_thread lua5.4 ;; esac; fi
 if has tree; then for spec in $tree; do start run_lua lua5.4 "$(basename "$spec" _spec.lua)" "$spec"; done; fi
 if has rocks; then start run_lua lua5.4 rocks spec/rocks_spec.lua; fi
 if has embed; then start run_lua lua5.4 embed spec/embed_spec.lua spec/embed/*_spec.lua; fi

@@ -149,7 +149,8 @@ function Engine:cancel(id) end
 --- Ends everything. Harmless twice.
 function Engine:close() end
 
---- The core's half of a session; limits: out_count, out_bytes, in_count, in_bytes, window.
+--- The core's half of a session; limits: out_count, out_bytes, in_count, in_bytes, window, hold, handled, thread
+--- (false: it is served while the engine waits).
 ---@param limits table?
 ---@return fogcloud.core.Session? session
 ---@return string? why

@@ -75,14 +75,16 @@ local function check_budget(budget)
 end
 
 --- The same, once: waits at most `timeout` seconds (0: not at all) and does what is ready, within a budget. For a
---- frame loop: requests and TLS handshakes go on in a thread of their own from the first step on.
+--- frame loop: from the first step with a call under way, requests and their TLS handshakes go on in a thread of their
+--- own.
 ---@param timeout number?  seconds, default 0
 ---@param budget fogcloud.StepBudget?
 function fogcloud.step(timeout, budget)
   local host = served "step"
   local deadline = deadlines.after(host.now(), timeout, 0, 2)
   if budget ~= nil then check_budget(budget) end
-  runtime.pump().engine:background() -- no TLS handshake on the frame's thread
+  local pump = runtime.pump()
+  if pump:is_calling() then pump.engine:background() end -- no TLS handshake on the frame's thread
   host.step(deadline, budget)
 end
 

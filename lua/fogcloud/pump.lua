@@ -179,6 +179,9 @@ end
 --- True while a session is open: `run` has something to wait for.
 function Pump:busy() return self.open > 0 end
 
+--- True while a call waits for its reply.
+function Pump:is_calling() return next(self.waiting) ~= nil end
+
 --- True while no event can come that anybody waits for.
 function Pump:idle() return self.open == 0 and next(self.waiting) == nil end
 

@@ -99,9 +99,15 @@ static void settle(struct fog_engine *e, struct fog_session *s) {
   }
 }
 
+static bool callers_thread; /* the sessions have no thread */
+
 static void session(struct fog_engine *e, long n) {
-  struct fog_session_limits limits = {
-      .in_count = 100, .in_bytes = 100000, .out_count = 100, .out_bytes = 100000, .window = 16};
+  struct fog_session_limits limits = {.in_count = 100,
+                                      .in_bytes = 100000,
+                                      .out_count = 100,
+                                      .out_bytes = 100000,
+                                      .window = 16,
+                                      .callers_thread = callers_thread};
   struct fog_subscription how = {.qos = 1};
   enum fog_event_type got = FOG_EV_CLOSED;
   int error;
@@ -135,8 +141,7 @@ static void run(long n) {
   fog_engine_free(e);
 }
 
-int main(void) {
-  tiny_server_start();
+static void fail_each(const char *how) {
   run(0); /* what is allocated once for the process */
   (void)all_freed(0);
   long baseline = live_blocks(), n = 0, need = table.count;
@@ -148,7 +153,14 @@ int main(void) {
     check_now(all_freed(baseline), "everything is freed", n);
     passed++;
   }
-  printf("%ld allocations failed, one after the other (a run makes about %ld)\n", n - 1, need);
+  printf("%s: %ld allocations failed, one after the other (a run makes about %ld)\n", how, n - 1, need);
   check_now(n > 20, "they were tried", n);
+}
+
+int main(void) {
+  tiny_server_start();
+  fail_each("sessions on their thread");
+  callers_thread = true;
+  fail_each("sessions on the caller's");
   return finish();
 }

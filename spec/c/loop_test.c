@@ -6,7 +6,9 @@
 #include "../../src/mqtt/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -277,6 +280,52 @@ static void many(void) {
   for (int i = 0; i < COUNT; i++) close_eye(&eyes[i]);
 }
 
+static void *post_later(void *arg) {
+  (void)poll(NULL, 0, 20);
+  fog_loop_post(loop, arg);
+  return NULL;
+}
+
+static void on_alarm(int number) { (void)number; }
+
+/* A thread that waits elsewhere, and turns the loop now and then. */
+static void waited_for_elsewhere(void) {
+  struct note n[2] = {{.errand.run = on_note, .number = 1, .again = true}, {.errand.run = on_note, .number = 2}};
+  struct clock c = {.timer.fire = on_clock};
+  pthread_t thread;
+  noted = 0;
+  fog_loop_post(loop, &n[0].errand);
+  check(fog_loop_doze(loop, 1000) == 0, "there is something to do");
+  fog_loop_run(loop);
+  check(noted == 2 && notes[1] == 1, "errands are run between two turns, and what they defer");
+  (void)fog_loop_set_timer(loop, &c.timer, fog_loop_now(loop) + 500);
+  int ms = fog_loop_doze(loop, 1000);
+  check(ms > 0 && ms <= 500, "a wait is no longer than until the next timer");
+  fog_loop_clear_timer(loop, &c.timer);
+  check(fog_loop_doze(loop, -1) == -1, "and for ever where there is nothing");
+  (void)pthread_create(&thread, NULL, post_later, &n[1].errand);
+#ifndef FOG_LOOP_POLL
+  struct pollfd p = {.fd = fog_loop_fd(loop), .events = POLLIN};
+  check(poll(&p, 1, 5000) == 1, "what another thread posts makes the descriptor readable");
+  (void)fog_loop_turn(loop, 0);
+  check(noted == 3 && poll(&p, 1, 0) == 0, "and a turn unreadable");
+#else
+  check(fog_loop_fd(loop) == -1, "poll() has no descriptor");
+#endif
+  (void)pthread_join(thread, NULL);
+  (void)fog_loop_turn(loop, 0);
+  check(noted == 3, "it was run once");
+}
+
+static void interrupted(void) {
+  struct sigaction quiet = {.sa_handler = on_alarm};
+  const struct itimerval soon = {.it_value = {0, 20000}};
+  check(fog_loop_turn(loop, 10), "a wait that has run out was not ended by a signal");
+  (void)sigaction(SIGALRM, &quiet, NULL);
+  (void)setitimer(ITIMER_REAL, &soon, NULL);
+  check(!fog_loop_turn(loop, 20000), "one that a signal has ended says so");
+}
+
 static void refusals(void) {
   struct fog_watch bad = {.fd = -1, .ready = on_eye};
   bool watched = fog_loop_watch(loop, &bad, FOG_READABLE);
@@ -323,6 +372,8 @@ int main(void) {
   wanted();
   dying();
   many();
+  waited_for_elsewhere();
+  interrupted();
   refusals();
   ends();
   memset(fog_loop_scratch(loop), 1, FOG_LOOP_SCRATCH);

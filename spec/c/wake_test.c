@@ -54,6 +54,44 @@ static void start(pthread_t threads[THREADS], struct fog_queue *q) {
   }
 }
 
+static void push_one(struct fog_queue *q) {
+  struct fog_event *ev = calloc(1, sizeof *ev);
+  if (ev == NULL) abort();
+  ev->release = release;
+  fog_queue_push(q, ev);
+}
+
+static void *push_from_elsewhere(void *arg) {
+  push_one(arg);
+  return NULL;
+}
+
+static void take_all(struct fog_queue *q) {
+  for (struct fog_event *ev = fog_queue_take(q), *next; ev != NULL; ev = next) {
+    next = ev->next;
+    free(ev);
+  }
+}
+
+static void own_pushes(void) {
+  struct fog_queue *q = fog_queue_new();
+  const struct fog_wake *w = fog_queue_wake(q);
+  pthread_t thread;
+  fog_queue_begin_own(q);
+  push_one(q);
+  check(!readable(w) && fog_queue_pending(q), "the reader at work does not wake itself");
+  if (pthread_create(&thread, NULL, push_from_elsewhere, q) != 0) abort();
+  (void)pthread_join(thread, NULL);
+  check(readable(w), "but others do");
+  take_all(q);
+  fog_queue_end_own(q);
+  push_one(q);
+  check(readable(w), "and so does the reader, once it is no longer at work");
+  take_all(q);
+  fog_queue_close(q);
+  fog_queue_unref(q);
+}
+
 /* A wake-up that is lost leaves the reader waiting. */
 static void every_push_wakes(void) {
   struct fog_queue *q = fog_queue_new();
@@ -90,6 +128,7 @@ static void closed_among_pushes(void) {
 
 int main(void) {
   marked_and_not_written();
+  own_pushes();
   every_push_wakes();
   closed_among_pushes();
   return finish();

@@ -48,12 +48,13 @@ describe("a session that is killed", function()
     assert.is_true(seen.ordered)
   end
 
-  for _, version in ipairs { "3.1.1", "5.0" } do
-    it("loses nothing that was flushed, and sends none of QoS 2 twice, with MQTT " .. version, function()
+  for how, version in pairs { ["MQTT 3.1.1"] = "3.1.1", ["MQTT 5.0"] = "5.0", ["MQTT 5.0 and no thread"] = "5.0" } do
+    it("loses nothing that was flushed, and sends none of QoS 2 twice, with " .. how, function()
+      local thread = how:find "no thread" and "FOG_THREAD=0" or ""
       local self, got, n, flushed = process(version), {}, 0, {}
       local device = judge(got)
       for round = 1, ROUNDS do
-        local out = durable.run(self, durable.PUBLISHER, n, ("AFTER=%.3f"):format(0.1 + (round * 0.618 % 1) * 0.25))
+        local out = durable.run(self, durable.PUBLISHER, n, ("%s AFTER=%.3f"):format(thread, 0.1 + (round * 0.618 % 1) * 0.25))
         for last in out:gmatch "flushed (%d+)" do
           for i = n + 1, tonumber(last) do flushed[i] = true end
         end
@@ -61,12 +62,14 @@ describe("a session that is killed", function()
         support.serve_until(function() return device:stats().inbox == 0 end)
         n = n + 20 -- some more may have been accepted before the end
       end
-      assert.matches("rest true", durable.run(self, durable.REST))
+      assert.matches("rest true", durable.run(self, durable.REST, nil, thread))
       durable.settle(got)
       assert.is_true(next(flushed) ~= nil, "nothing was flushed")
       expect(durable.count(got), n, flushed)
     end)
+  end
 
+  for _, version in ipairs { "3.1.1", "5.0" } do
     it("may die at any write of its journal, publishing with MQTT " .. version, function()
       local self, got, n, flushed, at = process(version), {}, 0, {}, 1
       judge(got)

@@ -75,6 +75,7 @@ describe("a session with a journal", function()
     support.assert_identity(session)
     device:close()
     close(session)
+    support.serve_until(function() return dropped > 0 end)
     assert.equal(1, dropped) -- QoS 0
     assert.equal("journal\n", support.shell("ls " .. folder)) -- and nothing beside it
     sandbox:heal_mqtt()

@@ -15,7 +15,8 @@ function durable.qos(n) return n % 3 end
 local PROLOGUE = [[
   local fogcloud, core = require "fogcloud", require "fogcloud.core"
   local session, err = fogcloud.connect({ clientid = %q, loginname = %q, password = %q, mqtthost = "localhost",
-    mqttport = %d, sslport = %d }, { tls = false, journal = %q, clean = false, version = %q, paused = true, retry = true })
+    mqttport = %d, sslport = %d }, { tls = false, journal = %q, clean = false, version = %q, paused = true, retry = true,
+    thread = os.getenv "FOG_THREAD" ~= "0" })
   local function say(...) io.write(table.concat({ ... }, " "), "\n") io.stdout:flush() end
   if not session then say("no session", tostring(err)) os.exit(1) end
   local first = %d

@@ -12,6 +12,8 @@ struct fog_queue {
   pthread_mutex_t lock;
   struct fog_event *head, **tail;
   bool closed;
+  bool owned; /* `owner` is at work, and takes before it waits */
+  pthread_t owner;
   struct fog_wake wake;
   atomic_int wakers; /* who may write to it: the open queue, and each push that is about to; the last one closes it */
 };
@@ -78,7 +80,7 @@ static void push(struct fog_queue *q, struct fog_event *ev, bool wake) {
   if (!closed) {
     *q->tail = ev;
     q->tail = &ev->next;
-    marked = wake && mark(q);
+    marked = wake && !(q->owned && pthread_equal(q->owner, pthread_self())) && mark(q);
   }
   (void)pthread_mutex_unlock(&q->lock);
   if (marked) wake_up(q);
@@ -88,6 +90,19 @@ static void push(struct fog_queue *q, struct fog_event *ev, bool wake) {
 void fog_queue_push(struct fog_queue *q, struct fog_event *ev) { push(q, ev, true); }
 
 void fog_queue_push_own(struct fog_queue *q, struct fog_event *ev) { push(q, ev, false); }
+
+void fog_queue_begin_own(struct fog_queue *q) {
+  (void)pthread_mutex_lock(&q->lock);
+  q->owned = true;
+  q->owner = pthread_self();
+  (void)pthread_mutex_unlock(&q->lock);
+}
+
+void fog_queue_end_own(struct fog_queue *q) {
+  (void)pthread_mutex_lock(&q->lock);
+  q->owned = false;
+  (void)pthread_mutex_unlock(&q->lock);
+}
 
 void fog_queue_poke(struct fog_queue *q) {
   (void)pthread_mutex_lock(&q->lock);

@@ -26,6 +26,11 @@ void fog_queue_push(struct fog_queue *q, struct fog_event *ev);
 /* The same for the reader's own thread, which will take anyway before it waits: saves writing to the descriptor. */
 void fog_queue_push_own(struct fog_queue *q, struct fog_event *ev);
 
+/* Between begin and end the calling thread, the reader, works on what pushes events, and looks before it waits: what it
+ * pushes itself does not write to the descriptor. */
+void fog_queue_begin_own(struct fog_queue *q);
+void fog_queue_end_own(struct fog_queue *q);
+
 /* Wakes the reader without an event. Any thread. */
 void fog_queue_poke(struct fog_queue *q);
 

@@ -8,13 +8,15 @@
 #include "../base/error.h"
 #include "../base/mirror.h"
 #include "../base/process.h"
+#include "../mqtt/caller_loop.h"
 
 struct fog_engine {
   struct fog_engine *next; /* of all engines of this process */
   pid_t pid;
   struct fog_queue *queue;
   struct fog_http *http;
-  struct fog_event *taken; /* the batch in hand */
+  struct fog_caller_loop *loop; /* of the sessions without a thread; NULL: there was none yet */
+  struct fog_event *taken;      /* the batch in hand */
   struct fog_mirror mirror;
   uint64_t last_id;
   uint32_t last_session;
@@ -74,6 +76,7 @@ bool fog_engine_forked(const struct fog_engine *e) { return fog_process_forked(e
 void fog_engine_free(struct fog_engine *e) {
   if (fog_engine_forked(e)) return; /* the parent's: a thread that is not here may have held any of its locks */
   list_remove(e);
+  fog_caller_loop_close(e->loop);
   fog_http_free(e->http);
   while (e->taken != NULL) {
     struct fog_event *ev = e->taken;
@@ -93,9 +96,23 @@ struct fog_event *fog_engine_next(struct fog_engine *e) {
   return ev;
 }
 
+/* A turn of the loop, and a wait that ends when it should have the next. */
+static void wait_for_both(struct fog_engine *e, int timeout_ms) {
+  int fd;
+  fog_caller_loop_wait(e->loop, 0);
+  if (fog_queue_pending(e->queue)) timeout_ms = 0;
+  timeout_ms = fog_caller_loop_doze(e->loop, timeout_ms, &fd);
+  fog_http_wait(e->http, timeout_ms, fd);
+}
+
 void fog_engine_wait(struct fog_engine *e, int timeout_ms) {
   if (e->taken != NULL || fog_queue_pending(e->queue)) timeout_ms = 0;
-  fog_http_wait(e->http, timeout_ms);
+  if (!fog_caller_loop_busy(e->loop))
+    fog_http_wait(e->http, timeout_ms, -1);
+  else if (fog_http_is_driven(e->http))
+    wait_for_both(e, timeout_ms);
+  else
+    fog_caller_loop_wait(e->loop, timeout_ms);
 }
 
 int fog_engine_fd(const struct fog_engine *e) { return fog_queue_wake(e->queue)->read_fd; }
@@ -130,10 +147,13 @@ struct fog_queue *fog_engine_queue(struct fog_engine *e) {
 struct fog_session *fog_engine_session(struct fog_engine *e, const struct fog_driver *driver,
                                        const struct fog_session_limits *limits, int *error) {
   struct fog_session *s = fog_session_new(++e->last_session, driver, e->queue, limits);
-  if (s == NULL) {
+  if (limits->callers_thread && e->loop == NULL) e->loop = fog_caller_loop_new(e->queue);
+  if (s == NULL || (limits->callers_thread && e->loop == NULL)) {
+    if (s != NULL) fog_session_unref(s);
     *error = FOG_ENOMEMORY;
     return NULL;
   }
+  if (limits->callers_thread) s->caller = e->loop;
   *error = driver->open(s);
   if (*error == FOG_OK) return s;
   fog_session_unref(s);

@@ -16,7 +16,8 @@ struct fog_engine;
 struct fog_engine *fog_engine_new(size_t max_requests, int *error);
 
 /* Ends the requests in flight without events. Sessions live on until they are closed, before or after: their events
- * then go nowhere. Returns at once; harmless in a forked child. */
+ * then go nowhere; those without a thread are served no more (caller_loop.h). Returns at once, but for goodbyes of the
+ * latter; harmless in a forked child. */
 void fog_engine_free(struct fog_engine *e);
 
 /* True when the engine was made before this process was forked: every other call must then be refused. */
@@ -26,7 +27,7 @@ bool fog_engine_forked(const struct fog_engine *e);
 struct fog_event *fog_engine_next(struct fog_engine *e);
 
 /* Waits until next would give something, or timeout_ms (-1: for ever) has passed; drives HTTP meanwhile in the inline
- * mode. */
+ * mode, and the sessions that have no thread: once, however short the wait is. */
 void fog_engine_wait(struct fog_engine *e, int timeout_ms);
 
 /* Readable while events wait. Owned by the engine. */

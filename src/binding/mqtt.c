@@ -115,6 +115,7 @@ int fog_l_session(lua_State *L) {
       .window = (size_t)fog_opt_number(L, 2, "window", DEFAULT_WINDOW, 1, MAX_WINDOW),
       .hold_qos0 = fog_opt_bool(L, 2, "hold", false),
       .handled = fog_opt_bool(L, 2, "handled", false),
+      .callers_thread = !fog_opt_bool(L, 2, "thread", true),
       .journal = journal_of(L, 2),
   };
   const struct fog_driver *driver = driver_of(L, 2);

@@ -319,9 +319,11 @@ int fog_http_background(struct fog_http *h) {
   return FOG_ENOTHREAD;
 }
 
-void fog_http_wait(struct fog_http *h, int timeout_ms) {
+bool fog_http_is_driven(struct fog_http *h) { return !h->threaded && atomic_load(&h->in_flight) > 0; }
+
+void fog_http_wait(struct fog_http *h, int timeout_ms, int other) {
   struct fog_wake *wake = fog_queue_wake(h->events);
-  if (h->threaded || atomic_load(&h->in_flight) == 0) {
+  if (!fog_http_is_driven(h)) {
     if (timeout_ms != 0) fog_wake_wait(wake, timeout_ms); /* else there is nothing to ask the kernel: take looks */
     return;
   }
@@ -336,8 +338,10 @@ void fog_http_wait(struct fog_http *h, int timeout_ms) {
       if (left <= 0) return;
       left_ms = left < (double)LONGEST_WAIT_MS ? (int)left + 1 : LONGEST_WAIT_MS;
     }
-    struct curl_waitfd extra = {.fd = wake->read_fd, .events = CURL_WAIT_POLLIN, .revents = 0};
-    ready = wait_for(h, &extra, 1, until_expiry(h, left_ms));
+    struct curl_waitfd extra[] = {{.fd = wake->read_fd, .events = CURL_WAIT_POLLIN},
+                                  {.fd = other, .events = CURL_WAIT_POLLIN}};
+    ready = wait_for(h, extra, other < 0 ? 1 : 2, until_expiry(h, left_ms));
+    if (extra[1].revents != 0) return;
   }
 }
 

@@ -63,8 +63,12 @@ void fog_http_cancel(struct fog_http *h, uint64_t id);
  * or FOG_ENOTHREAD. */
 int fog_http_background(struct fog_http *h);
 
-/* Inline: drives transfers until the queue's fd is readable, a transfer ends, or timeout_ms (-1: for ever) has passed.
- * In the background mode, or with nothing in flight, just waits on the fd. */
-void fog_http_wait(struct fog_http *h, int timeout_ms);
+/* Whether a wait has to drive transfers: inline, with something in flight. */
+bool fog_http_is_driven(struct fog_http *h);
+
+/* Inline: drives transfers until the queue's fd is readable, or `other` is (-1: there is none), a transfer ends, or
+ * timeout_ms (-1: for ever) has passed. In the background mode, or with nothing in flight, just waits on the queue's.
+ */
+void fog_http_wait(struct fog_http *h, int timeout_ms, int other);
 
 #endif

@@ -25,7 +25,8 @@
  *
  * Threads: commands come from the one thread that owns the session's Lua state, and never wait. Reports may come from
  * any thread of the driver's; they take one short lock, and never fail, since the event of each was made beforehand.
- * No command may follow a leave with `end`.
+ * No command may follow a leave with `end`. A session with a `caller` has no thread: all of it is done while Lua's
+ * waits, but for a leave with `end`, which does at once what it can without waiting.
  *
  * Order: reports of a link come in the order up, (subscribed, published, messages)*, down. After down nothing comes of
  * that link. Messages are sent in the order in which the outbox accepted them; acknowledgements of what was received go
@@ -49,6 +50,7 @@ struct fog_capabilities {
   bool authenticate;   /* AUTH */
   bool exact;          /* every value that MQTT allows goes out as given (four-byte properties, long texts) */
   bool goodbye;        /* DISCONNECT with a reason and properties; leaving without one */
+  bool callers_thread; /* sessions on a loop that Lua's thread turns */
   const char *why_not; /* "driver 'paho' (Paho 1.3.12 as packaged)", the subject of the refusal */
 };
 

@@ -27,7 +27,7 @@
 #define WITH_EPOLL 0
 #endif
 
-enum { BATCH = 256, FIRST_CAPACITY = 16, NONE = 0 };
+enum { BATCH = 256, FIRST_CAPACITY = 16, NONE = 0, ROUNDS = 8 };
 
 struct slot {
   struct fog_watch *watch; /* NULL: free */
@@ -216,6 +216,8 @@ static void poller_drop(struct fog_loop *loop, const struct fog_watch *watch, si
   (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, &none);
 }
 
+int fog_loop_fd(const struct fog_loop *loop) { return loop->epoll_fd; }
+
 /* How many events there are; -1 counts as none. */
 static int poller_wait(struct fog_loop *loop, int timeout_ms) {
   return epoll_wait(loop->epoll_fd, loop->events, BATCH, timeout_ms);
@@ -253,6 +255,11 @@ static bool poller_set(struct fog_loop *loop, const struct fog_watch *watch, siz
 static void poller_drop(struct fog_loop *loop, const struct fog_watch *watch, size_t slot) {
   (void)watch;
   loop->polled[slot] = (struct pollfd){.fd = -1};
+}
+
+int fog_loop_fd(const struct fog_loop *loop) {
+  (void)loop;
+  return -1;
 }
 
 static int poller_wait(struct fog_loop *loop, int timeout_ms) {
@@ -323,15 +330,26 @@ static int how_long(const struct fog_loop *loop, int timeout_ms) {
   return left > INT_MAX ? INT_MAX : (int)left;
 }
 
-void fog_loop_turn(struct fog_loop *loop, int timeout_ms) {
+int fog_loop_doze(struct fog_loop *loop, int timeout_ms) {
   int wait_ms = how_long(loop, timeout_ms);
-  if (wait_ms != 0 && !fall_asleep(loop)) wait_ms = 0;
-  int count = poller_wait(loop, wait_ms);
+  return wait_ms != 0 && !fall_asleep(loop) ? 0 : wait_ms;
+}
+
+bool fog_loop_turn(struct fog_loop *loop, int timeout_ms) {
+  int count = poller_wait(loop, fog_loop_doze(loop, timeout_ms));
+  bool interrupted = count < 0 && errno == EINTR;
   atomic_store(&loop->asleep, false);
   loop->now_ms = clock_ms();
   poller_tell(loop, count);
   fog_timers_fire(&loop->timers, loop->now_ms);
   run_errands(loop);
+  return !interrupted;
+}
+
+void fog_loop_run(struct fog_loop *loop) {
+  loop->now_ms = clock_ms();
+  run_errands(loop);
+  for (int i = 1; i < ROUNDS && loop->deferred.first != NULL; i++) run_errands(loop);
 }
 
 int64_t fog_loop_now(const struct fog_loop *loop) { return loop->now_ms; }

@@ -48,8 +48,19 @@ struct fog_loop *fog_loop_new(void);
 void fog_loop_free(struct fog_loop *loop);
 
 /* Waits until something is ready, a timer is due or something was posted, at most timeout_ms (-1: as long as it takes),
- * and does what there is to do. Errands are run after the readiness of this turn: what frees a watch's owner is one. */
-void fog_loop_turn(struct fog_loop *loop, int timeout_ms);
+ * and does what there is to do. Errands are run after the readiness of this turn: what frees a watch's owner is one.
+ * False: a signal has ended the wait. */
+bool fog_loop_turn(struct fog_loop *loop, int timeout_ms);
+
+/* Runs what was posted, and what that defers, without waiting or looking at any descriptor: between two turns. */
+void fog_loop_run(struct fog_loop *loop);
+
+/* For a thread that waits for other things, too: a descriptor that is readable while a turn would find something to do,
+ * timers apart; -1: the system has no such thing (poll()). */
+int fog_loop_fd(const struct fog_loop *loop);
+
+/* Before each wait there: how long it may be at most, of timeout_ms; 0: a turn has something to do. */
+int fog_loop_doze(struct fog_loop *loop, int timeout_ms);
 
 /* Watches for `wanted` (of FOG_READABLE | FOG_WRITABLE; 0: hang-ups alone). A second call changes what is wanted, and
  * costs no system call where nothing changes. False: no memory, or the system refuses (errno). */

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * Commands travel to the loop as errands: each is made by Lua's thread and freed by the loop's. What a session needs to
- * be fed and to be closed is made when it is opened, so that neither can fail.
+ * Commands travel to the session's loop as errands: each is made by Lua's thread and freed by the loop's, which is one
+ * of its own (thread_loop.c) or Lua's itself, later (caller_loop.c). What a session needs to be fed and to be closed is
+ * made when it is opened, so that neither can fail.
  */
 #include "native.h"
 
-#include <openssl/crypto.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../base/error.h"
 #include "../base/process.h"
-#include "driver_thread.h"
+#include "caller_loop.h"
 #include "link.h"
-
-enum { LINGER_MS = 200 };
+#include "thread_loop.h"
 
 /* The driver's state of a session: freed by the loop's thread once the session has ended. */
 struct native {
@@ -24,38 +24,14 @@ struct native {
   atomic_bool fed; /* stands in the mailbox */
   bool silently;
   struct fog_event *closed;
+  struct fog_caller_loop *caller; /* whose loop it is; NULL: the thread's */
 };
 
-static struct fog_driver_thread own_thread = FOG_DRIVER_THREAD;
-static struct fog_loop *own_loop; /* the thread's; under its lock, or while a session is counted in */
+static atomic_int used_by; /* the process that opened a session first; 0: none has */
 
 #define OWNER(errand, type, member) ((type *)(void *)((char *)(errand) - (offsetof(type, member))))
 
 /* The loop's thread ------------------------------------------------------------------------------------------------*/
-
-static bool is_over(void) {
-  (void)pthread_mutex_lock(&own_thread.lock);
-  bool over = fog_driver_thread_over(&own_thread);
-  (void)pthread_mutex_unlock(&own_thread.lock);
-  return over;
-}
-
-/* Goodbyes that the other side has not read yet: a short bounded while. Whoever opens a session meanwhile waits as
- * long. */
-static void linger(struct fog_loop *loop) {
-  int64_t began = fog_loop_now(loop);
-  while (fog_loop_watched(loop) > 0 && fog_loop_now(loop) - began < LINGER_MS) fog_loop_turn(loop, LINGER_MS / 10);
-}
-
-static void *serve(void *arg) {
-  struct fog_loop *loop = arg;
-  while (!is_over()) fog_loop_turn(loop, -1);
-  linger(loop);
-  fog_connection_forget();
-  fog_loop_free(loop);
-  OPENSSL_thread_stop();
-  return NULL;
-}
 
 static void run_feed(struct fog_errand *errand) {
   struct native *s = OWNER(errand, struct native, feed);
@@ -67,9 +43,13 @@ static void run_feed(struct fog_errand *errand) {
 static void let_go(struct fog_errand *errand) {
   struct native *s = OWNER(errand, struct native, end);
   struct fog_session *session = s->link.session;
+  struct fog_caller_loop *caller = s->caller;
   fog_link_destroy(&s->link);
   fog_queue_push(session->events, s->closed);
-  fog_driver_thread_leave(&own_thread);
+  if (caller != NULL)
+    fog_caller_loop_leave(caller);
+  else
+    fog_thread_loop_leave();
   fog_session_unref(session);
   free(s);
 }
@@ -175,15 +155,14 @@ static void run_leave(struct fog_errand *errand) {
 
 static void post_end(struct native *own, bool silently) {
   own->silently = silently;
-  (void)pthread_mutex_lock(&own_thread.lock);
-  own_thread.ending++;
-  fog_loop_post(own->link.loop, &own->end); /* under the lock: the last session's end frees the loop, which must not
-                                               happen before this has woken it */
-  (void)pthread_mutex_unlock(&own_thread.lock);
+  if (own->caller != NULL)
+    fog_caller_loop_end(own->caller, &own->end);
+  else
+    fog_thread_loop_end(&own->end);
 }
 
 static int native_leave(struct fog_session *s, enum fog_leave how, const struct fog_goodbye *goodbye) {
-  if (fog_process_forked(own_thread.pid)) return FOG_EFORKED;
+  if (fog_process_forked(atomic_load(&used_by))) return FOG_EFORKED;
   if (how == FOG_LEAVE || goodbye != NULL) {
     size_t len = goodbye == NULL ? 0 : goodbye->properties_len;
     struct command *c = new_command(s, run_leave, goodbye == NULL ? NULL : goodbye->properties, len);
@@ -199,30 +178,31 @@ static int native_leave(struct fog_session *s, enum fog_leave how, const struct 
 
 /* Opening ----------------------------------------------------------------------------------------------------------*/
 
-static void finish_at_exit(void) { fog_driver_thread_finish(&own_thread); }
-
-static int start_thread(pthread_t *thread) {
-  own_loop = fog_loop_new();
-  if (own_loop == NULL) return FOG_ENOMEMORY;
-  if (fog_process_thread(thread, serve, own_loop) == 0) return FOG_OK;
-  fog_loop_free(own_loop);
-  return FOG_ENOTHREAD;
+/* Counts it in, where it is to be served. */
+static int enter(struct fog_session *s, struct fog_loop **loop) {
+  pid_t pid = atomic_load(&used_by);
+  if (pid != 0 && fog_process_forked(pid)) return FOG_EFORKED;
+  atomic_store(&used_by, getpid());
+  if (s->caller == NULL) return fog_thread_loop_enter(loop);
+  *loop = fog_caller_loop_enter(s->caller);
+  return FOG_OK;
 }
 
 static int native_open(struct fog_session *s) {
   struct native *own = calloc(1, sizeof *own);
   struct fog_event *closed = fog_event_new(FOG_EV_CLOSED, s->id);
-  int rc = own == NULL || closed == NULL ? FOG_ENOMEMORY
-                                         : fog_driver_thread_enter(&own_thread, start_thread, finish_at_exit);
+  struct fog_loop *loop = NULL;
+  int rc = own == NULL || closed == NULL ? FOG_ENOMEMORY : enter(s, &loop);
   if (rc != FOG_OK) {
     if (closed != NULL) closed->release(closed);
     free(own);
     return rc;
   }
-  fog_link_init(&own->link, own_loop, fog_session_ref(s));
+  fog_link_init(&own->link, loop, fog_session_ref(s));
   own->feed.run = run_feed;
   own->end.run = run_end;
   own->closed = closed;
+  own->caller = s->caller;
   s->of_driver = own;
   return FOG_OK;
 }
@@ -231,7 +211,7 @@ static const char *native_version(void) { return "0.2"; }
 
 const struct fog_driver fog_native = {
     .name = "native",
-    .can = {true, true, true, true, true, true, true, NULL},
+    .can = {true, true, true, true, true, true, true, true, NULL},
     .version = native_version,
     .open = native_open,
     .connect = native_connect,

@@ -11,6 +11,7 @@
 #include "inbox.h"
 #include "outbox.h"
 
+struct fog_caller_loop;
 struct fog_driver;
 
 struct fog_session_limits {
@@ -18,6 +19,7 @@ struct fog_session_limits {
   bool hold_qos0;              /* QoS 0 waits at the inbox's bound, too, instead of being dropped */
   struct fog_durable *journal; /* NULL: none; the session takes a reference of its own */
   bool handled;                /* acknowledge what was handled, not what was taken in */
+  bool callers_thread;         /* no thread: the engine's loop, turned while it waits */
 };
 
 /* An event that is part of something longer-lived and is pushed again and again: never twice at once. */
@@ -31,9 +33,10 @@ struct fog_session {
   atomic_int refs;
   uint32_t id;
   const struct fog_driver *driver;
-  void *of_driver;             /* the driver's own state of this session */
-  struct fog_queue *events;    /* a reference */
-  struct fog_durable *journal; /* a reference; NULL: none */
+  void *of_driver;                /* the driver's own state of this session */
+  struct fog_caller_loop *caller; /* the loop on which the driver is to serve it, until it is opened; NULL: its own */
+  struct fog_queue *events;       /* a reference */
+  struct fog_durable *journal;    /* a reference; NULL: none */
   struct fog_inbox inbox;
   struct fog_outbox outbox;
   size_t window;

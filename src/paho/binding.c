@@ -19,7 +19,8 @@ int luaopen_fogcloud_paho(lua_State *L) {
                       {"connection", can->connection},
                       {"authenticate", can->authenticate},
                       {"exact", can->exact},
-                      {"goodbye", can->goodbye}};
+                      {"goodbye", can->goodbye},
+                      {"callers_thread", can->callers_thread}};
   lua_createtable(L, 0, 4);
   struct fog_l_driver *box = lua_newuserdatauv(L, sizeof *box, 0);
   box->driver = &fog_paho;
@@ -30,7 +31,7 @@ int luaopen_fogcloud_paho(lua_State *L) {
   lua_setfield(L, -2, "version");
   lua_pushstring(L, can->why_not);
   lua_setfield(L, -2, "why_not");
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 8);
   for (size_t i = 0; i < sizeof CAPABILITIES / sizeof *CAPABILITIES; i++) {
     lua_pushboolean(L, CAPABILITIES[i].has);
     lua_setfield(L, -2, CAPABILITIES[i].name);

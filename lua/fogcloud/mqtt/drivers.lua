@@ -22,6 +22,7 @@ local NEEDS = {
   { "connection", function(o) return o.path end, "option 'path'" },
   { "connection", function(o) return o.headers end, "option 'headers'" },
   { "connection", function(o) return o.transport == "websockets" end, "transport = \"websockets\"" },
+  { "callers_thread", function(o) return o.thread == false end, "option 'thread' = false" },
   { "exact", function(o) return (o.session_expiry or 0) > MOST end, "session_expiry above 2147483647" },
 }
 
@@ -49,6 +50,15 @@ function drivers.find(opts, level)
   refuse_what_it_cannot(module, opts, level)
   opts.capabilities, opts.why_not = module.can, module.why_not
   return module.driver
+end
+
+--- The host. Raises at `level` where it would not serve a session without a thread: one that has a loop of its own
+--- waits on descriptors, and not in the engine.
+---@return table host
+function drivers.check_host(opts, host, level)
+  if opts.thread or host.step then return host end
+  error(("session option 'thread': false is for where fogcloud.step serves; the host '%s' has a loop of "
+    .. "its own: leave the option out"):format(host.name), level + 1)
 end
 
 --- Why the driver of these options does not take this QoS; nil: it does.

@@ -78,6 +78,7 @@ function link_options.limits(opts)
   return {
     in_count = opts.in_count, in_bytes = opts.in_bytes, out_count = opts.out_count, out_bytes = opts.out_bytes,
     window = opts.window, hold = opts.hold, handled = opts.acknowledge == "handled", driver = opts.driver_module,
+    thread = opts.thread,
   }
 end
 

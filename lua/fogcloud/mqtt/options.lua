@@ -34,6 +34,8 @@ local options = {}
 ---                                dropped
 ---@field retry boolean?           true: connect returns a session although the first attempt failed for a reason that
 ---                                may pass, and it goes on trying
+---@field thread boolean?          default true; false: no thread, the link is served while the program waits or steps;
+---                                the plain host only, see the guide for what it costs
 ---@field driver string?           "native" (default) or "paho"; FOGCLOUD_MQTT_DRIVER sets the default
 ---@field server_name string?      the name in the broker's certificate, where it is not mqtthost's
 ---@field alpn string?             TLS: protocol names to offer, with commas ("mqtt")
@@ -73,8 +75,8 @@ local SPEC = {
   tls = "boolean", ca_file = "string", ca_pem = "string", cert_file = "string", key_file = "string",
   key_password = "string", version = "string", clean = "boolean", session_expiry = { "whole", 0, 4294967295 },
   receive_maximum = { "whole", 1, 65535 }, paused = "boolean", acknowledge = "string", hold = "boolean",
-  retry = "boolean", driver = "string", server_name = "string", alpn = "string", path = "string", headers = "table",
-  proxy = "string", authentication = "table", keepalive = { "whole", 0, 65535 },
+  retry = "boolean", thread = "boolean", driver = "string", server_name = "string", alpn = "string", path = "string",
+  headers = "table", proxy = "string", authentication = "table", keepalive = { "whole", 0, 65535 },
   connect_timeout = { "number", 0, 3600 }, timeout = { "number", 0, math.huge },
   max_attempts = { "number", 1, math.huge }, backoff_base = { "number", 0, math.huge },
   backoff_cap = { "number", 0, math.huge }, stable_after = { "number", 0, math.huge }, will = "table",
@@ -87,7 +89,7 @@ local SPEC = {
 local DEFAULTS = {
   tls = true, version = "3.1.1", clean = true, keepalive = 60, connect_timeout = 30, timeout = 30,
   max_attempts = math.huge, backoff_base = 1, backoff_cap = 60, stable_after = 10, max_handlers = 100,
-  transport = "tcp", in_count = 10000, in_bytes = 16 * 1024 * 1024,
+  transport = "tcp", thread = true, in_count = 10000, in_bytes = 16 * 1024 * 1024,
 }
 
 local VERSIONS = { ["3.1.1"] = 4, ["5.0"] = 5 }

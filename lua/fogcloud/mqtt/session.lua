@@ -76,12 +76,12 @@ function Session.connect(credentials, opts, level, sink, hold)
   level = (level or 1) + 1
   opts = options.check(opts, level)
   options.check_credentials(credentials, opts, level)
+  local host, pump = drivers.check_host(opts, runtime.host(), level), runtime.pump()
   local readable, unreadable = options.check_files(opts)
   if not readable then return nil, unreadable end
   local self, let_go, held
   if hold then let_go, held = hold(function(why) self.keeper:fail(why) end) end
   if held then return nil, held end
-  local host, pump = runtime.host(), runtime.pump()
   self = setmetatable({
     host = host, pump = pump, opts = opts, redactor = errors.redactor(), state = State.new(host), devices = {},
     ready = host.waiter(), let_go = let_go,
