@@ -32,6 +32,8 @@ include scripts/libraries.mk
 # Sources -------------------------------------------------------------------------------------------------------------
 
 CORE_SRC    := $(foreach folder,base http mqtt,$(wildcard src/$(folder)/*.c)) src/binding/engine.c
+# In the module alone: what loads libraries when they are needed.
+LATE_SRC    := $(if $(filter 0,$(LATE)),,$(wildcard src/late/*.c))
 BINDING_SRC := $(filter-out $(CORE_SRC),$(wildcard src/binding/*.c))
 # What outlives the process: a module of its own, so that only a program with a journal loads SQLite.
 DURABLE_SRC := $(wildcard src/durable/*.c) src/binding/class.c
@@ -64,9 +66,9 @@ $(BUILD)/obj/%.o: src/%.c $(HEADERS)
 	$(CC) $(ALL_CFLAGS) $(CORE_DEFS) $(INCLUDES) -c $< -o $@
 
 define per_lua
-$(BUILD)/$(1)/fogcloud/core.so: $(CORE_OBJ) $(BINDING_SRC) $(HEADERS)
+$(BUILD)/$(1)/fogcloud/core.so: $(CORE_OBJ) $(LATE_SRC) $(BINDING_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(call lua_include,$(1)) $(BINDING_SRC) $(CORE_OBJ) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete $(CORE_LIBS)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(call lua_include,$(1)) $(BINDING_SRC) $(LATE_SRC) $(CORE_OBJ) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete $(MODULE_LIBS)
 
 $(BUILD)/$(1)/fogcloud/durable.so: $(DURABLE_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
@@ -302,7 +304,7 @@ ROCK_CORE_LUA := $(filter-out $(ROCK_SANDBOX_LUA),$(shell cd lua 2>/dev/null && 
 
 rock: $(CORE_OBJ)
 	@mkdir -p $(ROCK)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(LUA_INCDIR) $(BINDING_SRC) $(CORE_OBJ) -o $(ROCK)/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete $(CORE_LIBS)
+	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(LUA_INCDIR) $(BINDING_SRC) $(LATE_SRC) $(CORE_OBJ) -o $(ROCK)/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete $(MODULE_LIBS)
 	$(CC) $(ALL_CFLAGS) $(DURABLE_INCLUDES) -I$(LUA_INCDIR) $(DURABLE_SRC) -o $(ROCK)/durable.so $(LDFLAGS_MODULE) -Wl,-z,nodelete -lsqlite3
 	$(if $(PAHO_SRC),$(CC) $(ALL_CFLAGS) $(INCLUDES) $(PAHO_FLAGS) -I$(LUA_INCDIR) $(PAHO_SRC) -o $(ROCK)/paho.so $(LDFLAGS_MODULE) -Wl$(comma)-z$(comma)nodelete $(PAHO_LIBS))
 

@@ -12,7 +12,10 @@ lib_flags = $(if $(lib_dir),-L$(lib_dir) -Wl$(comma)-rpath$(comma)$(lib_dir))
 elsewhere = $(if $(filter-out /usr,$(call dir_of,$(1))),$(addprefix -I,$(wildcard $(call dir_of,$(1))/include/$(MULTIARCH) $(call dir_of,$(1))/include)) $(lib_flags))
 
 INCLUDES   := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,OPENSSL,ssl))
+# libcurl is loaded by the first call (src/late/curl.c); LATE=0 links it, and so do archives and tests.
+LATE       ?= 1
 CORE_LIBS  := -lssl -lcrypto -lcurl
+MODULE_LIBS := $(if $(filter 0,$(LATE)),$(CORE_LIBS),$(filter-out -lcurl,$(CORE_LIBS)) -ldl)
 # Eclipse Paho as packaged, the shared library. PAHO=0 does without.
 PAHO       ?= 1
 PAHO_H     := $(if $(filter 0,$(PAHO)),,$(firstword $(wildcard $(call dir_of,PAHO)/include/MQTTAsync.h $(call dir_of,PAHO)/include/*/MQTTAsync.h)))

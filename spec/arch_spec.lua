@@ -46,7 +46,7 @@ local REACHABLE = {
   ["^lua"] = OF_LUA,
   ["^lauxlib"] = OF_LUA,
   ["^MQTT"] = { "src/paho/" },
-  ["^curl/"] = { "src/http/", "base/process_init%.c" },
+  ["^curl/"] = { "src/http/", "src/late/" },
   ["^mosquitto"] = { "src/sandbox/plugin" },
   ["^microhttpd"] = { "src/sandbox/" },
   ["^sqlite3"] = { "src/durable/", "src/sandbox/" },
@@ -60,7 +60,7 @@ local INCLUDABLE = {
   },
   ["^pthread"] = {
     "base/queue", "base/process", "mqtt/driver_thread", "mqtt/thread_loop%.c", "http/http", "http/http_inbox", "mqtt/inbox", "mqtt/outbox",
-    "mqtt/loop", "mqtt/resolver", "mqtt/tls",
+    "mqtt/loop", "mqtt/resolver", "mqtt/tls", "src/late/",
     "src/sandbox/", "src/durable/", "base/port",
   },
 }
@@ -68,7 +68,7 @@ local INCLUDABLE = {
 local FOLDERS = {
   base = {}, http = { base = true }, mqtt = { base = true },
   binding = { base = true, http = true, mqtt = true }, sandbox = {}, redis = { base = true },
-  durable = {}, embed = {}, paho = { base = true, mqtt = true },
+  durable = {}, embed = {}, late = {}, paho = { base = true, mqtt = true },
 }
 -- What the sandbox and Redis' client, rocks of their own, and the journal, a module of its own, take from the others: how
 -- a class is made, and options read; and what the engine and the journal know of each other.

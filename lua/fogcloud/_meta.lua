@@ -100,8 +100,11 @@
 ---@field engine fun(options: table?): fogcloud.core.Engine?, string?
 ---@field file fogcloud.core.File
 ---@field terminal fogcloud.core.Terminal
----@field versions { curl: string, tls: string, mqtt: string, async_dns: boolean }
 local core = {}
+
+--- Of the libraries, which loads libcurl; "none" for one that is not there.
+---@return { curl: string, tls: string, mqtt: string, async_dns: boolean }
+function core.versions() end
 
 --- One per Lua state: owns the queue of events, the HTTP requests and the sessions.
 ---@class fogcloud.core.Engine

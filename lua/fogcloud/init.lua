@@ -147,7 +147,7 @@ function fogcloud.log(sink) return require("fogcloud.log").to(sink) end
 --- Versions of all that fogcloud stands on.
 ---@return fogcloud.Info
 function fogcloud.info()
-  local versions = require("fogcloud.core").versions
+  local versions = require("fogcloud.core").versions()
   return {
     fogcloud = fogcloud._VERSION,
     lua = rawget(_G, "jit") and rawget(_G, "jit").version or _VERSION,

@@ -47,9 +47,12 @@ static void request(struct fog_engine *e, long n) {
                                .timeout_ms = 5000,
                                .connect_timeout_ms = 5000,
                                .max_body = 100};
-  struct fog_http_request *r = fog_http_request_new(fog_engine_http(e), fog_engine_new_id(e), &o);
+  struct fog_http *h = fog_engine_http(e);
+  if (h == NULL) fog_http_options_free(&o);
+  if (h == NULL) return;
+  struct fog_http_request *r = fog_http_request_new(h, fog_engine_new_id(e), &o);
   if (r == NULL) return;
-  if (fog_http_submit(fog_engine_http(e), r) != 0)
+  if (fog_http_submit(h, r) != 0)
     fog_http_request_free(r);
   else
     check_now(await(e, FOG_EV_REPLY, FOG_EV_FAILURE, &got), "a request that was taken over ends", n);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../http/library.h"
 #include "handles.h"
 
 #define FOG_COMMON_CLASS "fogcloud.Common"
@@ -168,10 +169,13 @@ static int call(lua_State *L, enum fog_endpoint endpoint) {
   if (h.request_id[0] != '\0') o.request_id = h.request_id;
   uint64_t id = fog_engine_new_id(engine);
   const char *why = "not enough memory";
-  if (o.url == NULL || (count > 0 && o.body == NULL))
+  struct fog_http *http = fog_engine_http(engine);
+  char unfit[512];
+  if (http == NULL && !fog_library_fits(unfit, sizeof unfit)) why = unfit;
+  if (http == NULL || o.url == NULL || (count > 0 && o.body == NULL))
     fog_http_options_free(&o);
   else
-    why = submit(fog_engine_http(engine), id, &o);
+    why = submit(http, id, &o);
   explicit_bzero(h.authorization, strlen(h.authorization));
   if (why != NULL) return failed(L, why);
   lua_pushnumber(L, (lua_Number)id);

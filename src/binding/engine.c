@@ -14,7 +14,9 @@ struct fog_engine {
   struct fog_engine *next; /* of all engines of this process */
   pid_t pid;
   struct fog_queue *queue;
-  struct fog_http *http;
+  size_t max_requests;
+  bool background;              /* http is to have a thread */
+  struct fog_http *http;        /* NULL: there was no request yet */
   struct fog_caller_loop *loop; /* of the sessions without a thread; NULL: there was none yet */
   struct fog_event *taken;      /* the batch in hand */
   struct fog_mirror mirror;
@@ -60,10 +62,9 @@ struct fog_engine *fog_engine_new(size_t max_requests, int *error) {
   e->mirror.fd = -1;
   errno = 0;
   e->queue = fog_queue_new();
-  if (e->queue != NULL) e->http = fog_http_new(e->queue, max_requests);
-  if (e->http == NULL) {
+  e->max_requests = max_requests;
+  if (e->queue == NULL) {
     *error = errno == 0 ? FOG_ENOMEMORY : errno;
-    if (e->queue != NULL) fog_queue_unref(e->queue);
     free(e);
     return NULL;
   }
@@ -77,7 +78,7 @@ void fog_engine_free(struct fog_engine *e) {
   if (fog_engine_forked(e)) return; /* the parent's: a thread that is not here may have held any of its locks */
   list_remove(e);
   fog_caller_loop_close(e->loop);
-  fog_http_free(e->http);
+  if (e->http != NULL) fog_http_free(e->http);
   while (e->taken != NULL) {
     struct fog_event *ev = e->taken;
     e->taken = ev->next;
@@ -107,12 +108,14 @@ static void wait_for_both(struct fog_engine *e, int timeout_ms) {
 
 void fog_engine_wait(struct fog_engine *e, int timeout_ms) {
   if (e->taken != NULL || fog_queue_pending(e->queue)) timeout_ms = 0;
-  if (!fog_caller_loop_busy(e->loop))
-    fog_http_wait(e->http, timeout_ms, -1);
-  else if (fog_http_is_driven(e->http))
+  if (fog_caller_loop_busy(e->loop) && e->http != NULL && fog_http_is_driven(e->http))
     wait_for_both(e, timeout_ms);
-  else
+  else if (fog_caller_loop_busy(e->loop))
     fog_caller_loop_wait(e->loop, timeout_ms);
+  else if (e->http != NULL)
+    fog_http_wait(e->http, timeout_ms, -1);
+  else if (timeout_ms != 0) /* else there is nothing to ask the kernel: take looks */
+    fog_wake_wait(fog_queue_wake(e->queue), timeout_ms);
 }
 
 int fog_engine_fd(const struct fog_engine *e) { return fog_queue_wake(e->queue)->read_fd; }
@@ -133,8 +136,20 @@ int fog_engine_mirror(struct fog_engine *e) {
 }
 
 struct fog_http *fog_engine_http(struct fog_engine *e) {
-  /* It stays the engine's. */
-  return e->http;
+  if (e->http != NULL) return e->http;
+  struct fog_http *http = fog_http_new(e->queue, e->max_requests);
+  if (http == NULL || !e->background || fog_http_background(http) == FOG_OK) return e->http = http;
+  fog_http_free(http);
+  return NULL;
+}
+
+int fog_engine_background(struct fog_engine *e) {
+  e->background = true;
+  return e->http == NULL ? FOG_OK : fog_http_background(e->http);
+}
+
+void fog_engine_cancel(struct fog_engine *e, uint64_t id) {
+  if (e->http != NULL) fog_http_cancel(e->http, id);
 }
 
 uint64_t fog_engine_new_id(struct fog_engine *e) { return ++e->last_id; }

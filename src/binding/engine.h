@@ -46,7 +46,14 @@ void fog_engine_wake(struct fog_engine *e);
 /* Wakes the readers of all engines of this process, without an event. Any thread. */
 void fog_engine_wake_all(void);
 
+/* Its requests; the first one makes it, and loads libcurl. NULL: no memory, no thread, or libcurl cannot be used. */
 struct fog_http *fog_engine_http(struct fog_engine *e);
+
+/* Requests have a thread of their own from now on. FOG_OK or FOG_ENOTHREAD. */
+int fog_engine_background(struct fog_engine *e);
+
+/* Ends a request without an event. */
+void fog_engine_cancel(struct fog_engine *e, uint64_t id);
 
 uint64_t fog_engine_new_id(struct fog_engine *e);
 

@@ -124,13 +124,13 @@ static int l_wake(lua_State *L) {
 }
 
 static int l_background(lua_State *L) {
-  int rc = fog_http_background(fog_engine_http(fog_check_engine(L, 1)));
+  int rc = fog_engine_background(fog_check_engine(L, 1));
   lua_pushboolean(L, rc == 0);
   return 1;
 }
 
 static int l_cancel(lua_State *L) {
-  fog_http_cancel(fog_engine_http(fog_check_engine(L, 1)), (uint64_t)luaL_checknumber(L, 2));
+  fog_engine_cancel(fog_check_engine(L, 1), (uint64_t)luaL_checknumber(L, 2));
   return 0;
 }
 

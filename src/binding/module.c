@@ -118,12 +118,8 @@ static void check_lua(lua_State *L) {
 #endif
 }
 
-static void check_libcurl(lua_State *L) {
-  char why[512];
-  if (!fog_library_fits(why, sizeof why)) (void)luaL_error(L, "%s", why);
-}
-
-static void push_versions(lua_State *L) {
+/* versions(): of the libraries, which loads libcurl. */
+static int l_versions(lua_State *L) {
   lua_newtable(L);
   lua_pushstring(L, fog_library_curl_version());
   lua_setfield(L, -2, "curl");
@@ -133,6 +129,7 @@ static void push_versions(lua_State *L) {
   lua_setfield(L, -2, "mqtt");
   lua_pushboolean(L, fog_library_async_dns());
   lua_setfield(L, -2, "async_dns");
+  return 1;
 }
 
 int luaopen_fogcloud_core(lua_State *L) {
@@ -145,6 +142,7 @@ int luaopen_fogcloud_core(lua_State *L) {
       {"properties", fog_l_properties},
       {"random", l_random},
       {"alive", l_alive},
+      {"versions", l_versions},
       {"space", l_space},
       {"probe", fog_l_probe},
       {"signals_catch", l_signals_catch},
@@ -157,7 +155,6 @@ int luaopen_fogcloud_core(lua_State *L) {
   };
   static const luaL_Reg session_methods[] = {{"session", fog_l_session}, {NULL, NULL}};
   check_lua(L);
-  check_libcurl(L);
   lua_newtable(L);
   fog_setfuncs(L, functions);
   (void)fog_open_engine(L);
@@ -169,7 +166,5 @@ int luaopen_fogcloud_core(lua_State *L) {
   lua_setfield(L, -2, "file");
   (void)fog_open_terminal(L);
   lua_setfield(L, -2, "terminal");
-  push_versions(L);
-  lua_setfield(L, -2, "versions");
   return 1;
 }

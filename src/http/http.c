@@ -11,6 +11,7 @@
 
 #include "../base/process.h"
 #include "http_inbox.h"
+#include "library.h"
 
 enum { POOL_SIZE = 64, MAX_CONNECTIONS_PER_HOST = 64, MAX_CONNECTIONS = 256 };
 enum { LONGEST_WAIT_MS = 60000, LAST_LOOKS = 64, CONNECTING_WAIT_MS = 100 };
@@ -35,8 +36,18 @@ struct fog_http {
   struct fog_http_profiles profiles; /* owner's thread only */
 };
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode init_result;
+
+/* curl_global_cleanup is never called, for OpenSSL's exit handler is ours to leave out (process_init.c; traps: C3). */
+static void init_once(void) {
+  char why[1];
+  init_result = fog_library_fits(why, sizeof why) ? curl_global_init(CURL_GLOBAL_DEFAULT) : CURLE_FAILED_INIT;
+}
+
 struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests) {
-  struct fog_http *h = calloc(1, sizeof *h);
+  (void)pthread_once(&once, init_once);
+  struct fog_http *h = init_result == CURLE_OK ? calloc(1, sizeof *h) : NULL;
   if (h == NULL) return NULL;
   int fds[FOG_PROCESS_FDS];
   fog_process_next_fds(fds);

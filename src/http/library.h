@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Its version and that of its TLS library; static text. */
+/* Its version and that of its TLS library; static text, "none" where there is none. Any of these loads libcurl. */
 const char *fog_library_curl_version(void);
 const char *fog_library_tls_version(void);
 

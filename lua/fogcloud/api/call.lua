@@ -81,15 +81,17 @@ end
 local jit = rawget(_G, "jit")
 
 --- How requests say who sends them.
-call.USER_AGENT = ("fogcloud/%s %s libcurl/%s"):format(version,
-  jit and jit.version:lower():gsub(" ", "/", 1):match "^%S+" or "lua/" .. _VERSION:match "%S+$", core.versions.curl)
+function call.user_agent()
+  local lua = jit and jit.version:lower():gsub(" ", "/", 1):match "^%S+" or "lua/" .. _VERSION:match "%S+$"
+  return ("fogcloud/%s %s libcurl/%s"):format(version, lua, core.versions().curl)
+end
 
 -- What all requests of a cloud have in common, as the metatable of what is each one's own; `common` is what the core
 -- has made of it.
 local function common_options(context)
   local o = context.options
   local fields = {
-    base_url = o.base_url, encoding = o.encoding, user_agent = o.user_agent or call.USER_AGENT, ca_file = o.ca_file,
+    base_url = o.base_url, encoding = o.encoding, user_agent = o.user_agent or call.user_agent(), ca_file = o.ca_file,
     ca_pem = o.ca_pem, cert_file = o.cert_file, key_file = o.key_file, key_password = o.key_password,
     proxy = o.proxy, max_body = o.max_body,
   }

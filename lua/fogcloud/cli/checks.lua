@@ -47,7 +47,7 @@ end
 function checks.versions(report, info)
   if info == nil then
     info = fogcloud.info()
-    info.async_dns = core.versions.async_dns
+    info.async_dns = core.versions().async_dns
   end
   report:add("fogcloud", "ok", info.fogcloud .. " on " .. info.lua)
   for _, library in ipairs(KNOWN) do
