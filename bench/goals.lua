@@ -116,6 +116,8 @@ function goals.compare(case_list, sections)
     local ratio_of = number(sections.console, { qos }, "^ratio")
     has.least(("messages through the sandbox with an open console, %s"):format(qos), 0.9, ratio_of)
   end
+  local garbage = number(sections.embed, { "idle frame" }, "^Lua 5")
+  has.below("garbage of an idle frame inside an engine", 1, "bytes", garbage)
   has.below("a sandbox is ready, the slowest", 1000, "ms", number(sections.console, { "^slowest" }, "^ms"))
   return list
 end

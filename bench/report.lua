@@ -170,7 +170,7 @@ end
 -- The pages -----------------------------------------------------------------------------------------------------------
 
 local SECTIONS = {
-  "latency", "thread", "sustained", "calls", "scale", "figures", "console", "stall", "openresty", "love",
+  "latency", "thread", "sustained", "calls", "scale", "figures", "console", "stall", "openresty", "love", "embed",
 }
 
 local texts = {}

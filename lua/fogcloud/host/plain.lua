@@ -69,13 +69,15 @@ end
 --- True while a task runs: it cannot serve the others.
 function plain.in_task() return scheduler:in_task() end
 
+local spending = {} -- of the turn under way, one table for all: an idle frame leaves no garbage
+
 --- One turn: waits until the deadline at most for something to do, and does it within the budget.
 ---@param deadline number
 ---@param budget table?  events: messages at most; time: seconds at most
 function plain.step(deadline, budget)
   if budget ~= nil then
-    local until_ = budget.time and core.now() + budget.time
-    budget = { used = 0, events = budget.events, until_ = until_ }
+    spending.used, spending.events, spending.until_ = 0, budget.events, budget.time and core.now() + budget.time
+    budget = spending
   end
   scheduler:turn(deadline, true, budget)
 end
