@@ -339,18 +339,17 @@ function Fleet:stop()
   if self.alarm then self.alarm:signal() end
 end
 
---- Does that, and waits until it is done. Yields in a task, blocks elsewhere.
+--- Does that, and waits until it is done. Yields in a task; elsewhere it blocks, and serves handlers and tasks
+--- meanwhile as `step` does.
 ---@param timeout number?  seconds, default the life of a lease
 ---@return boolean? ok
 ---@return fogcloud.Error? err  kinds: timeout, cancelled
 function Fleet:finish(timeout)
   local deadline = deadlines.after(self.host.now(), timeout, self.life, 2)
   self:stop()
-  while not self.over do
-    local woken = self.waiters:wait(deadline)
-    if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
-    if not woken then return nil, errors.new("timeout", "the fleet's sessions have not finished in time") end
-  end
+  local done = self.waiters:wait_until(function() return self.over end, deadline)
+  if done == nil then return nil, errors.new("cancelled", "the task was cancelled") end
+  if not done then return nil, errors.new("timeout", "the fleet's sessions have not finished in time") end
   return true
 end
 

@@ -115,21 +115,18 @@ function Leader.lead(name, start, store, options, level)
   return self
 end
 
---- The session, waited for if this one is about to have it. Yields in a task, blocks elsewhere.
+--- The session, waited for if this one is about to have it. Yields in a task; elsewhere it blocks, and serves handlers
+--- and tasks meanwhile as `step` does.
 ---@param timeout number  seconds
 ---@return fogcloud.Session? session
 ---@return fogcloud.Error? err  kinds: timeout (another one leads, or it does not start), closed, cancelled
 function Leader:await(timeout)
   local deadline = deadlines.after(runtime.host().now(), timeout, nil, 2)
-  while self.session == nil do
-    if self.stopped then return nil, errors.new("closed", "leader:stop() was called, or this worker is ending") end
-    local woken = self.waiters:wait(deadline)
-    if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
-    if not woken then
-      return nil, errors.new("timeout", ("no session of '%s' here"):format(self.name), { retryable = true })
-    end
-  end
-  return self.session
+  local done = self.waiters:wait_until(function() return self.session ~= nil or self.stopped == true end, deadline)
+  if self.session then return self.session end
+  if done then return nil, errors.new("closed", "leader:stop() was called, or this worker is ending") end
+  if done == nil then return nil, errors.new("cancelled", "the task was cancelled") end
+  return nil, errors.new("timeout", ("no session of '%s' here"):format(self.name), { retryable = true })
 end
 
 --- Lets the session finish and another one lead. Returns at once; harmless twice.
@@ -140,18 +137,17 @@ function Leader:stop()
   self.waiters:signal()
 end
 
---- Does that, and waits until it is done. Yields in a task, blocks elsewhere.
+--- Does that, and waits until it is done. Yields in a task; elsewhere it blocks, and serves handlers and tasks
+--- meanwhile as `step` does.
 ---@param timeout number?  seconds, default the life of a lease
 ---@return boolean? ok
 ---@return fogcloud.Error? err  kinds: timeout, cancelled
 function Leader:finish(timeout)
   local deadline = deadlines.after(self.host.now(), timeout, self.lease.life, 2)
   self:stop()
-  while not self.over do
-    local woken = self.waiters:wait(deadline)
-    if woken == nil then return nil, errors.new("cancelled", "the task was cancelled") end
-    if not woken then return nil, errors.new("timeout", "the session has not handed over in time") end
-  end
+  local done = self.waiters:wait_until(function() return self.over end, deadline)
+  if done == nil then return nil, errors.new("cancelled", "the task was cancelled") end
+  if not done then return nil, errors.new("timeout", "the session has not handed over in time") end
   return true
 end
 

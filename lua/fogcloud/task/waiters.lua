@@ -27,4 +27,24 @@ function Waiters:wait(deadline)
   return woken, why
 end
 
+--- Waits until `done()` is true. Yields in a task; elsewhere it blocks, and where there is no loop but ours it serves
+--- handlers and tasks meanwhile, as `step` does.
+---@param done fun(): boolean
+---@param deadline number
+---@return boolean? done  as a waiter does: false at the deadline, nil when it was cancelled
+function Waiters:wait_until(done, deadline)
+  local host = self.host
+  local serves = host.step ~= nil and not host.in_task()
+  while not done() do
+    if serves then
+      if host.now() >= deadline then return false end
+      host.step(deadline)
+    else
+      local woken = self:wait(deadline)
+      if not woken and not done() then return woken end
+    end
+  end
+  return true
+end
+
 return Waiters
