@@ -58,6 +58,33 @@ describe("a message received", function()
   end
 end)
 
+describe("a session that is idle", function()
+  local SESSIONS = 30
+  -- Bytes of Lua's own memory: tables and coroutines are larger in some.
+  local LARGER = { ["Lua 5.1"] = 21000, ["Lua 5.2"] = 17000 }
+  local BOUND = not rawget(_G, "jit") and LARGER[_VERSION] or 13800
+
+  it("takes little memory", function()
+    local sandbox = support.start()
+    finally(function() sandbox:stop() end)
+    local cloud, sessions, each = support.cloud(sandbox), {}, nil
+    local function connect(many)
+      local credentials = {}
+      for i = 1, many do credentials[i] = support.client(sandbox, cloud, { "dev1" }) end
+      collectgarbage() collectgarbage()
+      local before = collectgarbage "count"
+      for i = 1, many do sessions[#sessions + 1] = assert(fogcloud.connect(credentials[i], { tls = false })) end
+      collectgarbage() collectgarbage()
+      each = (collectgarbage "count" - before) * 1024 / many
+    end
+    connect(2) -- whatever is made once
+    connect(SESSIONS)
+    for _, session in ipairs(sessions) do session:close() end
+    fogcloud.run()
+    assert.is_true(each < BOUND, ("%.0f bytes"):format(each))
+  end)
+end)
+
 describe("require 'fogcloud'", function()
   -- Each in a process of its own: what is loaded of fogcloud after `code`.
   local function loaded(code)

@@ -147,6 +147,20 @@ static void strangers(enum fog_link_state state, int version) {
   check(right, what);
 }
 
+/* What is open is found in pages of ids, which an idle session does without. */
+static void keeps_no_ids(void) {
+  const struct fog_subscription how = {.qos = 1};
+  check(reach(FOG_UP, FOG_MQTT_3), "a link is up");
+  fog_link_subscribe(&me, fog_ask_new(session, 1, "t", &how));
+  check(me.asks.open.count == 1, "a SUBSCRIBE is open");
+  say(PACKETS[FOG_SUBACK][0]);
+  check(UNTIL(fog_asks_idle(&me.asks)) && me.asks.open.pages == NULL, "once it is answered, nothing is kept of it");
+  fog_link_destroy(&me);
+  (void)close(broker);
+  (void)UNTIL(fog_loop_watched(loop) == 0);
+  fog_session_unref(session);
+}
+
 int main(void) {
   cells();
   if (!start_broker()) return 1;
@@ -154,5 +168,6 @@ int main(void) {
     strangers((enum fog_link_state)state, FOG_MQTT_3);
     strangers((enum fog_link_state)state, FOG_MQTT_5);
   }
+  keeps_no_ids();
   return finish_broker();
 }

@@ -26,6 +26,10 @@ static lua_Integer slot_of(const char *topic, size_t len) {
 static void push_topic(lua_State *L, const char *topic, size_t len) {
   size_t known_len = 0;
   lua_Integer slot = slot_of(topic, len);
+  if (lua_isnil(L, lua_upvalueindex(UP_TOPICS))) { /* the first message: an idle session does without */
+    lua_createtable(L, TOPICS, 0);
+    lua_replace(L, lua_upvalueindex(UP_TOPICS));
+  }
   lua_rawgeti(L, lua_upvalueindex(UP_TOPICS), (int)slot);
   const char *known = lua_tolstring(L, -1, &known_len);
   if (known != NULL && known_len == len && memcmp(known, topic, len) == 0) return;
@@ -100,7 +104,7 @@ int fog_l_handled(lua_State *L) {
 int fog_l_receiver(lua_State *L) {
   (void)luaL_checkudata(L, 1, FOG_SESSION_CLASS);
   lua_settop(L, 1);
-  lua_createtable(L, TOPICS, 0);
+  lua_pushnil(L);
   lua_pushcclosure(L, l_receive, 2);
   return 1;
 }

@@ -76,6 +76,7 @@ int fog_asks_answered(struct fog_asks *a, struct fog_session *s, const struct fo
   (void)fog_idmap_take(&a->open, p->id);
   fog_ask_answer(s, ask, coded ? (unsigned char)p->codes.data[0] : 0, true, p->properties);
   while (send_first(a, s, ids, out, &memory)) continue;
+  if (a->open.count == 0) fog_idmap_clear(&a->open); /* most sessions ask once, and its pages are 5 KB */
   return memory ? 0 : FOG_UNSPECIFIED;
 }
 

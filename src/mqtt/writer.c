@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 1024 };
+enum { FIRST_CAP = 256 };
 
 static struct fog_chunk *last(struct fog_writer *s) { return s->payload != NULL ? &s->tail : &s->head; }
 
