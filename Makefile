@@ -121,9 +121,10 @@ EMBED_OBJ := $(CORE_OBJ) $(patsubst src/%.c,$(BUILD)/obj/$(LUA)/%.o,$(sort $(fil
 EMBED_OUT := fogcloud/cli/% fogcloud/sandbox/% fogcloud/_meta.lua $(foreach host,luv cqueues copas openresty,fogcloud/host/$(host)%) $(if $(CJSON_DIR),fogcloud/cjson.lua)
 EMBED_LUA := $(addprefix lua/,$(sort $(filter-out $(EMBED_OUT),$(shell cd lua 2>/dev/null && find fogcloud -name '*.lua'))))
 EMBED_C   := fogcloud.core=luaopen_fogcloud_core $(foreach part,$(WITH),fogcloud.$(part)=luaopen_fogcloud_$(part)) $(if $(CJSON_DIR),fogcloud.cjson=luaopen_cjson)
-# What is linked with it, without what is inside already.
+# What is linked with it, without what is inside already, and with what that needs by itself (of an OpenSSL: zlib, zstd).
+EMBED_NEED := $(foreach archive,$(INSIDE),$(filter -l%,$(shell pkg-config --static --libs $(basename $(notdir $(archive))) 2>/dev/null)))
 EMBED_LIBS := $(filter-out $(patsubst lib%.a,-l%,$(notdir $(INSIDE))),$(filter -L% -Wl%,$(INCLUDES)) -lcurl -lssl -lcrypto \
-  $(if $(filter durable,$(WITH)),$(filter -L% -Wl%,$(DURABLE_INCLUDES)) -lsqlite3) $(if $(filter redis,$(WITH)),$(filter -L% -Wl%,$(REDIS_FLAGS)) $(REDIS_LIBS))) -lm -pthread
+  $(if $(filter durable,$(WITH)),$(filter -L% -Wl%,$(DURABLE_INCLUDES)) -lsqlite3) $(if $(filter redis,$(WITH)),$(filter -L% -Wl%,$(REDIS_FLAGS)) $(REDIS_LIBS)) $(EMBED_NEED)) -lm -pthread
 EMBED_KEEP := luaopen_fogcloud_core luaopen_fogcloud fogcloud_preload
 LUAC      ?= $(LUA:lua%=luac%)
 OBJCOPY   ?= objcopy
