@@ -11,7 +11,7 @@ A C core over libcurl and OpenSSL, with an MQTT client of its own, and a Lua lay
 The same code runs in scripts, tasks, OpenResty, cqueues, luv, copas and a game's frame loop.]],
   license = "MIT",
 }
-dependencies = { "lua >= 5.1, < 5.5", "lua-cjson >= 2.1", "argparse >= 0.7" }
+dependencies = { "lua >= 5.1, < 5.6", "lua-cjson >= 2.1", "argparse >= 0.7" }
 external_dependencies = {
   -- By library only: on Debian the headers of libcurl lie in a multiarch folder where they would not be looked for.
   CURL = { library = "curl" },

@@ -8,7 +8,7 @@ description = {
   summary = "Keeps fogcloud's tokens, clients and leases in Redis, shared by all machines",
   license = "MIT",
 }
-dependencies = { "lua >= 5.1, < 5.5", "fogcloud == 0.2.0" }
+dependencies = { "lua >= 5.1, < 5.6", "fogcloud == 0.2.0" }
 external_dependencies = {
   HIREDIS = { header = "hiredis/hiredis.h", library = "hiredis" },
 }

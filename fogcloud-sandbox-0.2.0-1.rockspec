@@ -9,7 +9,7 @@ description = {
   license = "MIT",
 }
 dependencies = {
-  "lua >= 5.1, < 5.5", "fogcloud == 0.2.0", "lua-cjson >= 2.1", "luasocket >= 3.0", "luasec >= 1.0", "argparse >= 0.7",
+  "lua >= 5.1, < 5.6", "fogcloud == 0.2.0", "lua-cjson >= 2.1", "luasocket >= 3.0", "luasec >= 1.0", "argparse >= 0.7",
 }
 external_dependencies = {
   MICROHTTPD = { library = "microhttpd" },

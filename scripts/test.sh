@@ -28,7 +28,7 @@ sanitized=${SANITIZE:-}
 if [ -n "$sanitized" ]; then luas=${LUAS:-lua5.4}; else luas=${LUAS:-lua5.4 luajit lua5.1 lua5.2 lua5.3}; fi
 limit=${TEST_TIMEOUT:-900}
 [ -z "$sanitized" ] || limit=${TEST_TIMEOUT:-1800}
-tree="spec/arch_spec.lua spec/conformance_spec.lua spec/docs_spec.lua spec/code_docs_spec.lua"
+tree="spec/arch_spec.lua spec/conformance_spec.lua spec/docs_spec.lua spec/code_docs_spec.lua spec/systems_spec.lua"
 once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.lua spec/sandbox/record_spec.lua spec/sandbox/console_spec.lua spec/fleet/example_spec.lua spec/mqtt/brokers_spec.lua"
 
 # The specs that run on every Lua.

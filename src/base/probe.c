@@ -118,7 +118,10 @@ static int connect_by(SSL *ssl, int fd, double deadline) {
 
 static void shake_hands(SSL_CTX *context, int fd, const char *host, double deadline, struct fog_probe *result) {
   SSL *ssl = SSL_new(context);
-  if (ssl == NULL) return say(result, "no memory");
+  if (ssl == NULL) {
+    say(result, "no memory");
+    return;
+  }
   expect_host(ssl, host);
   ERR_clear_error();
   int rc = SSL_set_fd(ssl, fd) == 1 ? connect_by(ssl, fd, deadline) : -1;
@@ -135,7 +138,10 @@ static void shake_hands(SSL_CTX *context, int fd, const char *host, double deadl
 static void probe_tls(int fd, const char *host, const char *ca_file, double timeout, struct fog_probe *result) {
   SSL_CTX *context = SSL_CTX_new(TLS_client_method());
   result->stage = FOG_PROBE_TLS;
-  if (context == NULL) return say(result, "no memory");
+  if (context == NULL) {
+    say(result, "no memory");
+    return;
+  }
   SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL); /* judged afterwards, so that a bad one can be told of */
   int loaded = ca_file != NULL ? SSL_CTX_load_verify_locations(context, ca_file, NULL)
                                : SSL_CTX_set_default_verify_paths(context);

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#ifdef __linux__
+#if defined(__linux__) && !defined(FOG_LOOP_POLL)
 #include <sys/eventfd.h>
 
 static int open_pair(struct fog_wake *w) {

@@ -1,0 +1,43 @@
+-- SPDX-License-Identifier: MIT
+
+--- What keeps a port small: where the code names a system, and which versions of Lua the rockspecs allow.
+local sources = require "spec.support.sources"
+local support = require "spec.support.sandbox"
+
+local SYSTEMS = { "__linux", "__gnu_linux", "__APPLE__", "__MACH__", "BSD__", "_WIN32", "__unix", "__GLIBC", "__BIONIC", "<sys/eventfd.h>",
+  "<sys/epoll.h>", "<sys/event.h>", "<sys/signalfd.h>", "<sys/prctl.h>", "<linux/" }
+
+local function system_in(text)
+  for _, name in ipairs(SYSTEMS) do
+    if text:find(name, 1, true) then return name end
+  end
+end
+
+describe("a system", function()
+  -- Whatever else one may lack is asked for by its own name (SO_NOSIGPIPE, TCP_QUICKACK). The sandbox is a program for Linux;
+  -- src/late says what the file of a library is called.
+  it("is named in the loop and in the wake-up alone", function()
+    local found = 0
+    for _, path in ipairs(sources.C) do
+      local mark = system_in(sources.bare(sources.read(path)))
+      if path == "src/base/wake.c" or path == "src/mqtt/loop.c" then
+        assert.equal("__linux", mark, path)
+        found = found + 1
+      elseif not path:find("^src/sandbox/") and not path:find("^src/late/") then
+        assert.is_nil(mark, path)
+      end
+    end
+    assert.equal(2, found)
+  end)
+end)
+
+describe("the rockspecs", function()
+  it("allow Lua 5.1 to 5.5", function()
+    local count = 0
+    for path in support.shell "ls *.rockspec":gmatch "%S+" do
+      assert.truthy(sources.read(path):find('"lua >= 5.1, < 5.6"', 1, true), path)
+      count = count + 1
+    end
+    assert.equal(6, count)
+  end)
+end)
