@@ -178,6 +178,15 @@ describe("at a sandbox,", function()
     assert.equal(5, count)
   end)
 
+  it("a message that a kept client must not publish is an error, and one of QoS 0 a silent success by protocol", function()
+    assert.equal(0, select(2, cli:run "--quiet client create --name gateway"))
+    local _, status, said = cli:run "pub --device dev2 commands x"
+    assert.equal(1, status, said)
+    assert.matches("no permission", said)
+    _, status, said = cli:run "pub -q 0 --device dev2 commands x"
+    assert.equal(0, status, said)
+  end)
+
   it("the name in the certificate may be another than the host's", function()
     local other = ("sub -h 127.0.0.1 -p %d -u dev1 --cafile %s -t c2d/dev1/x -E"):format(sandbox.tls_port, sandbox.ca_file)
     local _, status, said = cli:run(other .. " --server-name nobody.example", tls)

@@ -23,7 +23,8 @@ function command.options(parser)
     parser:flag("-n --null", "an empty payload; with --retain it takes away what is retained"),
     parser:option("--device", "to this device: c2d/DEVICE/CHANNEL; more than one may be named"):argname("DEVICE")
       :count("*"):args(1),
-    sessions.qos_option(parser),
+    parser:option("-q --qos", "0, 1 or 2; default 1, at a broker that you name 0"):choices { "0", "1", "2" }
+      :argname("QOS"),
     parser:flag("-r --retain", "the broker keeps it for those who subscribe later"),
     parser:option("--repeat", "publish it so many times"):argname("N"):convert(number.count("--repeat", 1, 1e9))
       :target("times"),
@@ -84,8 +85,14 @@ local function destinations(args, topic, context)
   return list
 end
 
-local function publish_all(session, list, args, each, properties, context)
-  local options = { qos = tonumber(args.qos), retained = args.retain or nil, wait = true, properties = properties }
+-- What nobody acknowledges nobody refuses either: a kept client hears of a refusal unless it is told otherwise. At a
+-- broker that is named the default is mosquitto_pub's.
+local function qos_of(args, target) return tonumber(args.qos or target.broker and 0 or 1) end
+
+local function publish_all(session, list, args, each, target, context)
+  local options = {
+    qos = qos_of(args, target), retained = args.retain or nil, wait = true, properties = target.said.publish,
+  }
   local payload, count = each(), 0
   while payload do
     for _, topic in ipairs(list) do
@@ -125,7 +132,7 @@ function command.run(args, context)
   local lost
   session:on("drop", function(dropped) lost = lost or dropped.err end)
   local count
-  count, err = publish_all(session, list, args, each, target.said.publish, context)
+  count, err = publish_all(session, list, args, each, target, context)
   local _, why = sessions.finish(session, target, args.timeout or context:settings().timeout)
   local stats = session:stats()
   session:close()

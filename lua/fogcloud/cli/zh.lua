@@ -129,6 +129,7 @@ local texts = {
   ["topic filters; with --device its channels, default all"] = "主题过滤器；有 --device 时是它的通道，默认全部",
   ["another topic filter"] = "另一个主题过滤器",
   ["what this device sends: d2c/DEVICE/…"] = "这台设备发送的消息：d2c/DEVICE/…", ["0, 1 or 2"] = "0、1 或 2",
+  ["0, 1 or 2; default 1, at a broker that you name 0"] = "0、1 或 2；默认 1，对于你指定的 broker 是 0",
   ["%t topic, %p payload, %x payload in hexadecimal, %l its length, %q QoS, %r retained, %j all as JSON, %U "
     .. "and %I the time, @H:@M its parts as strftime has them"] =
     "%t 主题，%p 负载，%x 十六进制负载，%l 长度，%q QoS，%r 是否保留，%j 全部内容的 JSON，%U 和 %I 时间，@H:@M 时间的各部分（同 strftime）",
