@@ -100,6 +100,8 @@ function goals.compare(case_list, sections)
   has.cpu("receive through mosquitto, 64 B, QoS 0", 2.5)
   has.cpu("receive through mosquitto, 64 B, QoS 1", 5)
   has.rate("publish, 64 B, QoS 1, 1,000 in flight, with a journal", 5e4, "50,000 a second", OURS .. ", a journal")
+  has.below("opening a journal in which 100,000 messages wait", 1000, "ms",
+    tables.number(sections.journal, { "^100000$" }, "^opened in ms"))
   has.ratio("HTTP calls, one at a time", 0.95)
   has.ratio("HTTP calls, 64 at a time", 0.9)
   local number = tables.number

@@ -170,7 +170,8 @@ end
 -- The pages -----------------------------------------------------------------------------------------------------------
 
 local SECTIONS = {
-  "latency", "thread", "sustained", "calls", "scale", "figures", "console", "stall", "openresty", "love", "embed",
+  "latency", "thread", "sustained", "calls", "scale", "figures", "console", "journal", "stall", "openresty", "love",
+  "embed",
 }
 
 local texts = {}
