@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
 
 -- kill -9: a publisher and a subscriber with a journal are killed at random moments, and then at each write and sync of
--- the journal in turn. FOG_KILLS=200 for so many rounds, and for each write instead of some.
+-- the journal in turn. Two judges: what arrived or was handled, and what the broker itself has written down of each
+-- packet. FOG_KILLS=200 for so many rounds, and for each write instead of some; it prints what came of them.
+local broker_record = require "spec.support.broker_record"
 local durable = require "spec.support.durable"
 local support = require "spec.support.sandbox"
 local world = require "spec.support.world"
@@ -11,7 +13,8 @@ local STRIDE = os.getenv "FOG_KILLS" and 1 or 5
 
 describe("a session that is killed", function()
   local sandbox, cloud, folder, killer
-  local here = world.new({ sandbox = { mqtt_faults = true }, session = { tls = false } }, function(...) sandbox, cloud = ... end)
+  local options = { sandbox = { mqtt_faults = true, broker_log = "all" }, session = { tls = false } }
+  local here = world.new(options, function(...) sandbox, cloud = ... end)
 
   setup(function()
     killer = support.shell("mktemp -d"):match "%S+"
@@ -48,6 +51,20 @@ describe("a session that is killed", function()
     assert.is_true(seen.ordered)
   end
 
+  -- For who asked for many rounds.
+  local function report(...) if os.getenv "FOG_KILLS" then print((...):format(select(2, ...))) end end
+
+  -- The same by the broker's record.
+  local function expect_record(self, flushed)
+    local seen = broker_record.published(broker_record.read(sandbox, self.credentials.clientid))
+    assert.same({}, seen.faults)
+    for n in pairs(flushed) do
+      assert.is_true(durable.qos(n) == 0 or seen.exchanges[n] ~= nil, n .. " was flushed, and the broker has not seen it")
+    end
+    assert.is_true(seen.count > 0)
+    return seen
+  end
+
   for how, version in pairs { ["MQTT 3.1.1"] = "3.1.1", ["MQTT 5.0"] = "5.0", ["MQTT 5.0 and no thread"] = "5.0" } do
     it("loses nothing that was flushed, and sends none of QoS 2 twice, with " .. how, function()
       local thread = how:find "no thread" and "FOG_THREAD=0" or ""
@@ -66,13 +83,17 @@ describe("a session that is killed", function()
       durable.settle(got)
       assert.is_true(next(flushed) ~= nil, "nothing was flushed")
       expect(durable.count(got), n, flushed)
+      local record = expect_record(self, flushed)
+      report("%s, %d deaths of a publisher: %d messages of QoS 1 and 2, %d packets that came again with DUP",
+        how, ROUNDS, record.count, record.again)
     end)
   end
 
   for _, version in ipairs { "3.1.1", "5.0" } do
     it("may die at any write of its journal, publishing with MQTT " .. version, function()
-      local self, got, n, flushed, at = process(version), {}, 0, {}, 1
+      local self, got, n, flushed, at = process(version), {}, 9, {}, 1
       judge(got)
+      assert.matches("finished", durable.run(self, durable.NINE)) -- what is written once only, when a journal is made
       while true do
         local out = durable.run(self, durable.NINE, n, killed_at(at))
         if out:find "flushed" then
@@ -87,6 +108,8 @@ describe("a session that is killed", function()
       assert.is_true(at > 15, "killed at " .. at .. " writes only")
       local seen = durable.count(got)
       expect(seen, n, flushed)
+      report("MQTT %s, a publisher that died at each of %d writes: %d packets that came again with DUP", version, at,
+        expect_record(self, flushed).again)
       -- What arrived of one process has no gaps: what it had accepted before went first.
       for first = 0, n - 9, 9 do
         local ended = false
@@ -166,7 +189,7 @@ describe("a session that is killed", function()
         rounds = rounds + 1
         for _ = 1, rounds_end.batch do
           n = n + 1
-          assert(device:publish("d2c/dev1/n", tostring(n), { qos = durable.qos(n) }))
+          assert(device:publish("d2c/dev1/n/" .. n, tostring(n), { qos = durable.qos(n) }))
         end
         durable.flush(device)
         out = durable.run(self, durable.SUBSCRIBER, 0, rounds_end.environment(rounds) .. " HANDLED=" .. handled)
@@ -175,11 +198,16 @@ describe("a session that is killed", function()
       local list = {}
       for line in io.lines(handled) do list[#list + 1] = line end
       local seen = durable.count(list)
+      local record = broker_record.received(broker_record.read(sandbox, self.credentials.clientid), seen.times)
+      assert.same({}, record.faults)
       seen.expected = function() return true end
       local missing, twice = durable.judge(seen, n)
       assert.same({}, missing)
       assert.same({}, seen.unmarked, "handled twice, without a word")
       assert.is_true(seen.ordered)
+      for number = 1, n do assert.is_true(durable.qos(number) == 0 or record.exchanges[number] ~= nil) end
+      report("MQTT %s, %d deaths of a subscriber: %d messages, %d packets of QoS 1 and 2 sent again, %d of QoS 2 handled again",
+        version, rounds, n, record.again, #twice)
       return twice, rounds, n
     end
 
