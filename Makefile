@@ -38,7 +38,7 @@ BINDING_SRC := $(filter-out $(CORE_SRC),$(wildcard src/binding/*.c))
 # What outlives the process: a module of its own, so that only a program with a journal loads SQLite.
 DURABLE_SRC := $(wildcard src/durable/*.c) src/binding/class.c
 # The second MQTT driver, a module of its own: where Paho is, unless PAHO=0. With what of the session both drivers stand on.
-PAHO_SRC    := $(if $(PAHO_H),$(wildcard src/paho/*.c) $(addprefix src/mqtt/,ask.c driver_thread.c session.c inbox.c outbox.c link_options.c connection_options.c properties.c text.c) \
+PAHO_SRC    := $(if $(PAHO_H),$(wildcard src/paho/*.c) $(addprefix src/mqtt/,ask.c thread_loop.c loop.c timers.c session.c inbox.c outbox.c link_options.c connection_options.c properties.c text.c) \
   $(addprefix src/base/,event.c queue.c wake.c process.c) src/binding/class.c)
 PLUGIN_SRC  := $(wildcard src/sandbox/plugin*.c)
 # Of the sandbox's module, what the plugin uses too.

@@ -55,11 +55,11 @@ local REACHABLE = {
 -- Who may include it: a lock, or a connection of OpenSSL's, stands in headers that many see.
 local INCLUDABLE = {
   ["^openssl/"] = {
-    "mqtt/tls", "mqtt/websocket", "mqtt/proxy", "mqtt/connection_options", "mqtt/thread_loop%.c", "base/probe%.c",
+    "mqtt/tls", "mqtt/websocket", "mqtt/proxy", "mqtt/connection_options", "mqtt/native%.c", "base/probe%.c",
     "base/process_init%.c", "src/sandbox/", "redis/tls",
   },
   ["^pthread"] = {
-    "base/queue", "base/process", "mqtt/driver_thread", "mqtt/thread_loop%.c", "http/http", "http/http_inbox", "mqtt/inbox", "mqtt/outbox",
+    "base/queue", "base/process", "mqtt/thread_loop%.c", "http/http", "http/http_inbox", "mqtt/inbox", "mqtt/outbox",
     "mqtt/loop", "mqtt/resolver", "mqtt/tls", "src/late/",
     "src/sandbox/", "src/durable/", "base/port",
   },

@@ -6,6 +6,7 @@
  */
 #include "native.h"
 
+#include <openssl/crypto.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include "caller_loop.h"
 #include "link.h"
 #include "thread_loop.h"
+
+enum { LINGER_MS = 200 };
 
 /* The driver's state of a session: freed by the loop's thread once the session has ended. */
 struct native {
@@ -178,12 +181,22 @@ static int native_leave(struct fog_session *s, enum fog_leave how, const struct 
 
 /* Opening ----------------------------------------------------------------------------------------------------------*/
 
+/* The thread's last call. What the other sides have not read yet, of goodbyes, has a short bounded while; whoever opens
+ * a session meanwhile waits as long. */
+static void tidy(struct fog_loop *loop) {
+  int64_t began = fog_loop_now(loop);
+  while (fog_loop_watched(loop) > 0 && fog_loop_now(loop) - began < LINGER_MS)
+    (void)fog_loop_turn(loop, LINGER_MS / 10);
+  fog_connection_forget();
+  OPENSSL_thread_stop();
+}
+
 /* Counts it in, where it is to be served. */
 static int enter(struct fog_session *s, struct fog_loop **loop) {
   pid_t pid = atomic_load(&used_by);
   if (pid != 0 && fog_process_forked(pid)) return FOG_EFORKED;
   atomic_store(&used_by, getpid());
-  if (s->caller == NULL) return fog_thread_loop_enter(loop);
+  if (s->caller == NULL) return fog_thread_loop_enter(loop, tidy);
   *loop = fog_caller_loop_enter(s->caller);
   return FOG_OK;
 }

@@ -1,65 +1,108 @@
 /* SPDX-License-Identifier: MIT */
 #include "thread_loop.h"
 
-#include <openssl/crypto.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "../base/error.h"
 #include "../base/process.h"
-#include "connection.h"
-#include "driver_thread.h"
 
-enum { LINGER_MS = 200 };
+enum { EXIT_WAIT_S = 1 };
 
-static struct fog_driver_thread own_thread = FOG_DRIVER_THREAD;
-static struct fog_loop *own_loop; /* the thread's; under its lock, or while a session is counted in */
+static struct {
+  pthread_mutex_t lock; /* all below */
+  pthread_cond_t ended;
+  struct fog_loop *loop;
+  void (*last)(struct fog_loop *loop);
+  size_t sessions, ending; /* counted in; of them, those that were told to end */
+  bool running;
+  bool joinable; /* a thread that ended, or will, and was not joined */
+  bool at_exit;
+  pthread_t thread;
+  pid_t pid; /* where it was first used; 0: nowhere */
+} t = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
 
+/* Once it is, the thread takes no lock any more: whoever starts the next one joins it under the lock. */
 static bool is_over(void) {
-  (void)pthread_mutex_lock(&own_thread.lock);
-  bool over = fog_driver_thread_over(&own_thread);
-  (void)pthread_mutex_unlock(&own_thread.lock);
+  (void)pthread_mutex_lock(&t.lock);
+  bool over = t.sessions == 0;
+  if (over) {
+    t.running = false;
+    (void)pthread_cond_broadcast(&t.ended);
+  }
+  (void)pthread_mutex_unlock(&t.lock);
   return over;
-}
-
-/* Goodbyes that the other side has not read yet: a short bounded while. Whoever opens a session meanwhile waits as
- * long. */
-static void linger(struct fog_loop *loop) {
-  int64_t began = fog_loop_now(loop);
-  while (fog_loop_watched(loop) > 0 && fog_loop_now(loop) - began < LINGER_MS)
-    (void)fog_loop_turn(loop, LINGER_MS / 10);
 }
 
 static void *serve(void *arg) {
   struct fog_loop *loop = arg;
+  void (*last)(struct fog_loop *) = t.last; /* written before the thread was made */
   while (!is_over()) (void)fog_loop_turn(loop, -1);
-  linger(loop);
-  fog_connection_forget();
+  if (last != NULL) last(loop);
   fog_loop_free(loop);
-  OPENSSL_thread_stop();
   return NULL;
 }
 
-static void finish_at_exit(void) { fog_driver_thread_finish(&own_thread); }
-
-static int start_thread(pthread_t *thread) {
-  own_loop = fog_loop_new();
-  if (own_loop == NULL) return FOG_ENOMEMORY;
-  if (fog_process_thread(thread, serve, own_loop) == 0) return FOG_OK;
-  fog_loop_free(own_loop);
-  return FOG_ENOTHREAD;
+/* Gives goodbyes that are under way a moment, so that brokers hear DISCONNECT and not a broken link. */
+static void finish_at_exit(void) {
+  struct timespec end;
+  if (fog_process_forked(t.pid)) return;
+  (void)clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_sec += EXIT_WAIT_S;
+  (void)pthread_mutex_lock(&t.lock);
+  while (t.ending > 0 || (t.running && t.sessions == 0)) { /* its last session is gone: the thread is about to end */
+    if (pthread_cond_timedwait(&t.ended, &t.lock, &end) == ETIMEDOUT) break;
+  }
+  bool ended = !t.running && t.joinable;
+  t.joinable = t.joinable && !ended;
+  (void)pthread_mutex_unlock(&t.lock);
+  if (ended) (void)pthread_join(t.thread, NULL);
 }
 
-int fog_thread_loop_enter(struct fog_loop **loop) {
-  int rc = fog_driver_thread_enter(&own_thread, start_thread, finish_at_exit);
-  if (rc == FOG_OK) *loop = own_loop;
+/* Under the lock. */
+static int start(void (*last)(struct fog_loop *loop)) {
+  if (t.joinable) (void)pthread_join(t.thread, NULL); /* it has ended but for its return */
+  t.joinable = false;
+  t.last = last;
+  t.loop = fog_loop_new();
+  if (t.loop == NULL) return FOG_ENOMEMORY;
+  if (fog_process_thread(&t.thread, serve, t.loop) != 0) {
+    fog_loop_free(t.loop);
+    return FOG_ENOTHREAD;
+  }
+  t.running = t.joinable = true;
+  if (!t.at_exit) t.at_exit = atexit(finish_at_exit) == 0;
+  return FOG_OK;
+}
+
+int fog_thread_loop_enter(struct fog_loop **loop, void (*last)(struct fog_loop *loop)) {
+  if (fog_thread_loop_forked()) return FOG_EFORKED; /* a thread that is no more may have the lock */
+  (void)pthread_mutex_lock(&t.lock);
+  t.pid = getpid();
+  int rc = t.running ? FOG_OK : start(last);
+  if (rc == FOG_OK) t.sessions++;
+  *loop = t.loop;
+  (void)pthread_mutex_unlock(&t.lock);
   return rc;
 }
 
 void fog_thread_loop_end(struct fog_errand *end) {
-  (void)pthread_mutex_lock(&own_thread.lock);
-  own_thread.ending++;
-  fog_loop_post(own_loop, end); /* under the lock: the last session's end frees the loop, which must not happen before
-                                   this has woken it */
-  (void)pthread_mutex_unlock(&own_thread.lock);
+  (void)pthread_mutex_lock(&t.lock);
+  t.ending++;
+  fog_loop_post(t.loop, end); /* under the lock: the last session's end frees the loop, which must not happen before
+                                 this has woken it */
+  (void)pthread_mutex_unlock(&t.lock);
 }
 
-void fog_thread_loop_leave(void) { fog_driver_thread_leave(&own_thread); }
+void fog_thread_loop_leave(void) {
+  (void)pthread_mutex_lock(&t.lock);
+  t.sessions--;
+  t.ending--;
+  (void)pthread_cond_broadcast(&t.ended);
+  (void)pthread_mutex_unlock(&t.lock);
+}
+
+bool fog_thread_loop_forked(void) { return t.pid != 0 && fog_process_forked(t.pid); }

@@ -1,152 +1,112 @@
 /* SPDX-License-Identifier: MIT
  *
- * The one thread that calls Paho: commands under a lock that is never held around a call of Paho's. It starts with the
- * first session and ends with the last.
+ * Commands travel as errands to the one thread that calls Paho (thread_loop.c): each is made by Lua's thread and freed
+ * by that one. What a session needs to be fed and to be closed is made when it is opened, so that neither can fail.
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../base/error.h"
-#include "../base/process.h"
-#include "../mqtt/driver_thread.h"
+#include "../mqtt/thread_loop.h"
 #include "paho.h"
 
+#define OWNER(errand, type, member) ((type *)(void *)((char *)(errand) - (offsetof(type, member))))
+
 struct command {
-  struct command *next;
-  void (*run)(struct command *c);
+  struct fog_errand errand;
   struct paho *to;
   struct fog_link_options *options;
   struct fog_ask *ask;
-  bool goodbye;
 };
 
-static struct fog_driver_thread own_thread = FOG_DRIVER_THREAD;
+/* The thread -------------------------------------------------------------------------------------------------------*/
 
-/* What waits for the thread, under its lock. */
-static struct {
-  pthread_cond_t work;
-  struct command *head, **tail;
-  struct paho *fed, **fed_tail;
-} d = {.work = PTHREAD_COND_INITIALIZER, .tail = &d.head, .fed_tail = &d.fed};
+static void run_connect(struct fog_errand *errand) {
+  struct command *c = OWNER(errand, struct command, errand);
+  paho_link_connect(c->to, c->options);
+  free(c);
+}
 
-static void lock(void) { (void)pthread_mutex_lock(&own_thread.lock); }
-static void unlock(void) { (void)pthread_mutex_unlock(&own_thread.lock); }
+static void run_subscribe(struct fog_errand *errand) {
+  struct command *c = OWNER(errand, struct command, errand);
+  paho_link_subscribe(c->to, c->ask);
+  free(c);
+}
 
-static void run_connect(struct command *c) { paho_link_connect(c->to, c->options); }
+static void run_leave(struct fog_errand *errand) {
+  struct command *c = OWNER(errand, struct command, errand);
+  paho_link_end(c->to, true);
+  free(c);
+}
 
-static void run_subscribe(struct command *c) { paho_link_subscribe(c->to, c->ask); }
+static void run_feed(struct fog_errand *errand) {
+  struct paho *p = OWNER(errand, struct paho, feed);
+  atomic_store(&p->fed, false); /* before feeding: what comes from now on posts it again */
+  paho_link_feed(p);
+}
 
-static void run_leave(struct command *c) { paho_link_end(c->to, c->goodbye); }
-
-static void run_end(struct command *c) {
-  struct paho *p = c->to;
-  struct fog_session *s = p->session;
-  paho_link_end(p, c->goodbye);
+static void drop_waiting(struct paho *p) {
   (void)pthread_mutex_lock(&p->lock);
-  fog_outbox_take(&s->outbox, &p->waiting);
+  fog_outbox_take(&p->session->outbox, &p->waiting);
   while (p->waiting.head != NULL) {
     struct fog_message *m = p->waiting.head;
     fog_message_remove(&p->waiting, m);
     paho_end_message(p, m, 0, true);
   }
   (void)pthread_mutex_unlock(&p->lock);
+}
+
+/* Nothing of Paho's knows the session any more, and a feed that was posted before has run. */
+static void let_go(struct fog_errand *errand) {
+  struct paho *p = OWNER(errand, struct paho, end);
+  struct fog_session *s = p->session;
+  drop_waiting(p);
   fog_queue_push(s->events, p->closed);
-  lock();
-  struct paho **at = &d.fed; /* it may still stand there */
-  while (*at != NULL && *at != p) at = &(*at)->next;
-  if (*at != NULL) *at = p->next;
-  for (d.fed_tail = &d.fed; *d.fed_tail != NULL;) d.fed_tail = &(*d.fed_tail)->next;
-  unlock();
-  fog_driver_thread_leave(&own_thread);
+  fog_thread_loop_leave();
   (void)pthread_mutex_destroy(&p->lock);
   free(p);
   fog_session_unref(s);
 }
 
-/* Under the lock: the next thing to do. False when the last session is gone. */
-static bool next(struct command **c, struct paho **p) {
-  while (d.head == NULL && d.fed == NULL) {
-    if (fog_driver_thread_over(&own_thread)) return false;
-    (void)pthread_cond_wait(&d.work, &own_thread.lock);
-  }
-  *c = d.head;
-  *p = NULL;
-  if (*c != NULL) {
-    d.head = (*c)->next;
-    if (d.head == NULL) d.tail = &d.head;
-  } else if (d.fed != NULL) {
-    *p = d.fed;
-    d.fed = d.fed->next;
-    if (d.fed == NULL) d.fed_tail = &d.fed;
-  }
-  return true;
-}
-
-static void *dispatch(void *arg) {
-  struct command *c;
-  struct paho *p;
-  (void)arg;
-  lock();
-  while (next(&c, &p)) {
-    unlock();
-    if (c != NULL) {
-      c->run(c);
-      free(c);
-    } else {
-      atomic_store(&p->fed, false); /* before feeding: what comes from now on puts it on the list again */
-      paho_link_feed(p);
-    }
-    lock();
-  }
-  unlock();
-  return NULL;
+static void run_end(struct fog_errand *errand) {
+  struct paho *p = OWNER(errand, struct paho, end);
+  paho_link_end(p, !p->silently);
+  p->end.run = let_go;
+  fog_loop_post(p->loop, &p->end); /* behind the last feed */
 }
 
 void paho_wake(struct paho *p) {
-  if (atomic_exchange(&p->fed, true)) return;
-  lock();
-  p->next = NULL;
-  *d.fed_tail = p;
-  d.fed_tail = &p->next;
-  (void)pthread_cond_signal(&d.work);
-  unlock();
+  if (!atomic_exchange(&p->fed, true)) fog_loop_post(p->loop, &p->feed);
 }
 
-static struct command *new_command(struct fog_session *s, void (*run)(struct command *)) {
+/* Commands ---------------------------------------------------------------------------------------------------------*/
+
+static struct command *new_command(struct fog_session *s, void (*run)(struct fog_errand *)) {
   struct command *c = calloc(1, sizeof *c);
   if (c == NULL) return NULL;
-  c->run = run;
+  c->errand.run = run;
   c->to = s->of_driver;
   return c;
 }
 
-static int submit(struct command *c) {
-  lock();
-  if (c->run == run_end) own_thread.ending++;
-  *d.tail = c;
-  d.tail = &c->next;
-  (void)pthread_cond_signal(&d.work);
-  unlock();
+static int post(struct command *c) {
+  fog_loop_post(c->to->loop, &c->errand);
   return FOG_OK;
-}
-
-static void finish_at_exit(void) { fog_driver_thread_finish(&own_thread); }
-
-static int start_thread(pthread_t *thread) {
-  return fog_process_thread(thread, dispatch, NULL) == 0 ? FOG_OK : FOG_ENOTHREAD;
 }
 
 static int paho_open(struct fog_session *s) {
   struct paho *p = calloc(1, sizeof *p);
   struct fog_event *closed = fog_event_new(FOG_EV_CLOSED, s->id);
-  int rc =
-      p == NULL || closed == NULL ? FOG_ENOMEMORY : fog_driver_thread_enter(&own_thread, start_thread, finish_at_exit);
+  int rc = p == NULL || closed == NULL ? FOG_ENOMEMORY : fog_thread_loop_enter(&p->loop, NULL);
   if (rc != FOG_OK) {
     if (closed != NULL) closed->release(closed);
     free(p);
     return rc;
   }
   (void)pthread_mutex_init(&p->lock, NULL);
+  p->feed.run = run_feed;
+  p->end.run = run_end;
   p->closed = closed;
   p->session = fog_session_ref(s);
   s->of_driver = p;
@@ -161,7 +121,7 @@ static int paho_connect(struct fog_session *s, struct fog_link_options *o) {
     return FOG_ENOMEMORY;
   }
   c->options = o;
-  return submit(c);
+  return post(c);
 }
 
 static int paho_subscribe(struct fog_session *s, uint64_t token, const char *filter,
@@ -173,7 +133,7 @@ static int paho_subscribe(struct fog_session *s, uint64_t token, const char *fil
     return FOG_ENOMEMORY;
   }
   c->ask->owner = s->of_driver;
-  return submit(c);
+  return post(c);
 }
 
 static void paho_feed(struct fog_session *s) { paho_wake(s->of_driver); }
@@ -184,12 +144,16 @@ static int paho_authenticate(struct fog_session *s, const char *properties, size
 }
 
 static int paho_leave(struct fog_session *s, enum fog_leave how, const struct fog_goodbye *goodbye) {
+  struct paho *p = s->of_driver;
   (void)goodbye; /* can.goodbye is false */
-  if (fog_process_forked(own_thread.pid)) return FOG_EFORKED;
-  struct command *c = new_command(s, how == FOG_LEAVE ? run_leave : run_end);
-  if (c == NULL) return FOG_ENOMEMORY;
-  c->goodbye = how != FOG_END_SILENTLY;
-  return submit(c);
+  if (fog_thread_loop_forked()) return FOG_EFORKED;
+  if (how == FOG_LEAVE) {
+    struct command *c = new_command(s, run_leave);
+    return c == NULL ? FOG_ENOMEMORY : post(c);
+  }
+  p->silently = how == FOG_END_SILENTLY;
+  fog_thread_loop_end(&p->end);
+  return FOG_OK;
 }
 
 static const char *paho_version(void) {

@@ -16,21 +16,24 @@
 
 #include "../mqtt/ask.h"
 #include "../mqtt/driver.h"
+#include "../mqtt/loop.h"
 
-/* The driver's state of one session: the dispatcher's, and under `lock` the bridge's too. */
+/* The driver's state of one session: the thread's, and under `lock` the bridge's too. */
 struct paho {
   struct fog_session *session;
-  struct paho *next; /* in the dispatcher's list of those to be fed */
-  atomic_bool fed;
+  struct fog_loop *loop;
+  struct fog_errand feed, end;
+  atomic_bool fed;      /* stands in the mailbox */
+  bool silently;        /* without a goodbye */
   pthread_mutex_t lock; /* all from here to `asks` */
   struct fog_message_list waiting, flying;
   size_t flying_count, limit; /* the broker's Receive Maximum; 0: none */
   struct fog_ask *asks;       /* in Paho's hands; their owner is this */
-  struct paho_link *link;     /* the dispatcher's alone */
+  struct paho_link *link;     /* the thread's alone */
   struct fog_event *closed;
 };
 
-/* One connection: made and freed by the dispatcher, which destroys Paho's handle first. */
+/* One connection: made and freed by the thread, which destroys Paho's handle first. */
 struct paho_link {
   struct paho *of;
   struct fog_link_options *options;
@@ -38,7 +41,7 @@ struct paho_link {
   int ca_fd;                            /* the memory file that holds ca_pem, or -1 */
   _Atomic(struct fog_event *) up, down; /* made beforehand, taken by whoever reports */
   atomic_bool is_up;
-  atomic_bool full;     /* the inbox: the dispatcher leaves the broker */
+  atomic_bool full;     /* the inbox: the thread leaves the broker */
   pthread_mutex_t lock; /* tls_text */
   char tls_text[256];
 };
@@ -65,10 +68,10 @@ void paho_report_down(struct paho_link *link, int code, const char *kind, const 
 void paho_requeue(struct paho *p, struct fog_message *m);
 /* m, in no list any more, is at its end: counted, and told where that is asked for. Under the lock. */
 void paho_end_message(struct paho *p, struct fog_message *m, int code, bool dropped);
-/* Asks the dispatcher to feed, or to leave a broker whose messages nobody takes. Any thread. */
+/* Asks the thread to feed, or to leave a broker whose messages nobody takes. Any thread. */
 void paho_wake(struct paho *p);
 
-/* link.c: the dispatcher's thread only. */
+/* link.c: the one thread only. */
 void paho_link_connect(struct paho *p, struct fog_link_options *o);
 void paho_link_subscribe(struct paho *p, struct fog_ask *ask);
 void paho_link_feed(struct paho *p);
