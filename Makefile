@@ -108,10 +108,12 @@ build-all: $(ALL_LUAS:%=build-%)
 # make embed LUA=luajit                 one archive, one header, one Lua file, in build/embed/luajit: docs/guide-embedding.md
 #   WITH="durable redis"                with the journal (SQLite) and the store in Redis (hiredis), which are left out else
 #   CJSON_DIR=…                         with the lua-cjson whose sources are there, under a name of its own; else the host's
+#   CODE=bytecode                       with Lua's bytecode in the place of its text: less memory, and only for this very Lua
 #   INSIDE="…/libssl.a …/libcrypto.a"   with these archives, whose names nobody else sees either
 
 WITH      ?=
 CJSON_DIR ?=
+CODE      ?= text
 INSIDE    ?=
 EMBED     := $(BUILD)/embed/$(LUA)
 # In the archive: the core, and what was asked for.
@@ -134,13 +136,14 @@ embed: $(EMBED)/libfogcloud.a $(EMBED)/fogcloud.luac
 # What the rest is made anew for when it changes.
 $(EMBED)/asked: FORCE
 	@mkdir -p $(@D)
-	@echo '$(WITH) $(CJSON_DIR) $(INSIDE) $(EMBED_LIBS)' | cmp -s - $@ || echo '$(WITH) $(CJSON_DIR) $(INSIDE) $(EMBED_LIBS)' >$@
+	@echo '$(WITH) $(CODE) $(CJSON_DIR) $(INSIDE) $(EMBED_LIBS)' | cmp -s - $@ || echo '$(WITH) $(CODE) $(CJSON_DIR) $(INSIDE) $(EMBED_LIBS)' >$@
 FORCE:
 
 $(EMBED)/modules.c: scripts/embed.lua $(EMBED_LUA) src/embed/fogcloud_embed.h $(EMBED)/asked
 	$(if $(filter-out durable redis,$(WITH)),$(error WITH: durable and redis are what there is))
 	$(if $(and $(filter redis,$(WITH)),$(if $(HIREDIS_H),,none)),$(error WITH=redis: hiredis is not here))
-	$(LUA) scripts/embed.lua $(EMBED) $(shell sed -n 's/^return "\(.*\)"/\1/p' lua/fogcloud/version.lua) '$(EMBED_LIBS)' $(EMBED_C) $(EMBED_LUA)
+	$(if $(filter-out text bytecode,$(CODE)),$(error CODE: text or bytecode))
+	CODE=$(CODE) $(LUA) scripts/embed.lua $(EMBED) $(shell sed -n 's/^return "\(.*\)"/\1/p' lua/fogcloud/version.lua) '$(EMBED_LIBS)' $(EMBED_C) $(EMBED_LUA)
 	cp src/embed/fogcloud_embed.h $(EMBED)
 
 $(EMBED)/modules.o: $(EMBED)/modules.c src/embed/modules.h

@@ -61,6 +61,14 @@ end
 
 -- The archive's ------------------------------------------------------------------------------------------------------
 
+-- As it is compiled in the program; or, for one whose Lua is this one, and which has no memory to spare for names and
+-- lines in errors, compiled already.
+local function code_of(module)
+  local text = "local require=... " .. module.text
+  if os.getenv "CODE" ~= "bytecode" then return text end
+  return string.dump(assert((rawget(_G, "loadstring") or load)(text, module.chunk)), true)
+end
+
 local function bytes_of(text)
   return (text:gsub(".", function(byte) return ("%d,"):format(byte:byte()) end))
 end
@@ -69,8 +77,9 @@ local function modules_c()
   local parts = { "/* Made by scripts/embed.lua. */\n#include \"modules.h\"\n\n" }
   for _, module in ipairs(in_c) do parts[#parts + 1] = ("int %s(lua_State *L);\n"):format(module.open) end
   for i, module in ipairs(in_lua) do
-    module.text = "local require=... " .. module.text
-    parts[#parts + 1] = ("static const unsigned char text_%d[] = {%s};\n"):format(i, bytes_of(module.text))
+    local code = code_of(module)
+    module.size = #code
+    parts[#parts + 1] = ("static const unsigned char text_%d[] = {%s};\n"):format(i, bytes_of(code))
   end
   parts[#parts + 1] = "\nconst struct fog_module fog_modules[] = {\n"
   for _, module in ipairs(in_c) do
@@ -78,7 +87,7 @@ local function modules_c()
   end
   for i, module in ipairs(in_lua) do
     parts[#parts + 1] = ("  {\"%s\", \"%s\", (const char *)text_%d, %d, NULL},\n"):format(module.name, module.chunk, i,
-      #module.text)
+      module.size)
   end
   parts[#parts + 1] = "  {NULL, NULL, NULL, 0, NULL},\n};\n"
   return table.concat(parts)

@@ -116,7 +116,7 @@ describe("the pages", function()
       local text = pages.read(path)
       for user in pairs(documented.MODULES) do
         for before, separator, name in text:gmatch("([^%w_./-])" .. user .. "([:.])([%a_][%w_]*)") do
-          local is_file = documented.set_of({ "lua", "so", "md", "1", "git", "mxchip", "com" })[name] or before == "@"
+          local is_file = documented.set_of({ "lua", "luac", "pc", "so", "md", "1", "git", "mxchip", "com" })[name] or before == "@"
           if not is_file then
             assert.is_true(is_known(user, separator, name), ("%s names %s%s%s"):format(path, user, separator, name))
           end

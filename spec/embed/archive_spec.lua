@@ -178,6 +178,17 @@ describe("the archive of make embed", function()
     assert.truthy(code ~= 0 and said:find("WITH: durable and redis are what there is", 1, true), said)
   end)
 
+  for _, lua in ipairs { "lua5.4", "luajit", "lua5.1" } do
+    it("holds bytecode where that is asked for, on " .. lua, function()
+      local made = embed.make(lua, folder .. "/bytecode-" .. lua, "CODE=bytecode")
+      local host = embed.link(lua, made, embed.write(folder .. "/host.c", HOST), made .. "/host")
+      assert.equal(fogcloud._VERSION .. "\n", succeed(host .. [[ preload 'print(require("fogcloud")._VERSION)']]))
+      local file = assert(io.open(made .. "/libfogcloud.a", "rb"))
+      assert.is_nil(file:read("*a"):find("local require=", 1, true))
+      file:close()
+    end)
+  end
+
   it("hides the libraries that are put inside", function()
     local libraries = succeed("for l in ssl crypto; do ${CC:-cc} -print-file-name=lib$l.a; done"):gsub("\n", " ")
     local made = embed.make("lua5.4", folder .. "/inside", ("INSIDE='%s'"):format(libraries))
