@@ -134,6 +134,9 @@ function Engine:fd() end
 --- Makes the descriptor readable now, with or without an event.
 function Engine:wake() end
 
+--- Sends what sessions without a thread have queued, for a program that does not wait again soon.
+function Engine:send() end
+
 --- From now on requests are made on a thread of their own.
 function Engine:background() end
 

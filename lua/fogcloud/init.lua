@@ -74,6 +74,11 @@ local function check_budget(budget)
   if wrong then error(wrong, 3) end
 end
 
+-- No TLS handshake on the frame's thread, of calls that tasks have begun in this step or elsewhere.
+local function free_frames(pump)
+  if pump:is_calling() then pump.engine:background() end
+end
+
 --- The same, once: waits at most `timeout` seconds (0: not at all) and does what is ready, within a budget. For a
 --- frame loop: from the first step with a call under way, requests and their TLS handshakes go on in a thread of their
 --- own.
@@ -84,8 +89,9 @@ function fogcloud.step(timeout, budget)
   local deadline = deadlines.after(host.now(), timeout, 0, 2)
   if budget ~= nil then check_budget(budget) end
   local pump = runtime.pump()
-  if pump:is_calling() then pump.engine:background() end -- no TLS handshake on the frame's thread
+  free_frames(pump)
   host.step(deadline, budget)
+  free_frames(pump)
 end
 
 --- Lets at least `seconds` pass; others go on meanwhile. Yields in a task, blocks elsewhere.

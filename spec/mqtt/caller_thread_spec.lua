@@ -49,6 +49,20 @@ describe("a session without a thread, on the wire,", function()
     assert.equal("while it sleeps", got)
   end)
 
+  it("sends what a handler publishes in the step that runs it", function()
+    local link, handled = open(), false
+    fogcloud.spawn(function()
+      session:subscribe("t", 0, function()
+        session:publish("t", "the answer")
+        handled = true
+      end)
+    end)
+    link:answer("SUBACK", link:expect("SUBSCRIBE").id, 0)
+    link:publish("t", "x", 0)
+    support.serve_until(function() return handled end)
+    assert.equal(3, comes(link, 1))
+  end)
+
   it("pings while the program steps", function()
     local link = open { keepalive = 1 }
     assert.equal("PINGREQ", link:read().name)

@@ -118,6 +118,10 @@ void fog_engine_wait(struct fog_engine *e, int timeout_ms) {
     fog_wake_wait(fog_queue_wake(e->queue), timeout_ms);
 }
 
+void fog_engine_send(struct fog_engine *e) {
+  if (fog_caller_loop_busy(e->loop)) fog_caller_loop_send(e->loop);
+}
+
 int fog_engine_fd(const struct fog_engine *e) { return fog_queue_wake(e->queue)->read_fd; }
 
 const char *fog_engine_listen(struct fog_engine *e) {

@@ -30,6 +30,9 @@ struct fog_event *fog_engine_next(struct fog_engine *e);
  * mode, and the sessions that have no thread: once, however short the wait is. */
 void fog_engine_wait(struct fog_engine *e, int timeout_ms);
 
+/* Sends what sessions without a thread have queued, for whoever does not wait again soon. */
+void fog_engine_send(struct fog_engine *e);
+
 /* Readable while events wait. Owned by the engine. */
 int fog_engine_fd(const struct fog_engine *e);
 

@@ -123,6 +123,12 @@ static int l_wake(lua_State *L) {
   return 0;
 }
 
+/* engine:send(): for a frame's end, after which it may be long until the next wait. */
+static int l_send(lua_State *L) {
+  fog_engine_send(fog_check_engine(L, 1));
+  return 0;
+}
+
 static int l_background(lua_State *L) {
   int rc = fog_engine_background(fog_check_engine(L, 1));
   lua_pushboolean(L, rc == 0);
@@ -139,7 +145,8 @@ int fog_open_engine(lua_State *L) {
       {"wait", l_wait},     {"next", l_next},   {"peek", l_peek},
       {"drop", l_drop},     {"fd", l_fd},       {"background", l_background},
       {"cancel", l_cancel}, {"close", l_close}, {"listen", l_listen},
-      {"mirror", l_mirror}, {"wake", l_wake},   {NULL, NULL},
+      {"mirror", l_mirror}, {"wake", l_wake},   {"send", l_send},
+      {NULL, NULL},
   };
   fog_class(L, FOG_ENGINE_CLASS, methods, l_close, l_tostring);
   lua_pushcfunction(L, l_new);

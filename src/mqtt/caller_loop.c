@@ -83,6 +83,12 @@ bool fog_caller_loop_busy(const struct fog_caller_loop *c) {
   return c != NULL && (c->sessions > 0 || fog_loop_watched(c->loop) > 1); /* one is the queue's */
 }
 
+void fog_caller_loop_send(struct fog_caller_loop *c) {
+  fog_queue_begin_own(c->queue);
+  fog_loop_run(c->loop);
+  fog_queue_end_own(c->queue);
+}
+
 /* Whether the wait goes on after this turn. */
 static bool turn(struct fog_caller_loop *c, int timeout_ms) {
   if (fog_queue_pending(c->queue)) timeout_ms = 0;

@@ -32,6 +32,9 @@ void fog_caller_loop_leave(struct fog_caller_loop *c);
 /* Whether waiting has to turn it: there is a session, or a connection that lingers. NULL is not. */
 bool fog_caller_loop_busy(const struct fog_caller_loop *c);
 
+/* Sends what the program has asked for, as each wait does first; does not wait. */
+void fog_caller_loop_send(struct fog_caller_loop *c);
+
 /* Turns it until its queue has an event or was woken, a signal came, or timeout_ms (-1: for ever) has passed. */
 void fog_caller_loop_wait(struct fog_caller_loop *c, int timeout_ms);
 

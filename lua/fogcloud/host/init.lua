@@ -35,7 +35,8 @@
 -- and, where there is no loop but ours, for fogcloud.run and fogcloud.step:
 --
 --   host.run()                serves until no task is left and no session is open
---   host.step(deadline, budget)  waits for something to do until the deadline, and does it within the budget
+--   host.step(deadline, budget)  waits in pump.poll for something to do until the deadline, and does it within the
+--                             budget; a host that has it can have sessions without a thread, so engine:send() is last
 --   host.in_task()            true while a task runs; else a wait blocks, and nothing of the user's runs meanwhile
 --
 -- All of them are idempotent where that makes sense. None may raise for a reason of the host's, but for two that say

@@ -80,6 +80,7 @@ function plain.step(deadline, budget)
     budget = spending
   end
   scheduler:turn(deadline, true, budget)
+  if pump then pump.engine:send() end -- what handlers published: the next wait may be a frame away
 end
 
 return plain
