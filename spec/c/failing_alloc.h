@@ -15,13 +15,10 @@ void *fog_test_realloc(void *p, size_t n);
 char *fog_test_strdup(const char *s);
 void fog_test_free(void *p);
 
-/* What Paho allocates through the wraps of paho_lean.c is Paho's. */
-static inline int fog_test_foreign(const char *function) { return strncmp(function, "__wrap_my", 9) == 0; }
-
-#define malloc(n) (fog_test_foreign(__func__) ? (malloc)(n) : fog_test_malloc(n))
-#define realloc(p, n) (fog_test_foreign(__func__) ? (realloc)(p, n) : fog_test_realloc(p, n))
+#define malloc(n) fog_test_malloc(n)
+#define realloc(p, n) fog_test_realloc(p, n)
 #define calloc(count, n) fog_test_calloc(count, n)
 #define strdup(s) fog_test_strdup(s)
-#define free(p) (fog_test_foreign(__func__) ? (free)(p) : fog_test_free(p))
+#define free(p) fog_test_free(p)
 
 #endif

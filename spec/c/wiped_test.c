@@ -129,7 +129,7 @@ static enum fog_event_type request(struct fog_http *h, struct fog_queue *q, int 
   struct fog_http_request *r = fog_http_request_new(h, 1, &o);
   if (r == NULL || fog_http_submit(h, r) != 0) exit(1);
   struct fog_event *ev;
-  while ((ev = fog_queue_take(q)) == NULL) fog_http_wait(h, 1000);
+  while ((ev = fog_queue_take(q)) == NULL) fog_http_wait(h, 1000, -1);
   enum fog_event_type type = ev->type;
   check(type != FOG_EV_REPLY || memmem(ev->text, ev->text_len, SECRET, strlen(SECRET)) != NULL, "the reply is whole");
   ev->release(ev);
