@@ -68,7 +68,7 @@ $(BUILD)/obj/%.o: src/%.c $(HEADERS)
 define per_lua
 $(BUILD)/$(1)/fogcloud/core.so: $(CORE_OBJ) $(LATE_SRC) $(BINDING_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(call lua_include,$(1)) $(BINDING_SRC) $(LATE_SRC) $(CORE_OBJ) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete $(MODULE_LIBS)
+	$(CC) $(ALL_CFLAGS) $(MODULE_DEFS) $(INCLUDES) -I$(call lua_include,$(1)) $(BINDING_SRC) $(LATE_SRC) $(CORE_OBJ) -o $$@ $(LDFLAGS_MODULE) -Wl,-z,nodelete $(MODULE_LIBS)
 
 $(BUILD)/$(1)/fogcloud/durable.so: $(DURABLE_SRC) $(HEADERS)
 	@mkdir -p $$(@D)
@@ -94,7 +94,7 @@ $(BUILD)/$(1)/fogcloud/sandbox/plugin.so: $(PLUGIN_SRC) $(SHARED_SRC) $(HEADERS)
 # For archives: all that includes lua.h, the modules apart from the core too.
 $(BUILD)/obj/$(1)/%.o: src/%.c $(HEADERS)
 	@mkdir -p $$(@D)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES) $(DURABLE_INCLUDES) $(REDIS_FLAGS) -I$(call lua_include,$(1)) -c $$< -o $$@
+	$(CC) $(ALL_CFLAGS) -DFOG_CURL_LINKED $(INCLUDES) $(DURABLE_INCLUDES) $(REDIS_FLAGS) -I$(call lua_include,$(1)) -c $$< -o $$@
 
 build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(BUILD)/$(1)/fogcloud/durable.so $(if $(PAHO_SRC),$(BUILD)/$(1)/fogcloud/paho.so) $(if $(REDIS_SRC),$(BUILD)/$(1)/fogcloud/redis.so) $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
 .PHONY: build-$(1)
@@ -308,7 +308,7 @@ ROCK_CORE_LUA := $(filter-out $(ROCK_SANDBOX_LUA),$(shell cd lua 2>/dev/null && 
 
 rock: $(CORE_OBJ)
 	@mkdir -p $(ROCK)
-	$(CC) $(ALL_CFLAGS) $(INCLUDES) -I$(LUA_INCDIR) $(BINDING_SRC) $(LATE_SRC) $(CORE_OBJ) -o $(ROCK)/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete $(MODULE_LIBS)
+	$(CC) $(ALL_CFLAGS) $(MODULE_DEFS) $(INCLUDES) -I$(LUA_INCDIR) $(BINDING_SRC) $(LATE_SRC) $(CORE_OBJ) -o $(ROCK)/core.so $(LDFLAGS_MODULE) -Wl,-z,nodelete $(MODULE_LIBS)
 	$(CC) $(ALL_CFLAGS) $(DURABLE_INCLUDES) -I$(LUA_INCDIR) $(DURABLE_SRC) -o $(ROCK)/durable.so $(LDFLAGS_MODULE) -Wl,-z,nodelete -lsqlite3
 	$(if $(PAHO_SRC),$(CC) $(ALL_CFLAGS) $(INCLUDES) $(PAHO_FLAGS) -I$(LUA_INCDIR) $(PAHO_SRC) -o $(ROCK)/paho.so $(LDFLAGS_MODULE) -Wl$(comma)-z$(comma)nodelete $(PAHO_LIBS))
 

@@ -15,6 +15,7 @@ INCLUDES   := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,OPENSSL,ssl))
 # libcurl is loaded by the first call (src/late/curl.c); LATE=0 links it, and so do archives and tests.
 LATE       ?= 1
 CORE_LIBS  := -lssl -lcrypto -lcurl
+MODULE_DEFS := $(if $(filter 0,$(LATE)),-DFOG_CURL_LINKED)
 MODULE_LIBS := $(if $(filter 0,$(LATE)),$(CORE_LIBS),$(filter-out -lcurl,$(CORE_LIBS)) -ldl)
 # Eclipse Paho as packaged, the shared library. PAHO=0 does without.
 PAHO       ?= 1

@@ -13,8 +13,8 @@ const char *fog_error_text(int code) {
       return "fogcloud was started before this process was forked, and its threads did not survive";
     case FOG_EFULL:
       return "as many as may be are at work";
-    case FOG_ECURL:
-      return "libcurl could not be initialised";
+    case FOG_EOPENSSL:
+      return "OpenSSL could not be initialised";
     case FOG_ELISTEN:
       return "nothing listens for it";
     default:

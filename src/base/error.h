@@ -12,7 +12,7 @@ enum fog_error {
   FOG_ENOTHREAD = -2, /* a thread could not be started */
   FOG_EFORKED = -3,   /* it was started before this process was forked, and its threads did not survive */
   FOG_EFULL = -4,     /* as many as may be are at work */
-  FOG_ECURL = -5,     /* libcurl could not be initialised */
+  FOG_EOPENSSL = -5,  /* OpenSSL could not be initialised */
   FOG_ELISTEN = -6    /* nothing listens that one could connect to */
 };
 

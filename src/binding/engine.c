@@ -53,7 +53,7 @@ void fog_engine_wake_all(void) {
 }
 
 struct fog_engine *fog_engine_new(size_t max_requests, int *error) {
-  *error = FOG_ECURL;
+  *error = FOG_EOPENSSL;
   if (fog_process_init() != 0) return NULL;
   struct fog_engine *e = calloc(1, sizeof *e);
   *error = FOG_ENOMEMORY;

@@ -10,6 +10,7 @@
 #include "../base/signals.h"
 #include "../http/library.h"
 #include "../mqtt/native.h"
+#include "../mqtt/tls_library.h"
 #include "handles.h"
 #include "properties.h"
 
@@ -118,6 +119,16 @@ static void check_lua(lua_State *L) {
 #endif
 }
 
+/* libcurl too where it is linked, and not loaded by the first call. */
+static void check_libraries(lua_State *L) {
+  char why[512];
+  bool fit = fog_tls_library_fits(why, sizeof why);
+#ifdef FOG_CURL_LINKED
+  fit = fit && fog_library_fits(why, sizeof why);
+#endif
+  if (!fit) (void)luaL_error(L, "%s", why);
+}
+
 /* versions(): of the libraries, which loads libcurl. */
 static int l_versions(lua_State *L) {
   lua_newtable(L);
@@ -155,6 +166,7 @@ int luaopen_fogcloud_core(lua_State *L) {
   };
   static const luaL_Reg session_methods[] = {{"session", fog_l_session}, {NULL, NULL}};
   check_lua(L);
+  check_libraries(L);
   lua_newtable(L);
   fog_setfuncs(L, functions);
   (void)fog_open_engine(L);
