@@ -31,6 +31,30 @@ describe("a system", function()
   end)
 end)
 
+-- The lines of a text, indented as ours are, that assign to the first variable of a loop that they are in.
+local function loop_assignments(text)
+  local loops, found = {}, {}
+  for line in text:gmatch "[^\n]+" do
+    local blanks = #line:match "^ *"
+    while #loops > 0 and blanks <= loops[#loops].blanks do table.remove(loops) end
+    for _, loop in ipairs(loops) do
+      local set = line:find("^ +" .. loop.name .. "[%w_, ]* = ") or line:find(" then " .. loop.name .. " = ")
+      if set and not line:find ",$" then found[#found + 1] = line end
+    end
+    local name = line:match "^ *for ([%a_][%w_]*)"
+    if name and not line:find " end$" then loops[#loops + 1] = { name = name, blanks = blanks } end
+  end
+  return found
+end
+
+describe("Lua 5.5", function()
+  it("meets no assignment to a loop's variable, which it refuses", function()
+    assert.same({ "  if v then k = 1 end", "  k = 2" },
+      loop_assignments "for k, v in pairs(t) do\n  if v then k = 1 end\n  k = 2\n  v = 3\n  f {\n    k = 1,\n  }\nend\nk = 4")
+    for _, path in ipairs(sources.LUA) do assert.same({}, loop_assignments(sources.read(path)), path) end
+  end)
+end)
+
 describe("the rockspecs", function()
   it("allow Lua 5.1 to 5.5", function()
     local count = 0

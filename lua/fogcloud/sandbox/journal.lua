@@ -29,18 +29,18 @@ end
 local function kept(fields)
   local copy, bytes = {}, 0
   for name, value in pairs(fields) do
-    local size = 0
+    local size, key = 0, name
     if type(name) == "string" then
       if SECRET[name:lower()] then value = "[redacted]" end
-      name = cut(name)
+      key = cut(name)
     end
     if type(value) == "table" then
       value, size = kept(value)
     else
       value = cut(value)
     end
-    copy[name] = value
-    bytes = bytes + FIELD + #tostring(name) + (type(value) == "string" and #value or size)
+    copy[key] = value
+    bytes = bytes + FIELD + #tostring(key) + (type(value) == "string" and #value or size)
   end
   return copy, bytes
 end
