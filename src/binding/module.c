@@ -49,7 +49,7 @@ static int l_alive(lua_State *L) {
 
 /* space(): the number of the space that pid() is from; 0 where it is not known. */
 static int l_space(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)fog_process_space());
+  fog_push_whole(L, fog_process_space()); /* an inode's number, mostly above 2^31 */
   return 1;
 }
 
