@@ -45,7 +45,23 @@ local STORES = {
 }
 
 for name, make in pairs(STORES) do
-  describe("a holder's place", function()
+  describe("a hold", function()
+  it("is not refused by a word of the store's that is older than the holder's goodbye", function()
+    local gone, asked = holders.new(), 0
+    local function claim()
+      asked = asked + 1
+      if asked > 1 then return true end
+      holders.give_up(gone)
+      holders.give_up(gone, true) -- and the store has it no more, while its reply is on the way
+      return false, gone
+    end
+    local host = { waiter = function() return { signal = function() end } end, spawn = function() end }
+    assert.is_function((hold.take { host = host, claim = claim, give_up = function() end }))
+    assert.equal(2, asked)
+  end)
+end)
+
+describe("a holder's place", function()
   -- Text that programs of several Luas compare; on 32 bits lua_Integer of Lua 5.1 is too small for it.
   it("names the space of processes as the system does", function()
     assert.equal(support.shell "readlink /proc/self/ns/pid":match "%d+", ("%.0f"):format(core.space()))

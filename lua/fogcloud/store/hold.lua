@@ -17,10 +17,15 @@ hold.LIFE = 30
 ---@field give_up fun(mark: string)      forgets it, if this mark has it
 ---@field lost fun(who: string)?         hears once that another one has it
 
+-- The store's word may be older than a goodbye that it has heard of meanwhile: then the mark is no longer known to be
+-- gone, and the store is asked once more.
 local function claim(self)
-  local held, other = self.claim(self.mark, hold.LIFE)
-  if held == false and holders.is_gone(other) then held, other = self.claim(self.mark, hold.LIFE, other) end
-  return held, other
+  while true do
+    local heard = holders.heard()
+    local held, other = self.claim(self.mark, hold.LIFE)
+    if held == false and holders.is_gone(other) then return self.claim(self.mark, hold.LIFE, other) end
+    if held ~= false or holders.heard() == heard then return held, other end
+  end
 end
 
 -- The task of a hold: renews it until it is let go.

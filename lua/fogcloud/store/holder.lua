@@ -41,9 +41,17 @@ function holder.new()
 end
 
 local given_up = {} -- marks of this Lua state that the store may still have
+local forgotten = 0
 
 --- Notes that a mark of this Lua state is no longer needed, until the store has heard of it (`heard`).
-function holder.give_up(mark, heard) given_up[mark] = not heard or nil end
+function holder.give_up(mark, heard)
+  given_up[mark] = not heard or nil
+  if heard then forgotten = forgotten + 1 end
+end
+
+--- How many marks of this Lua state the store has heard of so far.
+---@return integer count
+function holder.heard() return forgotten end
 
 --- Whether the holder is gone for certain: given up here, or its process is no more.
 ---@param mark string
