@@ -67,11 +67,15 @@ end
 
 -- Notes that a task whose coroutine has come back is at its end, or that it waits for something else than us.
 local function settle(self, task, mark)
+  if mark ~= nil and mark == self.parked[task] then
+    self.entered[task] = nil -- it waits, as nearly always
+    return
+  end
   if coroutine.status(task.co) == "dead" then
     task:finish(false, "the task was ended from outside")
     self.parked[task], self.counted[task] = nil, nil
     Task.forget(task.co)
-  elseif mark ~= self.parked[task] then
+  else
     self.parked[task] = nil -- a yield of the program's own
   end
   self.entered[task] = nil

@@ -8,7 +8,7 @@
 local Timers = {}
 Timers.__index = Timers
 
-local FEW = 64 -- unwanted entries that do no harm
+local FEW = 128 -- unwanted entries that do no harm
 
 --- `due` is when to look again, nil for never: no entry is due before. It may be the time of one that was cancelled. It
 --- says nothing while `torn` is true.
