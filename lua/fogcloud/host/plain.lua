@@ -35,7 +35,7 @@ function plain.spawn_task(fn, ...) return scheduler:spawn(fn, false, false, ...)
 
 function plain.sleep(seconds) return scheduler:sleep(seconds) end
 
-function plain.pause() return scheduler:pause() end
+plain.pause = scheduler.pause
 
 local function work_left() return scheduler:busy() or (pump ~= nil and pump:busy()) end
 

@@ -51,6 +51,10 @@ function Handlers.new(host, handle, max_runners, logger)
     distance = 1,
     max_runners = max_runners,
     errors = 0,
+    -- What is asked for each message: nil would be looked for among the methods, too.
+    closed = false,
+    paused = false,
+    backup = false,
   }, Handlers)
 end
 
@@ -162,13 +166,15 @@ local function serve(self, work)
       if self.closed or self.paused then return false end
       local topic, payload, flags, properties, number = receive(work.number)
       work.number = number
-      if topic == nil then return false end
+      if not topic then return false end
       if not self.backup then self:wake() end
-      local message, matched, n = MESSAGES[flags]
-      if properties == nil then
-        matched, n = match(router, topic)
-      else
+      local message, matched, n = MESSAGES[flags], router.cache[topic]
+      if properties then
         matched, n, message = matched_with(router, topic, flags, properties)
+      elseif matched then -- as nearly always
+        n = #matched
+      else
+        matched, n = match(router, topic)
       end
       if n == 1 then
         matched[1](topic, payload, message)
@@ -180,7 +186,7 @@ local function serve(self, work)
       next_notice(self)
     end
     pause()
-    if handled == next_look then
+    if handled >= next_look then
       if now() - since > SLICE then
         self.distance = 1
         return true

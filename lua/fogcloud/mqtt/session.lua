@@ -37,7 +37,7 @@ local function assemble(self, sink)
   local opts, host, handle, state = self.opts, self.host, self.handle, self.state
   local logger = log.new(sink, function(text) return self.redactor:clean(text) end)
   self.handlers = Handlers.new(host, handle, opts.max_handlers, logger)
-  self.handlers.paused = opts.paused
+  self.handlers.paused = opts.paused or false
   local notify = function(name, value) self.handlers:notify(name, value) end
   self.subscriptions = Subscriptions.new {
     host = host, handle = handle, state = state, router = self.handlers.router, notify = notify,
@@ -278,7 +278,7 @@ end
 
 --- Lets the handlers of a session made with `paused = true` have what has come, and what comes from now on.
 function Session:resume()
-  self.handlers.paused = nil
+  self.handlers.paused = false
   self.handlers:wake()
 end
 

@@ -25,6 +25,17 @@ Waiter.__index = Waiter
 local Scheduler = {}
 Scheduler.__index = Scheduler
 
+-- host.pause: one handled message on the budget; a task that has used it up goes on in the next step.
+local function new_pause(self)
+  return function()
+    if protect.interrupted then self:sleep(0) end -- it is for the program, and not for the next handler
+    local budget = self.budget
+    if not budget then return end
+    budget.used = budget.used + 1
+    if self:spent() then self:sleep(0) end
+  end
+end
+
 local TRY = {} -- what a coroutine yields that wants to know whether it can
 
 --- A scheduler that reads the clock `now()` and waits in `poll(timeout)` (nil: for ever), which may signal waiters.
@@ -40,9 +51,11 @@ function Scheduler.new(now, poll, report)
     parked = {}, -- task -> the mark of the wait it is in
     entered = {}, -- task -> true: those that are being resumed
     unfinished = {}, -- depth -> true: a turn has begun there and not ended
+    budget = false, -- of the turn under way; not nil, which would be looked for among the methods, too
   }, Scheduler)
   -- host.waiter: outside of tasks its wait lets the library's tasks go on.
   self.new_waiter = function() return setmetatable({ scheduler = self, signalled = false, users = false }, Waiter) end
+  self.pause = new_pause(self)
   -- Waiting for a task outside of any is asking for it to run.
   self.joining = { now = now, waiter = function() return self:waiter(true) end, raises_interrupts = true }
   return self
@@ -271,7 +284,7 @@ end
 function Scheduler:turn(deadline, users, budget)
   local depth, outer, unfinished = next(self.entered) and depth_of(self) or 0, self.budget, self.unfinished
   if next(unfinished) and is_torn(unfinished, depth) then recover(self, depth) end
-  unfinished[depth], self.budget = true, budget
+  unfinished[depth], self.budget = true, budget or false
   local timers, internal, user = self.timers, self.ready[true], self.ready[false]
   if timers.torn then timers:next() end
   if timers.due and (deadline == nil or timers.due < deadline) then deadline = timers.due end
@@ -280,26 +293,18 @@ function Scheduler:turn(deadline, users, budget)
   if timers.torn or (timers.due and timers.due <= self.now()) then timers:fire(self.now()) end
   if internal.first <= internal.last then run_all(self, true) end
   if users and user.first <= user.last then run_all(self, false) end
-  unfinished[depth], self.budget = nil, depth > 0 and outer or nil
+  unfinished[depth], self.budget = nil, depth > 0 and outer or false
   if protect.interrupted then error(protect.take_interrupt(), 0) end
 end
 
 --- True when the step under way has used up its budget.
 function Scheduler:spent()
   local budget = self.budget
-  if budget == nil then return false end
+  if not budget then return false end
   if budget.events ~= nil and budget.used >= budget.events then return true end
   return budget.until_ ~= nil and self.now() >= budget.until_
 end
 
---- One handled message on the budget; a task that has used it up goes on in the next step.
-function Scheduler:pause()
-  if protect.interrupted then self:sleep(0) end -- it is for the program, and not for the next handler
-  local budget = self.budget
-  if budget == nil then return end
-  budget.used = budget.used + 1
-  if self:spent() then self:sleep(0) end
-end
 
 function Scheduler:sleep(seconds)
   local done, why = self:waiter():wait(self.now() + seconds)
