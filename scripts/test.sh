@@ -10,7 +10,7 @@ unset MAKEFLAGS # of the make that runs us: the specs call make, too
 # core: the library on every Lua, and the tests in C. tree: the tree itself, its documents, its architecture. rocks, embed: ways to install and
 # to embed. hosts, neovim, love: loops that bring a Lua of their own. cli, shells: the command line, and its completion. languages: test suites
 # of other languages. brokers: other brokers than mosquitto. console: the sandbox's page, in a real browser. checkers: sanitizers, fuzzer,
-# valgrind, hostile servers, a soak.
+# valgrind, hostile servers, a soak, and instructions per message and per call against the stored ones.
 all="core tree rocks embed hosts neovim love cli shells languages brokers console lint checkers"
 [ -z "${SANITIZE:-}" ] || all="core embed hosts cli"
 suites=${SUITES:-$all}
@@ -143,7 +143,10 @@ if has love; then start run_lua lua5.4 love spec/host/love_spec.lua; fi
 # The command line is a program: once, and a look at it on every Lua (spec/commands_spec.lua).
 if has cli; then start run_lua lua5.4 cli spec/cli/*_spec.lua --exclude-tags=shells; fi
 if has shells; then start run_lua lua5.4 shells spec/cli/account_spec.lua --tags=shells; fi
-if has checkers; then start suite valgrind scripts/valgrind.sh; fi
+if has checkers; then
+  start suite valgrind scripts/valgrind.sh
+  start suite instructions make --no-print-directory -s -C bench guard
+fi
 wait
 if has checkers; then SECONDS_EACH=10 suite fuzz scripts/fuzz.sh; fi # two at a time, and they do nothing but work
 
