@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# nginx with HTTP/2 over TLS and the replies of httpd.c; prints its port. http2.sh BUILD_DIR
+# nginx with HTTP/2 over TLS and the replies of httpd.c; prints its port once it listens there. http2.sh BUILD_DIR
 dir=$(realpath "$1")
 port=$(lua5.4 -e 'local _, port = require("socket").bind("127.0.0.1", 0):getsockname() print(port)')
 cat >"$dir/http2.conf" <<END
@@ -28,5 +28,9 @@ http {
   }
 }
 END
+nginx -c "$dir/http2.conf" -e stderr &
+nginx=$!
+trap 'kill "$nginx"' TERM
+until lua5.4 -e "os.exit(require('socket').connect('127.0.0.1', $port) ~= nil)"; do sleep 0.05; done
 echo "$port"
-exec nginx -c "$dir/http2.conf" -e stderr
+wait "$nginx"
