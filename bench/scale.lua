@@ -141,7 +141,7 @@ local function sessions()
   section:text(([[
 Sessions of one process to mosquitto, each with a subscription; %d messages of QoS 1 to them in turn, from another
 process.]]):format(MESSAGES))
-  section:columns("sessions", "connect and subscribe, ms each", "over TLS", "KB each", "over TLS", "threads",
+  section:columns("sessions", "connect and subscribe, ms each", "over TLS", "KB each", "KB each over TLS", "threads",
     "messages/s", "CPU, us each")
   local one, tls_one, most, double
   for _, n in ipairs { 1, 3, 10, 30, 100, 300, 1000 } do
