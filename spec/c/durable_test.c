@@ -60,6 +60,10 @@ static void test_refusals(void) {
   write_file(beside("-other"), "", 0600);
   check(symlink(beside("-other"), path) == 0 && refused(FOG_DURABLE_FOREIGN, "symbolic link"), "a symbolic link");
   empty_folder();
+  write_file(path, "", 0600);
+  check(truncate(path, 4096) == 0 && refused(FOG_DURABLE_FOREIGN, "is no journal") && size_of(path) == 4096,
+        "a file of zeroes, beside which nothing says that it was to be a database");
+  empty_folder();
   check(mkdir(path, 0700) == 0 && refused(FOG_DURABLE_FOREIGN, "folder") && rmdir(path) == 0, "a folder");
   check(mkfifo(path, 0600) == 0 && refused(FOG_DURABLE_FOREIGN, "regular"), "a pipe");
   empty_folder();

@@ -124,13 +124,30 @@ static bool is_ours(const unsigned char *head, ssize_t n) {
   return n == HEAD_BYTES && memcmp(head, "SQLite format 3", 16) == 0 && big_endian(head + ID_AT) == FOG_JOURNAL_ID;
 }
 
+/* Whether the power failed while SQLite made the file: it holds zeroes where its first page was not written, and the
+ * rollback journal beside it says that it was empty before, which is what SQLite will make of it. */
+static bool is_unmade(const struct fog_claim *claim, const unsigned char *head) {
+  enum { PAGES_AT = 16 }; /* how many pages the database had */
+  static const unsigned char MAGIC[] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+  static const unsigned char ZEROES[HEAD_BYTES];
+  unsigned char start[PAGES_AT + 4] = {0};
+  if (memcmp(head, ZEROES, sizeof ZEROES) != 0) return false;
+  char *path = fog_beside(claim->path, "-journal");
+  int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  bool is = fd >= 0 && read(fd, start, sizeof start) == (ssize_t)sizeof start &&
+            memcmp(start, MAGIC, sizeof MAGIC) == 0 && big_endian(start + PAGES_AT) == 0;
+  if (fd >= 0) (void)close(fd);
+  free(path);
+  return is;
+}
+
 /* By the first bytes, before SQLite sees the file: it would write into any database. */
 static enum fog_durable_code judge_head(struct fog_claim *claim, struct fog_durable_error *error) {
   unsigned char head[HEAD_BYTES];
   ssize_t n = pread(claim->fd, head, sizeof head, 0);
   if (n < 0) return fog_durable_fail(error, FOG_DURABLE_IO, "%s cannot be read: %s", claim->path, strerror(errno));
   claim->empty = n == 0;
-  if (n == 0) return FOG_DURABLE_OK;
+  if (n == 0 || (n == HEAD_BYTES && is_unmade(claim, head))) return FOG_DURABLE_OK;
   if (!is_ours(head, n)) return foreign(error, claim->path, "is no journal");
   if (big_endian(head + VERSION_AT) <= FOG_JOURNAL_VERSION) return FOG_DURABLE_OK;
   return fog_durable_fail(error, FOG_DURABLE_NEWER,
