@@ -144,7 +144,10 @@ static enum fog_incoming_result deliver(struct fog_incoming *in, const struct fo
   uint64_t known = p->qos == 2 ? fog_idmap_get(&in->received, p->id) : 0;
   bool room = fog_writer_room(out, FOG_ANSWER_SIZE) != NULL && (!in->handled_mode || owe_room(in));
   if (!room) {
-    (void)fail(fault, FOG_RECEIVE_MAXIMUM_EXCEEDED, "more messages without an acknowledgement than can be kept");
+    if (in->handled_mode && in->owed_count >= MOST_OWED)
+      (void)fail(fault, FOG_RECEIVE_MAXIMUM_EXCEEDED, "more messages without an acknowledgement than can be kept");
+    else
+      (void)fail(fault, FOG_UNSPECIFIED, "not enough memory");
     return FOG_INCOMING_FAULT;
   }
   if (known == 0) {
