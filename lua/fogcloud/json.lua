@@ -73,12 +73,18 @@ end
 
 local to_integer = math.tointeger
 
--- Whole numbers as integers where Lua has them: a port is to print as 1883, not as 1883.0.
+-- Whole numbers as integers where Lua has them: a port is to print as 1883, not as 1883.0. Beyond 2^53 they are floats,
+-- also of a cjson that knows integers of 64 bits, so that one program sees the same with each.
+local function number(value)
+  local n = to_integer(value)
+  return n and (n > 2 ^ 53 or n < -2 ^ 53) and value + 0.0 or n or value
+end
+
 local function whole(value)
   for name, field in next, value do
     local kind = type(field)
     if kind == "number" then
-      value[name] = to_integer(field) or field
+      value[name] = number(field)
     elseif kind == "table" then
       whole(field)
     end
@@ -95,7 +101,7 @@ function json.decode(text, beyond)
   local ok, value = pcall(coder.decode, text)
   if not ok then error((tostring(value):gsub("^[^:]*:%d+: ", "")), 0) end -- not where in here
   if to_integer == nil then return value end
-  if type(value) == "number" then return to_integer(value) or value end
+  if type(value) == "number" then return number(value) end
   return type(value) == "table" and whole(value) or value
 end
 
