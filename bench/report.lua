@@ -171,8 +171,8 @@ end
 -- The pages -----------------------------------------------------------------------------------------------------------
 
 local SECTIONS = {
-  "latency", "thread", "sustained", "calls", "scale", "figures", "console", "journal", "stall", "openresty", "love",
-  "embed",
+  "latency", "thread", "sustained", "calls", "scale", "fleet", "figures", "console", "journal", "stall", "openresty",
+  "love", "embed",
 }
 
 local texts = {}
