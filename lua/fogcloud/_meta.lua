@@ -88,6 +88,7 @@
 ---@field pid fun(): integer
 ---@field alive fun(pid: integer): boolean
 ---@field space fun(): integer
+---@field random fun(n: integer): string?   bytes of the system's, at most 256; nil where it has none
 ---@field probe fun(host: string, port: string, options: table): table  one connection, step by step; see probe.c
 ---@field signals_catch fun(): boolean   SIGTERM and SIGINT are kept in mind from now on; false: they are already
 ---@field signals_caught fun(): string?   "SIGTERM" or "SIGINT": the last one that came, once
@@ -97,14 +98,13 @@
 ---@field notify fun(path: string, text: string): boolean?, string?  a word to the service manager
 ---@field headers fun(head: string): table<string, string>
 ---@field properties fun(properties: fogcloud.Properties, packet: "publish"|"will"|"connect"|"subscribe"): string
+---@field plain_data fun(body: string): any  the data of a reply without anything unusual; nil else: see plain.c
+---@field common fun(fields: table): userdata  what all requests of a cloud share, made ready once: see api.c
+---@field versions fun(): table  of the libraries: curl, tls, mqtt, async_dns; loads libcurl; "none": it is not there
 ---@field engine fun(options: table?): fogcloud.core.Engine?, string?
 ---@field file fogcloud.core.File
 ---@field terminal fogcloud.core.Terminal
 local core = {}
-
---- Of the libraries, which loads libcurl; "none" for one that is not there.
----@return { curl: string, tls: string, mqtt: string, async_dns: boolean }
-function core.versions() end
 
 --- One per Lua state: owns the queue of events, the HTTP requests and the sessions.
 ---@class fogcloud.core.Engine
@@ -308,6 +308,7 @@ function Session:close(reason, properties) end
 ---@field folder fun(path: string): boolean?, string?, string?
 ---@field lock fun(path: string): fogcloud.core.Lock?, string?, string?, integer?
 ---@field remove fun(path: string): boolean?, string?, string?
+---@field readable fun(path: string): boolean?, string?  whether it can be opened, by links too; nil, why not
 ---@field home fun(): string?  the user's folder by the user database
 
 ---@class fogcloud.core.Lock
