@@ -45,7 +45,8 @@ struct fog_http_request *fog_http_request_new(struct fog_http *h, uint64_t id, c
 /* Frees a request that was never submitted. */
 void fog_http_request_free(struct fog_http_request *r);
 
-/* NULL: no memory, or libcurl cannot be used. Events go to q, on which it holds a reference. max_requests bounds those in flight. */
+/* NULL: no memory, or libcurl cannot be used. Events go to q, on which it holds a reference. max_requests bounds those
+ * in flight. */
 struct fog_http *fog_http_new(struct fog_queue *q, size_t max_requests);
 
 /* Ends what is in flight without events, joins the thread, frees all. Never in a forked child: the connections are the

@@ -24,17 +24,16 @@
 #undef curl_easy_getinfo
 #undef curl_multi_setopt
 
-#define FUNCTIONS(X)                                                                                            \
-  X(curl_easy_cleanup)                                                                                          \
-  X(curl_easy_getinfo)                                                                                          \
-  X(curl_easy_init)                                                                                             \
-  X(curl_easy_reset) X(curl_easy_setopt) X(curl_easy_strerror) X(curl_global_init) X(curl_multi_add_handle)     \
-      X(curl_multi_cleanup) X(curl_multi_info_read) X(curl_multi_init) X(curl_multi_perform) X(curl_multi_poll) \
-          X(curl_multi_remove_handle) X(curl_multi_setopt) X(curl_multi_strerror) X(curl_multi_wakeup)          \
-              X(curl_slist_append) X(curl_slist_free_all) X(curl_url) X(curl_url_cleanup) X(curl_url_set)       \
-                  X(curl_version_info)
+/* clang-format off */
+#define FUNCTIONS(X) \
+  X(curl_easy_cleanup) X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_reset) X(curl_easy_setopt) \
+  X(curl_easy_strerror) X(curl_global_init) X(curl_multi_add_handle) X(curl_multi_cleanup) X(curl_multi_info_read) \
+  X(curl_multi_init) X(curl_multi_perform) X(curl_multi_poll) X(curl_multi_remove_handle) X(curl_multi_setopt) \
+  X(curl_multi_strerror) X(curl_multi_wakeup) X(curl_slist_append) X(curl_slist_free_all) X(curl_url) \
+  X(curl_url_cleanup) X(curl_url_set) X(curl_version_info)
+/* clang-format on */
 
-#define FIELD(name) __typeof__(name) *name;
+#define FIELD(name) __typeof__(name) *(name);
 static struct { FUNCTIONS(FIELD) } real;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool loaded;
@@ -62,16 +61,14 @@ curl_version_info_data *curl_version_info(CURLversion age) { return is_loaded() 
 /* The type of the argument is that of the option's range (curl.h, CURLOPTTYPE_…). */
 CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...) {
   va_list args;
-  CURLcode code;
+  CURLcode code = CURLE_UNKNOWN_OPTION;
   va_start(args, option);
-  if (option < CURLOPTTYPE_OBJECTPOINT)
-    code = real.curl_easy_setopt(easy, option, va_arg(args, long));
-  else if (option < CURLOPTTYPE_FUNCTIONPOINT || option >= CURLOPTTYPE_BLOB)
+  const int kind = (int)option / CURLOPTTYPE_OBJECTPOINT * CURLOPTTYPE_OBJECTPOINT;
+  if (kind == CURLOPTTYPE_LONG) code = real.curl_easy_setopt(easy, option, va_arg(args, long));
+  if (kind == CURLOPTTYPE_OBJECTPOINT || kind == CURLOPTTYPE_BLOB)
     code = real.curl_easy_setopt(easy, option, va_arg(args, void *));
-  else if (option < CURLOPTTYPE_OFF_T)
-    code = real.curl_easy_setopt(easy, option, va_arg(args, void (*)(void)));
-  else
-    code = real.curl_easy_setopt(easy, option, va_arg(args, curl_off_t));
+  if (kind == CURLOPTTYPE_FUNCTIONPOINT) code = real.curl_easy_setopt(easy, option, va_arg(args, void (*)(void)));
+  if (kind == CURLOPTTYPE_OFF_T) code = real.curl_easy_setopt(easy, option, va_arg(args, curl_off_t));
   va_end(args);
   return code;
 }
