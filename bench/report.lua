@@ -206,9 +206,10 @@ end
 local function heading(m)
   return ([[
 Measured %s on %s, %d cores, %s, %s;
-medians of %d interleaved rounds, everything on loopback.
+%s, everything on loopback.
 %s
-%s]]):format(m.date, m.cpu, m.cores, m.system, m.kernel, m.rounds,
+%s]]):format(m.date, m.cpu, m.cores, m.system, m.kernel,
+    m.rounds == 1 and "one run of each" or ("medians of %d interleaved rounds"):format(m.rounds),
     wrapped(m.versions), (tonumber(m.load) or 0) > 1 and BUSY:format(m.load) or "")
 end
 
