@@ -118,7 +118,8 @@ INSIDE    ?=
 EMBED     := $(BUILD)/embed/$(LUA)
 # In the archive: the core, and what was asked for.
 EMBED_SRC := $(BINDING_SRC) src/embed/embed.c $(if $(filter durable,$(WITH)),$(DURABLE_SRC)) $(if $(filter redis,$(WITH)),$(REDIS_SRC))
-EMBED_OBJ := $(CORE_OBJ) $(patsubst src/%.c,$(BUILD)/obj/$(LUA)/%.o,$(sort $(filter-out $(CORE_SRC),$(EMBED_SRC)))) $(EMBED)/modules.o $(if $(CJSON_DIR),$(addprefix $(EMBED)/cjson/,lua_cjson.o strbuf.o fpconv.o))
+EMBED_DIR := $(if $(LUA_INCDIR),$(EMBED)/obj,$(BUILD)/obj/$(LUA))
+EMBED_OBJ := $(CORE_OBJ) $(patsubst src/%.c,$(EMBED_DIR)/%.o,$(sort $(filter-out $(CORE_SRC),$(EMBED_SRC)))) $(EMBED)/modules.o $(if $(CJSON_DIR),$(addprefix $(EMBED)/cjson/,lua_cjson.o strbuf.o fpconv.o))
 # In Lua: all but the command line, the sandbox, and the loops that bring a Lua of their own; cjson where it is in C.
 EMBED_OUT := fogcloud/cli/% fogcloud/sandbox/% fogcloud/_meta.lua $(foreach host,luv cqueues copas openresty,fogcloud/host/$(host)%) $(if $(CJSON_DIR),fogcloud/cjson.lua)
 EMBED_LUA := $(addprefix lua/,$(sort $(filter-out $(EMBED_OUT),$(shell cd lua 2>/dev/null && find fogcloud -name '*.lua'))))
@@ -136,7 +137,8 @@ embed: $(EMBED)/libfogcloud.a $(EMBED)/fogcloud.luac
 # What the rest is made anew for when it changes.
 $(EMBED)/asked: FORCE
 	@mkdir -p $(@D)
-	@echo '$(WITH) $(CODE) $(CJSON_DIR) $(INSIDE) $(EMBED_LIBS)' | cmp -s - $@ || echo '$(WITH) $(CODE) $(CJSON_DIR) $(INSIDE) $(EMBED_LIBS)' >$@
+	@echo '$(WITH) $(CODE) $(CJSON_DIR) $(INSIDE) $(LUA_INCDIR) $(EMBED_LIBS)' >$@.new
+	@cmp -s $@.new $@ || cp $@.new $@
 FORCE:
 
 $(EMBED)/modules.c: scripts/embed.lua $(EMBED_LUA) src/embed/fogcloud_embed.h $(EMBED)/asked
@@ -148,6 +150,11 @@ $(EMBED)/modules.c: scripts/embed.lua $(EMBED_LUA) src/embed/fogcloud_embed.h $(
 
 $(EMBED)/modules.o: $(EMBED)/modules.c src/embed/modules.h
 	$(CC) $(ALL_CFLAGS) -Isrc/embed -I$(call lua_include,$(LUA)) -c $< -o $@
+
+# For a Lua of the program's own, whose headers LUA_INCDIR names.
+$(EMBED)/obj/%.o: src/%.c $(HEADERS) $(EMBED)/asked
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DFOG_CURL_LINKED $(INCLUDES) $(DURABLE_INCLUDES) $(REDIS_FLAGS) -I$(LUA_INCDIR) -c $< -o $@
 
 # Foreign code, as it is. LuaJIT has a luaL_setfuncs, and it one too.
 $(EMBED)/cjson/%.o: $(CJSON_DIR)/%.c $(EMBED)/asked

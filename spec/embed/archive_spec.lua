@@ -201,6 +201,13 @@ describe("the archive of make embed", function()
     assert.is_nil(succeed("nm --undefined-only %s/libfogcloud.a", made):find "SSL_")
   end)
 
+  it("is made for the Lua whose headers are named, and anew when they are others", function()
+    local made = embed.make("lua5.4", folder .. "/own", "LUA_INCDIR=/usr/include/lua5.4")
+    embed.make("lua5.4", folder .. "/own", "LUA_INCDIR=/usr/include/lua5.3")
+    local host = embed.link("lua5.3", made, embed.write(folder .. "/host.c", HOST), made .. "/host")
+    assert.equal(fogcloud._VERSION .. "\n", succeed(host .. [[ preload 'print(require("fogcloud")._VERSION)']]))
+  end)
+
   it("is found by CMake", function()
     local made = embed.make("lua5.4", folder .. "/cmake")
     embed.write(folder .. "/cmake/host.c", HOST)

@@ -13,7 +13,10 @@ local FOREIGN = {
 }
 
 -- A sanitizer looks at its process.
-if (os.getenv "SANITIZE" or "") ~= "" then FOREIGN[#FOREIGN + 1] = "^/proc/self/" end
+if (os.getenv "SANITIZE" or "") ~= "" then
+  FOREIGN[#FOREIGN + 1] = "^/proc/self/"
+  FOREIGN[#FOREIGN + 1] = "/tsan%.rodata%.%d+$"
+end
 
 local function is_foreign(path)
   for _, pattern in ipairs(FOREIGN) do
