@@ -9,7 +9,14 @@ dir_of    = $(or $($(1)_DIR),/usr)
 find_lib  = $(firstword $(wildcard $(foreach d,$(if $(MULTIARCH),lib/$(MULTIARCH)) lib64 lib,$(call dir_of,$(1))/$(d)/lib$(2))))
 lib_dir   = $(patsubst %/,%,$(dir $(firstword $(wildcard $(foreach d,$(if $(MULTIARCH),lib/$(MULTIARCH)) lib64 lib,$(call dir_of,$(1))/$(d)/lib$(2).*)))))
 lib_flags = $(if $(lib_dir),-L$(lib_dir) -Wl$(comma)-rpath$(comma)$(lib_dir))
-elsewhere = $(if $(filter-out /usr,$(call dir_of,$(1))),$(addprefix -I,$(wildcard $(call dir_of,$(1))/include/$(MULTIARCH) $(call dir_of,$(1))/include)) $(lib_flags))
+# Where no folder was named, pkg-config is asked first; of a library in the system's own folders it has nothing to say.
+PKG_CONFIG ?= pkg-config
+PC_curl := libcurl
+PC_ssl := openssl
+PC_microhttpd := libmicrohttpd
+PC_mosquitto := libmosquitto
+asked     = $(if $($(1)_DIR),,$(shell $(PKG_CONFIG) --cflags-only-I --libs-only-L $(or $(PC_$(2)),$(2)) 2>/dev/null))
+elsewhere = $(if $(filter-out /usr,$(call dir_of,$(1))),$(addprefix -I,$(wildcard $(call dir_of,$(1))/include/$(MULTIARCH) $(call dir_of,$(1))/include)) $(lib_flags),$(asked))
 
 INCLUDES   := $(strip $(call elsewhere,CURL,curl) $(call elsewhere,OPENSSL,ssl))
 # libcurl is loaded by the first call (src/late/curl.c); LATE=0 links it, and so do archives and tests.
@@ -32,5 +39,6 @@ HIREDIS_TLS := $(and $(wildcard $(dir $(HIREDIS_H))hiredis_ssl.h),$(call lib_dir
 REDIS_FLAGS := $(strip $(patsubst -I%,-isystem %,$(call elsewhere,HIREDIS,hiredis)) $(call elsewhere,OPENSSL,ssl) $(if $(HIREDIS_TLS),-DFOG_REDIS_TLS))
 REDIS_LIBS  := -lhiredis $(if $(HIREDIS_TLS),-lhiredis_ssl -lssl -lcrypto)
 
-# Debian's, Fedora's and Homebrew's folders; LUA_INCDIR names another.
-lua_include = $(or $(LUA_INCDIR),$(patsubst %/lua.h,%,$(firstword $(wildcard $(addsuffix /lua.h,$(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1) /usr/include/$(1:lua%=lua-%) /usr/include))))))
+# What pkg-config says, else Debian's, Fedora's and Homebrew's folders; LUA_INCDIR names another.
+lua_asked   = $(patsubst -I%,%,$(firstword $(shell for name in $(1) $(1:lua%=lua-%); do $(PKG_CONFIG) --cflags-only-I $$name 2>/dev/null && break; done)))
+lua_include = $(or $(LUA_INCDIR),$(lua_asked),$(patsubst %/lua.h,%,$(firstword $(wildcard $(addsuffix /lua.h,$(if $(filter luajit,$(1)),/usr/include/luajit-2.1,/usr/include/$(1) /usr/include/$(1:lua%=lua-%) /usr/include))))))

@@ -65,3 +65,27 @@ describe("the rockspecs", function()
     assert.equal(6, count)
   end)
 end)
+
+describe("the build", function()
+  it("asks pkg-config where libraries and Lua are, unless a folder was named", function()
+    local folder = support.shell "mktemp -d":match "%S+"
+    finally(function() support.shell("rm -r " .. folder) end)
+    local file = assert(io.open(folder .. "/pc", "w"))
+    file:write "#!/bin/sh\nfor name; do :; done\necho -I/opt/$name/include -L/opt/$name/lib\n"
+    file:close()
+    support.shell("chmod +x " .. folder .. "/pc")
+    local function flags(more)
+      local command = "make --no-print-directory -n -B PKG_CONFIG=%s/pc BUILD=%s/b %s build-lua5.4 2>&1"
+      return (support.shell(command:format(folder, folder, more)))
+    end
+    local said = flags ""
+    for _, name in ipairs { "libcurl", "openssl", "sqlite3", "hiredis", "libmicrohttpd", "libmosquitto" } do
+      assert.truthy(said:find("/opt/" .. name .. "/include", 1, true), name)
+      assert.truthy(said:find("-L/opt/" .. name .. "/lib", 1, true), name)
+    end
+    assert.truthy(said:find("-I/opt/lua5.4/include", 1, true))
+    said = flags "CURL_DIR=/usr LUA_INCDIR=/usr/include/lua5.4"
+    assert.is_nil(said:find("/opt/libcurl", 1, true))
+    assert.is_nil(said:find("/opt/lua5.4", 1, true))
+  end)
+end)
