@@ -15,7 +15,7 @@ local CURL = [[
 void *dlopen(const char *name, int flags) {
   void *(*next)(const char *, int) = NULL;
   *(void **)&next = dlsym(RTLD_NEXT, "dlopen");
-  return next(name != NULL && strcmp(name, "libcurl.so.4") == 0 ? getenv("LD_PRELOAD") : name, flags);
+  return next(name != NULL && strcmp(name, "libcurl.so.4") == 0 ? getenv("CURL_ASKED") : name, flags);
 }
 
 curl_version_info_data *curl_version_info(CURLversion age) {
@@ -106,7 +106,7 @@ describe("loading", function()
     embed.succeed("${CC:-cc} -shared -fPIC -D_GNU_SOURCE %s -D'VERSION=\"%s\"' -DNUMBER=%s -DFEATURES=%s %s/curl.c -o %s "
       .. "-Wl,--no-as-needed -lcurl -ldl", embed.FLAGS, version, number, features, folder, library)
     return script.run('print(require("fogcloud.core").engine():products({ base_url = "http://127.0.0.1:1", token = "t" }, {}))',
-      ("env LD_PRELOAD=%s %s"):format(library, script.interpreter()))
+      script.preloading(library, library))
   end
 
   it("refuses a libcurl that is older than the headers, and says whose it is", function()

@@ -43,8 +43,7 @@ describe("the engine's HTTP driver", function()
     local command = "${CC:-cc} -shared -fPIC -D_GNU_SOURCE -o %s spec/support/curl_asked.c -Wl,--no-as-needed -lcurl -ldl"
     local built, failed = support.shell(command:format(library))
     assert.equal(0, failed, built)
-    local said = script.run(REQUEST:format("http://127.0.0.1:1", 1, 1, 4), ("env LD_PRELOAD=%s CURL_ASKED=%s %s"):format(library,
-      library, script.interpreter()))
+    local said = script.run(REQUEST:format("http://127.0.0.1:1", 1, 1, 4), script.preloading(library, library))
     assert.matches("maxconnects 256", said)
   end)
 end)

@@ -11,6 +11,13 @@ function script.interpreter()
   return arg[i]
 end
 
+--- The interpreter with a library loaded before all others, behind those of a sanitizer; $CURL_ASKED names `asked`
+--- (curl_asked.c).
+function script.preloading(library, asked)
+  local variable = os.getenv("FOG_LUA") and "FOG_PRELOAD" or "LD_PRELOAD"
+  return ("env %s=%s CURL_ASKED=%s %s"):format(variable, library, asked, script.interpreter())
+end
+
 --- Runs `code` with `prefix` before the interpreter ("valgrind …", "timeout 5").
 ---@return string output  of both streams
 ---@return integer code   124 when it took over 30 s
