@@ -15,6 +15,7 @@
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -99,21 +100,29 @@ static size_t measure(const char *text, size_t left, size_t *columns) {
   return whole ? len : 1;
 }
 
+/* Made by the first who asks, and kept: making one reads files. 0: the system has none. */
+static locale_t utf8_locale(void) {
+  static _Atomic(locale_t) kept;
+  locale_t known = atomic_load(&kept);
+  if (known) return known;
+  locale_t made = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+  if (!made || atomic_compare_exchange_strong(&kept, &known, made)) return made;
+  freelocale(made); /* another thread was faster */
+  return known;
+}
+
 /* In a UTF-8 locale of this thread alone, for a library does not change its process's. */
 static int l_width(lua_State *L) {
   size_t len = 0, width = 0;
   const char *text = luaL_checklstring(L, 1, &len);
-  locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+  locale_t utf8 = utf8_locale();
   locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
   for (size_t at = 0; at < len;) {
     size_t columns = 0;
     at += measure(text + at, len - at, &columns);
     width += columns;
   }
-  if (utf8) {
-    (void)uselocale(before);
-    freelocale(utf8);
-  }
+  if (utf8) (void)uselocale(before);
   lua_pushinteger(L, (lua_Integer)width);
   return 1;
 }
