@@ -281,6 +281,13 @@ describe("a fleet", function()
     sandbox:broker "stop"
     workers:write("stop.publish", "")
     workers:wait_for("the messages to be published", function() return workers:last "published" end)
+    workers:wait_for("them to be on the disk", function() -- which publish does not wait for
+      local written = support.shell(("cat %s/*.journal*"):format(workers.folder))
+      for _, id in ipairs(device_ids(1, 5)) do
+        if not written:find(("c2d/%s/n"):format(id), 1, true) then return false end
+      end
+      return true
+    end)
     process.kill(one, KILL)
     os.remove(workers.folder .. "/stop.publish")
     sandbox:broker "start"
