@@ -29,7 +29,7 @@ if [ -n "$sanitized" ]; then luas=${LUAS:-lua5.4}; else luas=${LUAS:-lua5.4 luaj
 limit=${TEST_TIMEOUT:-900}
 [ -z "$sanitized" ] || limit=${TEST_TIMEOUT:-1800}
 tree="spec/arch_spec.lua spec/conformance_spec.lua spec/docs_spec.lua spec/code_docs_spec.lua spec/systems_spec.lua"
-once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.lua spec/sandbox/record_spec.lua spec/sandbox/console_spec.lua spec/fleet/example_spec.lua spec/mqtt/brokers_spec.lua"
+once="$tree spec/rocks_spec.lua spec/embed_spec.lua spec/sandbox/examples_spec.lua spec/sandbox/record_spec.lua spec/sandbox/console_spec.lua spec/fleet/example_spec.lua spec/fleet/guide_spec.lua spec/mqtt/brokers_spec.lua"
 
 # The specs that run on every Lua.
 specs() { find spec -name '*_spec.lua' -not -path 'spec/host/*' -not -path 'spec/cli/*' -not -path 'spec/embed/*' | sort | grep -vxF -f <(tr ' ' '\n' <<<"$once"); }
@@ -81,9 +81,9 @@ lint_suite() {
 }
 export -f lint_suite
 
-# Runs it beside the others, which wait more than they work: four at a time.
+# Runs it beside the others, which wait more than they work: six at a time.
 start() {
-  while [ "$(jobs -rp | wc -l)" -ge 4 ]; do wait -n; done
+  while [ "$(jobs -rp | wc -l)" -ge 6 ]; do wait -n; done
   "$@" &
 }
 
@@ -97,6 +97,7 @@ if has lint; then start suite lint bash -c lint_suite; fi
 if has core; then
   # shellcheck disable=SC2046
   for lua in $luas; do start run_lua "$lua" "$lua" $(specs); done
+  [ -n "$sanitized" ] || start run_lua lua5.4 fleet spec/fleet/{example,guide}_spec.lua
   start c_tests c
 fi
 if has checkers; then

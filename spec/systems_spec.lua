@@ -89,3 +89,20 @@ describe("the build", function()
     assert.is_nil(said:find("/opt/lua5.4", 1, true))
   end)
 end)
+
+-- What is left out of the runs of every Lua is run by a suite of its own.
+describe("a spec that runs once", function()
+  it("is named by a suite", function()
+    local text, count = sources.read "scripts/test.sh", 0
+    local suites = text:gsub("once=\"[^\n]*", "")
+    for folder, name in text:match("once=\"([^\n]*)\""):gmatch "(spec[%w_/]*)/([%w_]+)_spec%.lua" do
+      local named = suites:find(folder .. "/" .. name .. "_spec.lua", 1, true)
+      for names in suites:gmatch(folder .. "/{([%w_,]+)}_spec%.lua") do
+        named = named or ("," .. names .. ","):find("," .. name .. ",", 1, true)
+      end
+      assert.is_truthy(named, folder .. "/" .. name)
+      count = count + 1
+    end
+    assert.is_true(count > 5)
+  end)
+end)

@@ -280,10 +280,10 @@ describe("fogcloud", function()
     out, code, said = cli:run("sub x", theirs)
     assert.same({ "", 2 }, { out, code })
     assert.truthy(said:find("no client of this account", 1, true), said)
-    assert.equal(0, select(2, cli:run("pub x y --client mine", theirs)))
+    assert.equal(0, select(2, cli:run("pub -q 0 x y --client mine", theirs)))
     assert.equal(0, select(2, cli:run("client create --name theirs", theirs)))
     assert.truthy((cli:run("client list", theirs)):find("theirs", 1, true))
-    assert.equal(0, select(2, cli:run "pub x y")) -- mine is still the only one
+    assert.equal(0, select(2, cli:run "pub -q 0 x y")) -- mine is still the only one
   end)
 
   it("loses no password when two make a client of one name at once", function()
@@ -326,10 +326,10 @@ describe("fogcloud", function()
   it("ignores variables that are empty", function()
     assert.equal(0, select(2, cli:run("token", cli.environment .. " FOGCLOUD_PROFILE=")))
     cli:run "client create"
-    assert.equal(0, select(2, cli:run("pub x y", cli.environment .. " FOGCLOUD_CA_FILE=")))
+    assert.equal(0, select(2, cli:run("pub -q 0 x y", cli.environment .. " FOGCLOUD_CA_FILE=")))
     local login = ("login --base-url %s --access-key %s"):format(sandbox.url, sandbox.account.client_id)
     assert.equal(0, select(2, cli:run(login, bare .. " FOGCLOUD_PROFILE= FOGCLOUD_CLIENT_SECRET=" .. sandbox.account.client_secret)))
-    assert.equal(0, select(2, cli:run("pub x y", bare .. " FOGCLOUD_BASE_URL=")))
+    assert.equal(0, select(2, cli:run("pub -q 0 x y", bare .. " FOGCLOUD_BASE_URL=")))
   end)
 
   it("colours on a terminal only, or when told", function()

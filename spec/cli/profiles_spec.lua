@@ -56,10 +56,10 @@ describe("fogcloud with two profiles", function()
 
   it("trusts the authorities of the flag, the variable, the profile, in this order", function()
     local wrong = "spec/support/other_ca.pem"
-    assert.equal(0, select(2, run("--profile prod pub x y --ca-file " .. clouds.prod.ca_file, "FOGCLOUD_CA_FILE=" .. wrong)))
-    assert.equal(4, select(2, run("--profile prod pub x y", "FOGCLOUD_CA_FILE=" .. wrong)))
-    assert.equal(4, select(2, run("--profile staging pub x y --client s --ca-file " .. wrong)))
-    assert.equal(0, select(2, run "--profile staging pub x y"))
+    assert.equal(0, select(2, run("--profile prod pub -q 0 x y --ca-file " .. clouds.prod.ca_file, "FOGCLOUD_CA_FILE=" .. wrong)))
+    assert.equal(4, select(2, run("--profile prod pub -q 0 x y", "FOGCLOUD_CA_FILE=" .. wrong)))
+    assert.equal(4, select(2, run("--profile staging pub -q 0 x y --client s --ca-file " .. wrong)))
+    assert.equal(0, select(2, run "--profile staging pub -q 0 x y"))
   end)
 
   it("examines the same client as it uses", function()
