@@ -78,11 +78,14 @@ describe("the contract of hosts", function()
       local kept = select(2, text:gsub("[%w_]+: ok%f[^%w]", ""))
       assert(code == 0 and kept == #conformance.names(), text)
       if run.host == "plain" then return end
-      local most = tonumber(text:match("took (%S+)")) / 0.002
-      for _, name in ipairs { "beats", "echoes" } do
-        assert(tonumber(text:match(name .. " (%d+)")) >= most / 8, text)
-        assert(tonumber(text:match(name .. " gap (%S+)")) < 1, text)
+      local long = 0
+      for case, ms, beats, echoes in text:gmatch "([%w_]+): ok; (%d+) ms, (%d+) beats, (%d+) echoes" do
+        if tonumber(ms) >= 100 then -- whatever waits so long has let the loop turn
+          assert(tonumber(beats) > 0 and tonumber(echoes) > 0, case .. "\n" .. text)
+          long = long + 1
+        end
       end
+      assert(long > 2, text)
     end)
   end
 
