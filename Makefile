@@ -97,6 +97,7 @@ $(BUILD)/obj/$(1)/%.o: src/%.c $(HEADERS)
 	$(CC) $(ALL_CFLAGS) -DFOG_CURL_LINKED $(INCLUDES) $(DURABLE_INCLUDES) $(REDIS_FLAGS) -I$(call lua_include,$(1)) -c $$< -o $$@
 
 build-$(1): $(BUILD)/$(1)/fogcloud/core.so $(BUILD)/$(1)/fogcloud/durable.so $(if $(PAHO_SRC),$(BUILD)/$(1)/fogcloud/paho.so) $(if $(REDIS_SRC),$(BUILD)/$(1)/fogcloud/redis.so) $(if $(SANDBOX_SRC),$(BUILD)/$(1)/fogcloud/sandbox/core.so $(BUILD)/$(1)/fogcloud/sandbox/plugin.so)
+	@$(if $(NO_PAHO),echo '$(NO_PAHO)',:)
 .PHONY: build-$(1)
 endef
 $(foreach lua,$(ALL_LUAS),$(eval $(call per_lua,$(lua))))

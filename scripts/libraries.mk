@@ -27,7 +27,7 @@ MODULE_LIBS := $(if $(filter 0,$(LATE)),$(CORE_LIBS),$(filter-out -lcurl,$(CORE_
 # Eclipse Paho as packaged, the shared library. PAHO=0 does without.
 PAHO       ?= 1
 PAHO_H     := $(if $(filter 0,$(PAHO)),,$(firstword $(wildcard $(call dir_of,PAHO)/include/MQTTAsync.h $(call dir_of,PAHO)/include/*/MQTTAsync.h)))
-$(if $(filter-out 0,$(PAHO)),$(if $(PAHO_H),,$(info Paho MQTT C is not here: built without driver = "paho"; PAHO=0 says so)))
+NO_PAHO    := $(if $(filter-out 0,$(PAHO)),$(if $(PAHO_H),,Paho MQTT C is not here: built without driver = "paho"; PAHO=0 says so))
 PAHO_FLAGS := $(patsubst -I%,-isystem %,$(call elsewhere,PAHO,paho-mqtt3as))
 PAHO_LIBS  := -lpaho-mqtt3as -lssl -lcrypto
 DURABLE_INCLUDES := $(strip $(call elsewhere,SQLITE,sqlite3))
