@@ -8,16 +8,7 @@ local support = require "spec.support.sandbox"
 describe("a state without os, io, debug, package, load and with strict globals", function()
   local sandbox, folder, ca_pem
 
-  setup(function()
-    sandbox, folder = support.start(), embed.succeed("mktemp -d"):match "%S+"
-    local file = assert(io.open(sandbox.ca_file))
-    ca_pem = file:read "*a"
-    file:close()
-  end)
-  teardown(function()
-    support.shell("rm -rf " .. folder)
-    sandbox:stop()
-  end)
+  embed.beside_sandbox(function(...) sandbox, folder, ca_pem = ... end)
 
   for _, lua in ipairs { "lua5.4", "luajit", "lua5.1", "lua5.2", "lua5.3" } do
     it("keeps the contract of the plain host, reads files and tells of errors, on " .. lua, function()

@@ -9,16 +9,7 @@ local STACK_KB, HEAP_KB = 64, 1024
 describe("frames in a state of 1 MiB, on a stack of 64 KiB", function()
   local sandbox, folder, ca_pem
 
-  setup(function()
-    sandbox, folder = support.start(), embed.succeed("mktemp -d"):match "%S+"
-    local file = assert(io.open(sandbox.ca_file))
-    ca_pem = file:read "*a"
-    file:close()
-  end)
-  teardown(function()
-    support.shell("rm -rf " .. folder)
-    sandbox:stop()
-  end)
+  embed.beside_sandbox(function(...) sandbox, folder, ca_pem = ... end)
 
   -- A sanitizer's code takes more of a stack.
   local stack = (os.getenv "SANITIZE" or "") == "" and STACK_KB or 1024

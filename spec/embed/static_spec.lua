@@ -38,16 +38,7 @@ end
 describe("a program with a static Lua and fogcloud in it", function()
   local sandbox, folder, ca_pem
 
-  setup(function()
-    sandbox, folder = support.start(), embed.succeed("mktemp -d"):match "%S+"
-    local file = assert(io.open(sandbox.ca_file))
-    ca_pem = file:read "*a"
-    file:close()
-  end)
-  teardown(function()
-    support.shell("rm -rf " .. folder)
-    sandbox:stop()
-  end)
+  embed.beside_sandbox(function(...) sandbox, folder, ca_pem = ... end)
 
   local function account()
     local o = sandbox:options()

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 --- What specs of `make embed` share: archives made in folders of their own, and programs that are linked with them.
+local busted = require "busted"
 local support = require "spec.support.sandbox"
 
 local embed = {}
@@ -50,6 +51,22 @@ function embed.write(path, text)
   file:write(text)
   file:close()
   return path
+end
+
+--- A sandbox, a folder of its own and the text of the sandbox's authority, for the specs of a `describe`; `made(sandbox,
+--- folder, ca_pem)` gets them.
+function embed.beside_sandbox(made)
+  local sandbox, folder
+  busted.setup(function()
+    sandbox, folder = support.start(), embed.succeed("mktemp -d"):match "%S+"
+    local file = assert(io.open(sandbox.ca_file))
+    made(sandbox, folder, file:read "*a")
+    file:close()
+  end)
+  busted.teardown(function()
+    support.shell("rm -rf " .. folder)
+    sandbox:stop()
+  end)
 end
 
 return embed
