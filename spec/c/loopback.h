@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * A listener on a free port of 127.0.0.1, and reading from its connections.
+ * A listener on a free port of 127.0.0.1, its connections, and reading from them.
  */
 #ifndef FOG_LOOPBACK_H
 #define FOG_LOOPBACK_H
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,6 +22,14 @@ static inline int listen_somewhere(int *port) {
   (void)getsockname(fd, (struct sockaddr *)&a, &len);
   *port = ntohs(a.sin_port);
   return fd;
+}
+
+/* Serves each connection on a thread of its own, which gets the descriptor and closes it; until the listener ends. */
+static inline void serve_each(int listener, void *(*serve)(void *)) {
+  for (int fd; (fd = accept(listener, NULL, NULL)) >= 0;) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) == 0) (void)pthread_detach(thread);
+  }
 }
 
 static inline bool read_exactly(int fd, unsigned char *to, size_t len) {

@@ -64,12 +64,8 @@ static void *serve(void *arg) {
 
 static void *accept_all(void *arg) {
   (void)arg;
-  for (;;) {
-    pthread_t thread;
-    int fd = accept(listener, NULL, NULL);
-    if (fd < 0) return NULL;
-    if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) == 0) (void)pthread_detach(thread);
-  }
+  serve_each(listener, serve);
+  return NULL;
 }
 
 static void start_server(void) {

@@ -63,12 +63,8 @@ static void *serve_one(void *arg) {
 
 static void *accept_all(void *arg) {
   (void)arg;
-  for (;;) {
-    pthread_t thread;
-    int fd = accept(tiny_listener, NULL, NULL);
-    if (fd < 0) return NULL;
-    if (pthread_create(&thread, NULL, serve_one, (void *)(intptr_t)fd) == 0) (void)pthread_detach(thread);
-  }
+  serve_each(tiny_listener, serve_one);
+  return NULL;
 }
 
 static void tiny_server_start(void) {
