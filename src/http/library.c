@@ -27,21 +27,21 @@ static const char *origin(void) {
   return dladdr(info()->version, &found) != 0 && found.dli_fname != NULL ? found.dli_fname : "this program";
 }
 
-bool fog_library_fits(char *why, size_t size) {
+bool fog_library_fits(char *why, size_t capacity) {
   if (info() == NULL) {
-    (void)snprintf(why, size, "libcurl cannot be loaded: it is not where the system looks for libraries");
+    (void)snprintf(why, capacity, "libcurl cannot be loaded: it is not where the system looks for libraries");
     return false;
   }
   if (info()->version_num < LIBCURL_VERSION_NUM) {
     (void)snprintf(
-        why, size,
+        why, capacity,
         "fogcloud was built for libcurl " LIBCURL_VERSION
         " and later, and the one of %s is %s: the program, or a library that it loaded before, has one of its own",
         origin(), info()->version);
     return false;
   }
   if ((info()->features & CURL_VERSION_SSL) == 0) {
-    (void)snprintf(why, size, "fogcloud needs a libcurl with TLS, and the one of %s has none", origin());
+    (void)snprintf(why, capacity, "fogcloud needs a libcurl with TLS, and the one of %s has none", origin());
     return false;
   }
   return true;

@@ -17,6 +17,6 @@ const char *fog_library_tls_version(void);
 bool fog_library_async_dns(void);
 
 /* Whether it will do. False: `why` says what is wrong with it, and where it comes from. */
-bool fog_library_fits(char *why, size_t size);
+bool fog_library_fits(char *why, size_t capacity);
 
 #endif

@@ -9,6 +9,6 @@
 #include <stddef.h>
 
 /* Whether it will do. False: `why` says what is wrong with it, and where it comes from. */
-bool fog_tls_library_fits(char *why, size_t size);
+bool fog_tls_library_fits(char *why, size_t capacity);
 
 #endif
